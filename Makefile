@@ -1,0 +1,46 @@
+# The commands of the project; `make help` lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+ARGS ?=
+UV ?= uv
+COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(LOCK_ARGS)
+
+.PHONY: help run test check bench .venv lock
+
+help: ## list the targets
+	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+run: .venv/.runtime ## set up and start the archive with a demonstration study (ARGS="..." adds options)
+	@exec .venv/bin/vna serve --demo $(ARGS)
+
+test: .venv/.dev ## set up and run all tests (ARGS="tests/dimse -k store" chooses)
+	@scripts/install-test-packages
+	@exec scripts/in-namespace .venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: .venv/.dev ## format, lint, types, import rules
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports --no-cache
+
+bench: .venv/.dev ## measure against Orthanc and dcmtk, print ratios
+	@scripts/install-test-packages
+	@exec scripts/in-namespace .venv/bin/python -m benchmarks $(ARGS)
+
+.venv: .venv/.runtime ## set up the environment only
+
+.venv/.runtime: requirements.lock pyproject.toml
+	@scripts/setup-venv requirements.lock
+	@touch $@
+
+.venv/.dev: requirements-dev.lock pyproject.toml
+	@scripts/setup-venv requirements-dev.lock
+	@touch .venv/.runtime $@
+
+lock: ## write both lock files anew from pyproject.toml (LOCK_ARGS="--upgrade" takes newer versions)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: make lock UV=/path/to/uv"; exit 1; }
+	$(COMPILE) --group dev --output-file requirements-dev.lock
+	$(COMPILE) --group build --constraint requirements-dev.lock --output-file requirements.lock

@@ -1,0 +1,1 @@
+"""What the archive claims to conform to, and the checks that prove it."""

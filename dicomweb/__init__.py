@@ -1,0 +1,1 @@
+"""The DICOMweb door: search, retrieve and store over HTTP (PS3.18)."""

@@ -1,0 +1,1 @@
+"""What the archive remembers: bytes in a blob store, rows in an index."""
