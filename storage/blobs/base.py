@@ -1,0 +1,45 @@
+"""What a blob store is: named bytes, durable once put, read by range."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+Piece = bytes | bytearray | memoryview
+CHUNK = 1 << 20
+
+
+class BlobStore(Protocol):
+    """A folder or an object store behind one set of words; names are paths with `/`, made by the archive alone.
+
+    Everything raises Unavailable when the store does not answer, NotFound for a name it does not hold, and OutOfResources
+    when it is full.
+    """
+
+    spool_folder: Path
+
+    def put(self, name: str, pieces: Sequence[Piece]) -> None:
+        """Keep the joined pieces under a new name; durable when it returns."""
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Keep a file of the spool folder under a new name, and take the file away; durable when it returns."""
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a range, all at once."""
+
+    def stream(self, name: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The bytes of a range, piece by piece; opened when called, so that errors come before the first piece."""
+
+    def size(self, name: str) -> int:
+        """Bytes held under the name."""
+
+    def delete(self, name: str) -> None:
+        """Forget the name; no error when it is not there."""
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Every name that begins so, in order."""
+
+    def free_bytes(self) -> int | None:
+        """Space left, None where the store does not say."""
+
+    def check(self) -> None:
+        """Answer, or raise."""

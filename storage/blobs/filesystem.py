@@ -1,0 +1,167 @@
+"""Blobs in a folder: written under their final name, file and folders synced before put returns."""
+
+import errno
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from storage.blobs.base import CHUNK, Piece
+from vna.model.errors import NotFound, OutOfResources, Unavailable
+
+_KNOWN_FOLDERS = 100_000
+
+
+class FilesystemBlobs:
+    """Names are relative paths under `root`.
+
+    A name is new each time it is put, so a crash leaves at worst a partial file that no row names. Folders are synced by
+    each process the first time it writes into them: then whoever made them does not matter.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.spool_folder = self.root / "spool"
+        self.spool_folder.mkdir(parents=True, exist_ok=True)
+        self._synced: set[Path] = set()
+        self._lock = threading.Lock()
+
+    def put(self, name: str, pieces: Sequence[Piece]) -> None:
+        path = self._path(name)
+        with _translated(name):
+            self._ready(path.parent)
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
+            try:
+                _write_all(descriptor, pieces)
+                os.fsync(descriptor)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+            finally:
+                os.close(descriptor)
+            _sync_folder(path.parent)
+
+    def put_file(self, name: str, path: Path) -> None:
+        target = self._path(name)
+        with _translated(name):
+            self._ready(target.parent)
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            os.link(path, target)
+            path.unlink()
+            _sync_folder(target.parent)
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        with _translated(name):
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                if length is None:
+                    length = os.fstat(descriptor).st_size - offset
+                return _pread_all(descriptor, offset, length)
+            finally:
+                os.close(descriptor)
+
+    def stream(self, name: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        with _translated(name):
+            file = self._path(name).open("rb", buffering=0)
+            file.seek(offset)
+        left = os.fstat(file.fileno()).st_size - offset if length is None else length
+
+        def pieces() -> Iterator[bytes]:
+            remaining = left
+            with file, _translated(name):
+                while remaining > 0:
+                    piece = file.read(min(CHUNK, remaining))
+                    if not piece:
+                        raise Unavailable(f"the blob {name} is shorter than the index says")
+                    remaining -= len(piece)
+                    yield piece
+
+        return pieces()
+
+    def size(self, name: str) -> int:
+        with _translated(name):
+            return self._path(name).stat().st_size
+
+    def delete(self, name: str) -> None:
+        with _translated(name):
+            self._path(name).unlink(missing_ok=True)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Walks folders in order; a prefix names a folder and what is below it."""
+        for folder, folders, files in os.walk(self._path(prefix)):
+            folders.sort()
+            for file in sorted(files):
+                yield (Path(folder) / file).relative_to(self.root).as_posix()
+
+    def free_bytes(self) -> int | None:
+        usage = os.statvfs(self.root)
+        return usage.f_bavail * usage.f_frsize
+
+    def check(self) -> None:
+        with _translated("."):
+            os.stat(self.spool_folder)
+
+    def _path(self, name: str) -> Path:
+        path = self.root / name
+        if ".." in path.parts or not path.is_relative_to(self.root):
+            raise NotFound("no such blob")
+        return path
+
+    def _ready(self, folder: Path) -> None:
+        if folder in self._synced:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        current = folder
+        while current != self.root:
+            current = current.parent
+            _sync_folder(current)
+        with self._lock:
+            if len(self._synced) >= _KNOWN_FOLDERS:
+                self._synced.clear()
+            self._synced.add(folder)
+
+
+def _write_all(descriptor: int, pieces: Sequence[Piece]) -> None:
+    views = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
+    while views:
+        written = os.writev(descriptor, views[:512])
+        while views and written >= len(views[0]):
+            written -= len(views.pop(0))
+        if written:
+            views[0] = views[0][written:]
+
+
+def _pread_all(descriptor: int, offset: int, length: int) -> bytes:
+    first = os.pread(descriptor, length, offset)
+    if len(first) == length:
+        return first
+    pieces, got = [first], len(first)
+    while got < length:
+        piece = os.pread(descriptor, length - got, offset + got)
+        if not piece:
+            raise Unavailable("a blob is shorter than the index says")
+        pieces.append(piece)
+        got += len(piece)
+    return b"".join(pieces)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise NotFound(f"no blob {name}") from exc
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutOfResources("the blob store has no space left") from exc
+        raise Unavailable("the blob store does not answer") from exc

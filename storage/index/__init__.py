@@ -1,0 +1,1 @@
+"""The index: rows in SQLite or PostgreSQL, one module per noun."""

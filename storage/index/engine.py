@@ -1,0 +1,112 @@
+"""Engines and transactions: SQLite that is durable at every commit, PostgreSQL as it comes."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+
+from vna.model.errors import OutOfResources, Unavailable
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=30000",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA cache_size=-32768",
+    "PRAGMA wal_autocheckpoint=4000",
+)
+
+
+class Database:
+    """One engine per process, with the two ways to use it: read and write.
+
+    On SQLite writers of all processes queue on a lock file: SQLite's own busy handler sleeps and retries, which
+    starves some and idles the disk.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self.url: URL = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
+        self._snapshots = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
+
+    def _sqlite(self) -> sa.Engine:
+        database = self.url.database or ""
+        self._lock_path = Path(database + ".lock")
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(
+            self.url,
+            connect_args={"check_same_thread": False, "timeout": 30, "cached_statements": 512, "isolation_level": None},
+            pool_size=64,
+            max_overflow=64,
+        )
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: Any, _record: Any) -> None:
+            for pragma in _SQLITE_PRAGMAS:
+                connection.execute(pragma)
+
+        return engine
+
+    def _postgresql(self, pool_size: int) -> sa.Engine:
+        return sa.create_engine(
+            self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=False, pool_recycle=1800, pool_timeout=30
+        )
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for reading, in one snapshot."""
+        with translated(), self._snapshots.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A connection for writing: commits at the end, durable when it returns, or leaves nothing."""
+        with translated():
+            if self.is_sqlite:
+                with self._writer_lock(), self.engine.connect() as connection:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    yield connection
+                    connection.commit()
+            else:
+                with self.engine.begin() as connection:
+                    yield connection
+
+    @contextmanager
+    def _writer_lock(self) -> Iterator[None]:
+        descriptor = os.open(self._lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.engine.dispose()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Foreign errors of the index become ours, by meaning."""
+    try:
+        yield
+    except sa.exc.OperationalError as exc:
+        text = str(exc.orig).lower()
+        if "full" in text or "no space" in text:
+            raise OutOfResources("the index has no space left") from exc
+        raise Unavailable("the index does not answer") from exc
+    except sa.exc.InterfaceError as exc:
+        raise Unavailable("the index does not answer") from exc
+    except sa.exc.TimeoutError as exc:
+        raise Unavailable("the index has no free connection") from exc

@@ -1,0 +1,248 @@
+"""The tables, one schema for SQLite and PostgreSQL; migrations build them (storage/index/migrations)."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""Primary keys: SQLite makes only INTEGER PRIMARY KEY count by itself."""
+
+UID = sa.String(64)
+Text = sa.Text
+
+
+def _text(name: str, kind: type[sa.types.TypeEngine[str]] | sa.types.TypeEngine[str] = Text) -> sa.Column[str]:
+    return sa.Column(name, kind, nullable=False, server_default="")
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default="0")
+
+
+def _when(name: str) -> sa.Column[str]:
+    """Time as ISO 8601 UTC text with microseconds: sorts as time does, the same in both databases."""
+    return sa.Column(name, sa.String(32), nullable=False, server_default="")
+
+
+patients = sa.Table(
+    "patients",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    _text("patient_id"),
+    _text("issuer"),
+    _text("patient_name"),
+    _text("patient_name_norm"),
+    _text("birth_date"),
+    _text("sex"),
+    _text("attributes"),
+    _count("number_of_studies"),
+    _count("number_of_series"),
+    _count("number_of_instances"),
+    _count("version"),
+    sa.UniqueConstraint("patient_id", "issuer", name="uq_patients_identity"),
+    sa.Index("ix_patients_name", "patient_name_norm"),
+    sqlite_autoincrement=True,
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("study_instance_uid", UID, nullable=False, unique=True),
+    sa.Column("patient_fk", Key, sa.ForeignKey("patients.id"), nullable=False),
+    _text("facility"),
+    _text("study_date"),
+    _text("study_time"),
+    _text("accession_number"),
+    _text("study_id"),
+    _text("study_description"),
+    _text("referring_physician_name"),
+    _text("referring_physician_name_norm"),
+    _text("modalities"),
+    _text("sop_classes"),
+    _text("attributes"),
+    _count("number_of_series"),
+    _count("number_of_instances"),
+    _count("version"),
+    _when("first_received_at"),
+    _when("last_received_at"),
+    sa.Index("ix_studies_patient", "patient_fk"),
+    sa.Index("ix_studies_date", "study_date", "study_time", "id"),
+    sa.Index("ix_studies_accession", "accession_number"),
+    sa.Index("ix_studies_received", "last_received_at", "id"),
+    sqlite_autoincrement=True,
+)
+
+series = sa.Table(
+    "series",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("series_instance_uid", UID, nullable=False),
+    sa.Column("study_fk", Key, sa.ForeignKey("studies.id"), nullable=False),
+    _text("modality"),
+    _text("series_description"),
+    sa.Column("series_number", sa.BigInteger),
+    _text("pps_start_date"),
+    _text("pps_start_time"),
+    _text("attributes"),
+    _count("number_of_instances"),
+    _count("version"),
+    _when("last_received_at"),
+    sa.UniqueConstraint("study_fk", "series_instance_uid", name="uq_series_uid"),
+    sa.Index("ix_series_uid", "series_instance_uid"),
+    sqlite_autoincrement=True,
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("sop_instance_uid", UID, nullable=False, unique=True),
+    sa.Column("series_fk", Key, sa.ForeignKey("series.id"), nullable=False),
+    sa.Column("sop_class_uid", UID, nullable=False),
+    sa.Column("instance_number", sa.BigInteger),
+    _text("content_date"),
+    _text("content_time"),
+    sa.Column("transfer_syntax_uid", UID, nullable=False),
+    sa.Column("blob", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),
+    sa.Column("dataset_offset", sa.BigInteger, nullable=False),
+    sa.Column("header_end", sa.BigInteger, nullable=False),
+    _count("number_of_frames"),
+    _text("door"),
+    _text("source_ae"),
+    _text("source_address"),
+    _text("facility"),
+    _when("received_at"),
+    sa.Column("coercion_fk", Key, sa.ForeignKey("coercions.id")),
+    _count("version"),
+    sa.Column("header", sa.LargeBinary, nullable=False),
+    sa.Column("frames", sa.LargeBinary, nullable=False),
+    sa.Index("ix_instances_series", "series_fk", "instance_number", "id"),
+    sqlite_autoincrement=True,
+)
+"""`header` is the bulk-free data set as DICOM JSON, `frames` the frame and bulk offset tables, both compressed, both last so that scans skip them."""
+
+superseded = sa.Table(
+    "superseded",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("sop_instance_uid", UID, nullable=False),
+    sa.Column("transfer_syntax_uid", UID, nullable=False),
+    sa.Column("blob", sa.Text, nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),
+    _text("source_ae"),
+    _when("received_at"),
+    _when("replaced_at"),
+    sa.Index("ix_superseded_uid", "sop_instance_uid"),
+    sqlite_autoincrement=True,
+)
+"""Older versions of replaced instances: their bytes stay."""
+
+conflicts = sa.Table(
+    "conflicts",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("study_instance_uid", UID, nullable=False),
+    sa.Column("patient_id", sa.Text, nullable=False),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("first_sop_instance_uid", UID, nullable=False),
+    _text("source_ae"),
+    _when("at"),
+    sa.UniqueConstraint("study_instance_uid", "patient_id", "issuer", name="uq_conflicts"),
+    sqlite_autoincrement=True,
+)
+"""A study that came under another patient than the one it is filed under."""
+
+coercions = sa.Table(
+    "coercions",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("rules", sa.Text, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+"""Rule sets as they were when an instance came; never changed, so that an answer does not change with the AE table."""
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    _when("at"),
+    sa.Column("study_instance_uid", UID, nullable=False, server_default=""),
+    sa.Column("sop_instance_uid", UID, nullable=False, server_default=""),
+    _text("actor"),
+    _text("detail"),
+    sa.Column("pending", sa.Integer, nullable=False, server_default="1"),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_events_pending", events.c.id, sqlite_where=events.c.pending == 1, postgresql_where=events.c.pending == 1)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("order_key", sa.String(128), nullable=False, server_default=""),
+    _text("payload"),
+    sa.Column("state", sa.String(16), nullable=False, server_default="ready"),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
+    _count("attempts"),
+    _when("run_after"),
+    _text("last_error"),
+    sa.Index("ix_jobs_ready", "state", "priority", "id"),
+    sa.Index("ix_jobs_order", "kind", "order_key", "state"),
+    sqlite_autoincrement=True,
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("holder", sa.String(128), nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+)
+"""Who does what only one may do at a time; `until` is seconds since 1970."""
+
+peers = sa.Table(
+    "peers",
+    metadata,
+    sa.Column("ae_title", sa.String(16), primary_key=True),
+    _text("host"),
+    _count("port"),
+    _text("facility"),
+    _text("rights"),
+    _text("coercion"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("name", sa.String(128), primary_key=True),
+    _text("password_hash"),
+    _text("rights"),
+    _text("facility"),
+    _when("created_at"),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("token_id", sa.String(16), primary_key=True),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("user_name", sa.String(128), sa.ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
+    _text("description"),
+    _text("rights"),
+    _when("created_at"),
+    _when("expires_at"),
+)
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    _text("value"),
+)
+"""Small facts about the archive itself, such as whether settings have seeded the tables."""

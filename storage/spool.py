@@ -1,0 +1,126 @@
+"""Bytes on their way in: in memory while small, in a file of the spool folder when they grow."""
+
+import errno
+import hashlib
+import mmap
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from storage.blobs.base import BlobStore
+from vna.model.errors import OutOfResources, TooLarge
+
+MEMORY_BYTES = 4 << 20
+_BATCH = 1 << 20
+
+
+class Incoming:
+    """One object on its way in; its SHA-256 is computed as it comes.
+
+    `write` then `finish` then `buffer`, then `keep` or `abandon`.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int, head: bytes = b"") -> None:
+        self.size = 0
+        self.head = head
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._digest = hashlib.sha256()
+        self._memory = bytearray()
+        self._file = -1
+        self._path: Path | None = None
+        self._map: mmap.mmap | None = None
+        if head:
+            self.write(head)
+
+    def write(self, piece: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes; TooLarge past the bound, OutOfResources when the spool is full."""
+        self.size += len(piece)
+        if self.size > self._max_bytes:
+            raise TooLarge(f"larger than {self._max_bytes} bytes")
+        self._digest.update(piece)
+        self._memory += piece
+        if self._file >= 0:
+            if len(self._memory) >= _BATCH:
+                self._flush()
+        elif self.size > MEMORY_BYTES:
+            self._spill()
+
+    def _spill(self) -> None:
+        try:
+            self._file, path = tempfile.mkstemp(prefix="incoming-", dir=self._folder)
+        except OSError as exc:
+            raise _space(exc) from exc
+        self._path = Path(path)
+        self._flush()
+
+    def _flush(self) -> None:
+        view = memoryview(self._memory)
+        try:
+            done = 0
+            while done < len(view):
+                done += os.write(self._file, view[done : done + _BATCH])
+        except OSError as exc:
+            raise _space(exc) from exc
+        finally:
+            view.release()
+        self._memory = bytearray()
+
+    def finish(self) -> memoryview:
+        """All bytes as one buffer: memory, or a map of the file (then touching it costs page cache, not memory)."""
+        if self._file < 0:
+            return memoryview(self._memory)
+        self._flush()
+        self._map = mmap.mmap(self._file, self.size, prot=mmap.PROT_READ)
+        return memoryview(self._map)
+
+    @property
+    def sha256(self) -> bytes:
+        """Digest of all bytes so far."""
+        return self._digest.digest()
+
+    def keep(self, blobs: BlobStore, name: str) -> None:
+        """Put the bytes into the blob store under a name, durably; the spool is then empty."""
+        if self._path is None:
+            blobs.put(name, [self._memory])
+            return
+        blobs.put_file(name, self._path)
+        self._path = None
+
+    def abandon(self) -> None:
+        """Forget everything; harmless when done already."""
+        self._memory = bytearray()
+        if self._map is not None:
+            try:
+                self._map.close()
+            except BufferError:  # a view of it is still alive: the map goes with the last one
+                pass
+            self._map = None
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+
+    def __enter__(self) -> "Incoming":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.abandon()
+
+
+def _space(exc: OSError) -> OutOfResources:
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE):
+        return OutOfResources("the spool has no space left")
+    return OutOfResources("the spool cannot be written")
+
+
+def sweep(folder: Path) -> int:
+    """Remove what a killed process left in the spool folder; the number of files removed."""
+    count = 0
+    for path in folder.glob("incoming-*"):
+        path.unlink(missing_ok=True)
+        count += 1
+    return count

@@ -1,0 +1,1 @@
+"""Use cases over instances: store, search, retrieve. Every one takes an Actor and asks the policy first."""

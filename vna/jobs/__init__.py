@@ -1,0 +1,1 @@
+"""The outbox: hands event rows to subscribers at least once, in order per study."""

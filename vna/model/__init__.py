@@ -1,0 +1,1 @@
+"""The words of the archive: plain frozen values and errors that every room shares."""

@@ -1,0 +1,67 @@
+"""Who asks, and what for."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What a use case is about to do; rights are granted by action."""
+
+    ECHO = "echo"
+    STORE = "store"
+    QUERY = "query"
+    RETRIEVE = "retrieve"
+    ADMIN = "admin"
+
+
+class ActorKind(StrEnum):
+    """How the actor is known."""
+
+    ANONYMOUS = "anonymous"
+    LOCAL = "local"
+    AE = "ae"
+    USER = "user"
+    TOKEN = "token"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: what doors establish and the policy judges.
+
+    `name` is an AE title, a user name or a token's name. `facility` is the code that known AE titles carry.
+    """
+
+    kind: ActorKind
+    name: str
+    rights: frozenset[Action] = frozenset()
+    facility: str = ""
+    address: str = ""
+
+
+SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))
+"""The archive itself: command line on the machine, jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A known application entity (`vna ae`): what it may do, where C-MOVE reaches it, whose it is."""
+
+    ae_title: str
+    host: str = ""
+    port: int = 0
+    facility: str = ""
+    rights: frozenset[Action] = frozenset({Action.STORE, Action.QUERY, Action.RETRIEVE})
+    coercion: "Coercion | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coercion:
+    """Rules that change attributes on the way out, never the bytes kept.
+
+    `set` and `remove` name top-level attributes by keyword; `map` gives for a keyword the new value of an old one.
+    """
+
+    set: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+    map: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()

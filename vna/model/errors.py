@@ -1,0 +1,72 @@
+"""Errors by meaning; each door maps them to its statuses in one table.
+
+    VnaError
+    ├── BadRequest          the request itself is malformed
+    ├── CannotUnderstand    bytes that are no usable DICOM object
+    ├── NotAuthorized       no rule allows it
+    ├── NotFound            nothing by that name
+    ├── NotAcceptable       cannot be answered in a form the caller takes
+    ├── Rejected            understood and refused by a rule
+    │   ├── Mismatch        data set and command or address disagree
+    │   └── TooLarge        a bound is exceeded
+    ├── Conflict            contradicts what is held
+    │   └── DuplicateInstance   same SOP Instance UID, other content
+    ├── OutOfResources      no space left, or too much asked at once
+    └── Unavailable         a part of the archive does not answer
+"""
+
+
+class VnaError(Exception):
+    """An outcome with a meaning; the message is one sentence for the caller, without patient data."""
+
+
+class BadRequest(VnaError):
+    """The request itself is malformed."""
+
+
+class CannotUnderstand(VnaError):
+    """The bytes are no DICOM object that can be stored."""
+
+
+class NotAuthorized(VnaError):
+    """No rule of the policy allows it."""
+
+    def __init__(self, message: str, *, authenticated: bool = True) -> None:
+        super().__init__(message)
+        self.authenticated = authenticated
+
+
+class NotFound(VnaError):
+    """Nothing is held by that name."""
+
+
+class NotAcceptable(VnaError):
+    """It is held, and cannot be given in a form that the caller takes."""
+
+
+class Rejected(VnaError):
+    """Understood and refused by a rule."""
+
+
+class Mismatch(Rejected):
+    """The data set says something else than the command or address it came with."""
+
+
+class TooLarge(Rejected):
+    """A bound on size or count is exceeded."""
+
+
+class Conflict(VnaError):
+    """Contradicts what is held."""
+
+
+class DuplicateInstance(Conflict):
+    """Another content is held under the same SOP Instance UID."""
+
+
+class OutOfResources(VnaError):
+    """No space left, or more asked at once than can be served."""
+
+
+class Unavailable(VnaError):
+    """A part of the archive (index, blob store, peer) does not answer."""

@@ -1,0 +1,30 @@
+"""Events: what changed, written in the change's own transaction, handed to subscribers at least once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class EventKind(StrEnum):
+    """What changed."""
+
+    INSTANCE_STORED = "instance.stored"
+    INSTANCE_REPLACED = "instance.replaced"
+    STUDY_CONFLICT = "study.conflict"
+    PEER_CHANGED = "peer.changed"
+    ACCOUNT_CHANGED = "account.changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row: `study_instance_uid` orders delivery; `detail` is plain JSON, enough to rebuild what the bytes do not say."""
+
+    event_id: int
+    kind: EventKind
+    at: datetime
+    study_instance_uid: str
+    sop_instance_uid: str
+    actor: str
+    detail: Mapping[str, Any]

@@ -1,0 +1,49 @@
+"""Identifiers: unique identifiers, AE titles, and who a patient is."""
+
+import re
+from dataclasses import dataclass
+
+from vna.model.errors import CannotUnderstand
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*\Z")
+_AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}\Z")
+MAX_UID = 64
+
+
+def is_uid(text: str) -> bool:
+    """Digits and dots, at most 64 (PS3.5 9.1); leading zeros in a component are tolerated, as many systems send them."""
+    return len(text) <= MAX_UID and _UID.match(text) is not None
+
+
+def require_uid(text: str, keyword: str) -> str:
+    """`text` itself, or CannotUnderstand in words that name the attribute."""
+    if not text:
+        raise CannotUnderstand(f"{keyword} is missing or empty")
+    if len(text) > MAX_UID:
+        raise CannotUnderstand(f"{keyword} is longer than 64 characters")
+    if not is_uid(text):
+        raise CannotUnderstand(f"{keyword} is not a UID: only digits and dots are allowed")
+    return text
+
+
+def is_ae_title(text: str) -> bool:
+    """One to 16 printable ASCII characters without backslash, not only spaces (PS3.5 6.2)."""
+    return _AE_TITLE.match(text) is not None and bool(text.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class PatientKey:
+    """Who a patient is: an identifier within its issuer.
+
+    An empty Patient ID identifies nobody: then `issuer` is `study:` and the Study Instance UID, one patient per study.
+    """
+
+    patient_id: str
+    issuer: str
+
+
+def patient_key(patient_id: str, issuer: str, *, facility: str, study_instance_uid: str) -> PatientKey:
+    """The identity rule: without an issuer the sending facility is the issuer."""
+    if not patient_id:
+        return PatientKey("", f"study:{study_instance_uid}")
+    return PatientKey(patient_id, issuer or facility)

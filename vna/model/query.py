@@ -1,0 +1,71 @@
+"""A search, between the wire and the index: doors parse into it, the index answers it (PS3.4 C.2.2.2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+Element = dict[str, Any]
+"""One element of the DICOM JSON model (PS3.18 F.2): {"vr": "CS", "Value": ["CT"]}."""
+
+
+class Level(IntEnum):
+    """Query/Retrieve levels, from the root down (PS3.4 C.6.1.1)."""
+
+    PATIENT = 0
+    STUDY = 1
+    SERIES = 2
+    IMAGE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One matching key.
+
+    `path` is tags as 8 hex digits from the top, more than one inside sequences: ("00400275", "00401001").
+    `values` are texts as they came: several for a list of UIDs (or of any value, where the door allows it), each of them
+    possibly with wildcards or a range. No values: universal matching, which matches everything.
+    """
+
+    path: tuple[str, ...]
+    vr: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched: matching keys, at one level, within the levels above.
+
+    `keys` may be of the query level and of any level above it (relational or hierarchical).
+    `returns` are the tags wanted beside those that are always given; None asks for all that is known.
+    `combined_datetime` matches date and time range keys as one (PS3.4 C.2.2.2.5.3).
+    """
+
+    level: Level
+    keys: tuple[Key, ...] = ()
+    returns: frozenset[str] | None = frozenset()
+    fuzzy: bool = False
+    combined_datetime: bool = True
+    empty_value_matching: bool = False
+    limit: int | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One answer: elements by tag, of the query level and of all levels above it, computed ones included."""
+
+    level: Level
+    elements: Mapping[str, Element]
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    sop_instance_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """Matches of one page; `capped` when the archive's own bound ended it before the caller's did."""
+
+    matches: tuple[Match, ...] = field(default=())
+    capped: bool = False
+    unsupported: frozenset[str] = frozenset()

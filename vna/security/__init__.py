@@ -1,0 +1,1 @@
+"""Who may do what: actors, the one policy, users, tokens, known AE titles."""
