@@ -1,0 +1,38 @@
+"""Settings: `VNA_<SECTION>__<FIELD>` in the environment over vna.toml over defaults.
+
+docs/settings.md lists them all. Only vna.app and vna.cli read this package; the doors and the archive get plain values.
+"""
+
+from vna.settings.loading import Loaded, UnusableSettings, load, read_coercion
+from vna.settings.root import Settings
+from vna.settings.sections import (
+    DatabaseSettings,
+    DimseSettings,
+    HttpSettings,
+    LogSettings,
+    PeerSettings,
+    SecurityMode,
+    SecuritySettings,
+    StorageSettings,
+    is_loopback,
+)
+from vna.settings.table import Setting, table
+
+__all__ = [
+    "DatabaseSettings",
+    "DimseSettings",
+    "HttpSettings",
+    "Loaded",
+    "LogSettings",
+    "PeerSettings",
+    "SecurityMode",
+    "SecuritySettings",
+    "Setting",
+    "Settings",
+    "StorageSettings",
+    "UnusableSettings",
+    "is_loopback",
+    "load",
+    "read_coercion",
+    "table",
+]

@@ -1,0 +1,96 @@
+"""All sections together, and what must hold between them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import Field, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from vna.settings.sections import (
+    DatabaseSettings,
+    DimseSettings,
+    HttpSettings,
+    LogSettings,
+    Section,
+    SecurityMode,
+    SecuritySettings,
+    StorageSettings,
+    is_loopback,
+)
+
+PREFIX = "VNA_"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    data_dir: Path = Field(
+        default=Path("vna-data"),
+        description="The data folder: index, blobs and state of the embedded default; relative to the current folder.",
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    storage: StorageSettings = StorageSettings()
+    http: HttpSettings = HttpSettings()
+    dimse: DimseSettings = DimseSettings()
+    security: SecuritySettings = SecuritySettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _local_mode_is_loopback_only(self) -> "Settings":
+        if self.security.mode is not SecurityMode.LOCAL:
+            return self
+        for name, host in (("HTTP", self.http.host), ("DIMSE", self.dimse.host)):
+            if not is_loopback(host):
+                raise ValueError(
+                    f"{PREFIX}{name}__HOST is {host}, which others can reach, and security mode `local` asks nobody to "
+                    f"log in: set {PREFIX}SECURITY__MODE=enforced, or {PREFIX}{name}__HOST=127.0.0.1"
+                )
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The index's address, default filled in."""
+        return self.database.url or f"sqlite:///{self.data_dir / 'index.sqlite'}"
+
+    @property
+    def storage_url(self) -> str:
+        """The blob store's address, default filled in."""
+        return self.storage.url or (self.data_dir / "blobs").as_uri()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which `load` hands in as `init`."""
+        return env_settings, init_settings
+
+
+def fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Every setting by its dotted name."""
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            for inner, inner_field in kind.model_fields.items():
+                yield f"{name}.{inner}", inner_field
+        else:
+            yield name, field

@@ -1,0 +1,233 @@
+"""The sections, a frozen model each: every field with its unit and meaning."""
+
+import ipaddress
+from enum import StrEnum
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import NoDecode
+
+from vna.model.access import Action, Coercion, Peer
+from vna.model.identifiers import is_ae_title
+
+
+def _ae_title(text: str) -> str:
+    if not is_ae_title(text):
+        raise ValueError("an AE title is 1 to 16 printable ASCII characters without backslash")
+    return text.strip()
+
+
+def _words(value: object) -> object:
+    """Lists may be written with commas in the environment: `127.0.0.1,10.0.0.0/8`."""
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return value
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Settings of one part: frozen, and a name that is not known is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SecurityMode(StrEnum):
+    """Who may come in."""
+
+    LOCAL = "local"
+    ENFORCED = "enforced"
+
+
+class DatabaseSettings(Section):
+    """The index."""
+
+    url: str = Field(
+        default="",
+        repr=False,
+        description="Where the index is: `postgresql+psycopg://user:password@host/name` or `sqlite:////absolute/path`. "
+        "Empty: SQLite in the data folder.",
+    )
+    pool_size: int = Field(
+        default=10, ge=1, le=200, description="PostgreSQL connections that one worker process keeps (count)."
+    )
+
+
+class StorageSettings(Section):
+    """The blob store: the bytes as they were received."""
+
+    url: str = Field(
+        default="",
+        description="Where the bytes are: `file:///absolute/path`, or `s3://bucket?endpoint=http://127.0.0.1:8333`. "
+        "Empty: a folder in the data folder.",
+    )
+    access_key: str = Field(default="", description="S3 access key.")
+    secret_key: SecretStr = Field(default=SecretStr(""), description="S3 secret key.")
+    min_free: ByteSize = Field(
+        default=ByteSize(1024**3),
+        description="Free space (bytes, or `1GiB`) below which stores are refused (C-STORE A700, HTTP 507) while reads "
+        "go on and `/readyz` says so. Watches the data folder, and the blob folder where there is one. 0: never.",
+    )
+    duplicates: Literal["keep", "replace"] = Field(
+        default="keep",
+        description="What happens when an instance comes again with other content: `keep` refuses the new one "
+        "(0111H on both doors), `replace` takes it and keeps the older one recoverable.",
+    )
+
+
+class HttpSettings(Section):
+    """The HTTP door: the page, DICOMweb, health and metrics."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: Port = Field(default=8080, description="Port to listen on. 0 takes a free one and prints it.")
+    public_url: str = Field(
+        default="",
+        description="The address that people and viewers use, such as `https://vna.example.org`, where a proxy stands "
+        "in front. Empty: as the request says.",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        default=(),
+        description="Addresses or networks, with commas between, whose `X-Forwarded-*` headers are believed.",
+    )
+    workers: int = Field(
+        default=2, ge=1, le=64, description="Worker processes that share the port (count); a dead one is restarted."
+    )
+    max_body: ByteSize = Field(
+        default=ByteSize(16 * 1024**3), description="Longest request body taken (bytes, or `16GiB`); more is 413."
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("a public address looks like https://vna.example.org")
+        return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ipaddress.ip_network(text, strict=False)
+        return value
+
+
+class CoercionSettings(Section):
+    """Rules for what a known AE title sends: attributes by keyword, changed on the way out, never in the bytes kept."""
+
+    set: dict[str, str] = Field(default_factory=dict, description="Keyword to value.")
+    remove: tuple[str, ...] = Field(default=(), description="Keywords taken away.")
+    map: dict[str, dict[str, str]] = Field(default_factory=dict, description="Keyword to new value by old value.")
+
+    @model_validator(mode="after")
+    def _keywords_are_known(self) -> "CoercionSettings":
+        from pydicom.datadict import tag_for_keyword
+
+        unknown = sorted(k for k in (*self.set, *self.remove, *self.map) if tag_for_keyword(k) is None)
+        if unknown:
+            raise ValueError(f"not the keyword of a DICOM attribute: {', '.join(unknown)}")
+        return self
+
+    def as_coercion(self) -> Coercion:
+        """The model's word for it."""
+        return Coercion(
+            set=tuple(self.set.items()),
+            remove=self.remove,
+            map=tuple((keyword, tuple(values.items())) for keyword, values in self.map.items()),
+        )
+
+
+class PeerSettings(Section):
+    """A known AE title that seeds the table at first start; afterwards `vna ae` is the truth."""
+
+    ae_title: AETitle = Field(description="AE title.")
+    host: str = Field(default="", description="Where C-MOVE sends to. Empty: it is no C-MOVE destination.")
+    port: Port = Field(default=0, description="Port that C-MOVE sends to.")
+    facility: str = Field(default="", description="Code of the facility it belongs to.")
+    rights: Annotated[tuple[Action, ...], BeforeValidator(_words)] = Field(
+        default=(Action.STORE, Action.QUERY, Action.RETRIEVE), description="What it may do: store, query, retrieve."
+    )
+    coercion: CoercionSettings | None = Field(default=None, description="Rules for what it sends.")
+
+    def as_peer(self) -> Peer:
+        """The model's word for it."""
+        coercion = self.coercion.as_coercion() if self.coercion else None
+        return Peer(self.ae_title, self.host, self.port, self.facility, frozenset(self.rights), coercion)
+
+
+class DimseSettings(Section):
+    """The DICOM door: our application entity."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: Port = Field(default=11112, description="Port to listen on. 0 takes a free one and prints it.")
+    ae_title: AETitle = Field(default="VNA", description="Our AE title.")
+    workers: int = Field(
+        default=2, ge=1, le=64, description="Worker processes that share the port (count); a dead one is restarted."
+    )
+    max_pdu_bytes: int = Field(
+        default=1_048_576, ge=4_096, le=16_777_216, description="Longest P-DATA PDU that we take (bytes, PS3.8 D.1)."
+    )
+    max_associations: int = Field(
+        default=256,
+        ge=1,
+        le=100_000,
+        description="Associations served at once, all workers together (count); more are refused as a local limit.",
+    )
+    idle_timeout: Seconds = Field(
+        default=300.0, description="An association with no message for this long (seconds) is ended."
+    )
+    network_timeout: Seconds = Field(
+        default=60.0, description="A peer that stops in the middle of a message for this long (seconds) is cut off."
+    )
+    unknown_sop_classes: bool = Field(
+        default=False, description="Whether to take storage under SOP classes that we do not know (true or false)."
+    )
+    max_matches: int = Field(
+        default=10_000, ge=1, description="Most answers to one C-FIND (count); more ends it with status A700."
+    )
+    peers: tuple[PeerSettings, ...] = Field(
+        default=(),
+        description="AE titles that seed the table at first start, as a JSON list (environment) or `[[dimse.peers]]` "
+        "(vna.toml): `ae_title`, `host`, `port`, `facility`, `rights`, `coercion`.",
+    )
+
+
+class SecuritySettings(Section):
+    """Who may come in."""
+
+    mode: SecurityMode = Field(
+        default=SecurityMode.LOCAL,
+        description="`local`: no login, only while every door is bound to loopback. `enforced`: users, tokens and "
+        "known AE titles with rights.",
+    )
+
+
+class LogSettings(Section):
+    """The log: one line an event, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level written.")
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`json`: a JSON object a line. `console`: for eyes. `auto`: console on a terminal."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a door bound there."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
