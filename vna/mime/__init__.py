@@ -1,0 +1,1 @@
+"""The one streaming multipart reader and writer."""
