@@ -1,0 +1,29 @@
+"""Which SOP Classes are storage: from the registries of pydicom and pynetdicom (PS3.6 Table A-1, PS3.4 B.5, GG.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydicom._uid_dict import UID_dictionary
+from pynetdicom.sop_class import _STORAGE_CLASSES
+
+VERIFICATION: Final = "1.2.840.10008.1.1"
+
+NAMED_STORAGE_WITHOUT_BEING: Final = frozenset(
+    {
+        "1.2.840.10008.1.3.10",  # Media Storage Directory: a DICOMDIR is no instance
+        "1.2.840.10008.1.20.1",  # Storage Commitment Push Model
+        "1.2.840.10008.1.20.2",  # Storage Commitment Pull Model
+    }
+)
+
+STORAGE_CLASSES: Final[frozenset[str]] = frozenset(str(uid) for uid in _STORAGE_CLASSES.values()) | frozenset(
+    uid
+    for uid, entry in UID_dictionary.items()
+    if entry[1] == "SOP Class" and "Storage" in entry[0] and uid not in NAMED_STORAGE_WITHOUT_BEING
+)
+
+
+def may_be_storage(uid: str) -> bool:
+    """Whether an abstract syntax is a storage class, or one that no registry knows."""
+    return uid in STORAGE_CLASSES or uid not in UID_dictionary

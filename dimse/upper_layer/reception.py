@@ -1,0 +1,209 @@
+"""Fragments to messages: C-STORE to the store handler, everything else to pynetdicom (PS3.7 6.3, PS3.8 annex E)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from pynetdicom.pdu_primitives import P_DATA
+
+from dimse.upper_layer.command import (
+    C_STORE_RQ,
+    COMMAND_DATA_SET_TYPE,
+    COMMAND_FIELD,
+    NO_DATA_SET,
+    decode_command,
+    number,
+    store_command,
+)
+from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand, StoreHandler
+from dimse.upper_layer.limits import Limits
+from dimse.upper_layer.stream import INVALID_PARAMETER, NOT_SPECIFIED, UNEXPECTED_PARAMETER, ProtocolError
+from vna.model.errors import CannotUnderstand, VnaError
+
+if TYPE_CHECKING:
+    from dimse.upper_layer.association import LeanAssociation
+
+log = logging.getLogger(__name__)
+
+COMMAND: Final = 1
+LAST: Final = 2
+
+PROCESSING_FAILURE: Final = 0x0110
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+
+QUEUED_MESSAGES: Final = 32
+"""Requests that may wait while one is served; a peer may not send any, having negotiated no asynchronous window."""
+
+
+class Reception:
+    """The message being received on one association; lives in its receiving thread."""
+
+    def __init__(self, assoc: LeanAssociation, limits: Limits, store: StoreHandler | None) -> None:
+        self._assoc = assoc
+        self._limits = limits
+        self._handler = store
+        self._context_id: int | None = None
+        self._control = 0
+        self._command = bytearray()
+        self._identifier: bytearray | None = None
+        self._store: StoreCommand | None = None
+        self._sink: Sink | None = None
+        self._error: BaseException | None = None
+        self._count = 0
+        self.started = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return self._context_id is not None
+
+    def fragment_begins(self, context_id: int, control: int) -> None:
+        if self._context_id is None:
+            if context_id not in self._assoc._accepted_cx:
+                raise ProtocolError(INVALID_PARAMETER, f"presentation context {context_id} was not accepted")
+            if not control & COMMAND:
+                raise ProtocolError(UNEXPECTED_PARAMETER, "data set without a command")
+            self._context_id = context_id
+            self.started = time.monotonic()
+        elif context_id != self._context_id:
+            raise ProtocolError(UNEXPECTED_PARAMETER, "fragments of two messages mixed")
+        elif bool(control & COMMAND) != self._wants_command:
+            raise ProtocolError(UNEXPECTED_PARAMETER, "command and data set fragments mixed")
+        self._control = control
+
+    @property
+    def _wants_command(self) -> bool:
+        return self._store is None and self._identifier is None
+
+    def fragment(self, piece: memoryview) -> None:
+        if self._sink is not None:
+            self._count += len(piece)
+            try:
+                self._sink.write(piece)
+            except Exception as error:  # noqa: BLE001 - refused, and logged there
+                self._sink.abandon()
+                self._sink = None
+                self._refuse(error)
+        elif self._store is not None:
+            self._count += len(piece)
+            if self._count > self._limits.drained:
+                raise ProtocolError(NOT_SPECIFIED, "refused data set too large to wait for")
+        else:
+            self._gather(piece)
+
+    def _gather(self, piece: memoryview) -> None:
+        gathered, limit = self._command, self._limits.command_set
+        if self._identifier is not None:
+            gathered, limit = self._identifier, self._limits.identifier
+        if len(gathered) + len(piece) > limit:
+            raise ProtocolError(NOT_SPECIFIED, "message too large")
+        gathered += piece
+
+    def fragment_ends(self) -> None:
+        if not self._control & LAST:
+            return
+        if self._control & COMMAND:
+            self._command_ends()
+        elif self._store is not None:
+            self._store_ends(self._store)
+        else:
+            self._hand_over()
+
+    def _command_ends(self) -> None:
+        elements = decode_command(self._command)
+        has_data_set = number(elements, COMMAND_DATA_SET_TYPE) != NO_DATA_SET
+        if number(elements, COMMAND_FIELD) != C_STORE_RQ or self._handler is None:
+            if has_data_set:
+                self._identifier = bytearray()
+            else:
+                self._hand_over()
+            return
+        assert self._context_id is not None
+        context = self._assoc._accepted_cx[self._context_id]
+        command = store_command(
+            elements, self._context_id, str(context.abstract_syntax), str(context.transfer_syntax[0])
+        )
+        self._store = command
+        if not has_data_set:
+            self._refuse(CannotUnderstand("C-STORE without a data set"))
+            self._store_ends(command)
+        elif context.as_scp and command.sop_class_uid == command.abstract_syntax_uid:
+            try:
+                self._sink = self._handler.begin(self._assoc, command)
+            except Exception as error:  # noqa: BLE001 - refused, and logged there
+                self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        if not isinstance(error, VnaError):
+            log.error("store failed", exc_info=error)
+        self._error = error
+        self._count = 0
+
+    def _store_ends(self, command: StoreCommand) -> None:
+        sink, error = self._sink, self._error
+        self._reset()
+        if sink is not None:
+            answer = self._complete(command, sink)
+        elif error is not None:
+            answer = self._refusal(command, error)
+        else:
+            answer = StoreAnswer(SOP_CLASS_NOT_SUPPORTED, "not negotiated for this presentation context")
+        self._assoc.answer_store(command, answer)
+
+    def _complete(self, command: StoreCommand, sink: Sink) -> StoreAnswer:
+        assert self._handler is not None
+        try:
+            return self._handler.complete(self._assoc, command, sink)
+        except Exception as error:
+            if not isinstance(error, VnaError):
+                log.exception("store failed")
+            return self._refusal(command, error)
+
+    def _refusal(self, command: StoreCommand, error: BaseException) -> StoreAnswer:
+        assert self._handler is not None
+        try:
+            return self._handler.refuse(self._assoc, command, error)
+        except Exception:
+            log.exception("store could not be refused")
+            return StoreAnswer(PROCESSING_FAILURE, "processing failure")
+
+    def _hand_over(self) -> None:
+        """Give a whole message that is not ours to pynetdicom's DIMSE provider, as the primitives it expects."""
+        dimse = self._assoc.dimse
+        if dimse.msg_queue.qsize() >= QUEUED_MESSAGES:
+            raise ProtocolError(NOT_SPECIFIED, "too many requests at once")
+        assert self._context_id is not None
+        primitive = P_DATA()
+        values = primitive.presentation_data_value_list
+        values.append((self._context_id, b"\x03" + self._command))
+        if self._identifier is not None:
+            values.append((self._context_id, b"\x02" + self._identifier))
+        self._reset()
+        try:
+            dimse.receive_primitive(primitive)
+        except Exception as error:
+            dimse.message = None
+            raise ProtocolError(INVALID_PARAMETER, "message that cannot be decoded") from error
+
+    def abandon(self, why: str) -> None:
+        """Forget a message that will not be completed."""
+        if not self.busy:
+            return
+        if self._store is not None:
+            fields = {"sop_instance_uid": self._store.sop_instance_uid[:64], "bytes": self._count, "reason": why}
+            log.warning("store interrupted", extra=fields)
+        sink = self._sink
+        self._reset()
+        if sink is not None:
+            try:
+                sink.abandon()
+            except Exception:
+                log.exception("sink could not be abandoned")
+
+    def _reset(self) -> None:
+        self._context_id = None
+        self._command = bytearray()
+        self._identifier = self._store = self._sink = self._error = None
+        self._count = 0
