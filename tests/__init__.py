@@ -1,0 +1,1 @@
+"""Tests, by package; `peers` starts the real servers and clients they talk to."""

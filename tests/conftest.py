@@ -1,0 +1,9 @@
+"""Fixtures for all tests: the real peers of `tests.peers`."""
+
+pytest_plugins = [
+    "tests.peers.dcmtk",
+    "tests.peers.orthanc",
+    "tests.peers.postgres",
+    "tests.peers.samples",
+    "tests.peers.seaweedfs",
+]

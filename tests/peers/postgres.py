@@ -1,0 +1,109 @@
+"""A real PostgreSQL on a free port, one for each pytest process."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from .processes import Child, free_port, missing, start
+
+# Durability is PostgreSQL's own to prove; the tests only want its answers quickly.
+QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+
+
+class PostgresServer:
+    """A cluster of its own in `directory`; `stop` and `start` make an outage."""
+
+    def __init__(self, directory: Path, *, settings: tuple[str, ...] = QUICK) -> None:
+        self.port = free_port()
+        self._directory = directory
+        self._settings = settings
+        self._numbers = itertools.count(1)
+        self._child: Child | None = None
+        self._initialise()
+
+    def _initialise(self) -> None:
+        if (user := _unprivileged_user()) is not None:
+            shutil.chown(self._directory, user)
+        initdb: list[str | Path] = [
+            _binary("initdb"),
+            "--no-sync",
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+        ]
+        subprocess.run(
+            [*initdb, "--locale=C.UTF-8", "--pgdata", self._directory / "data"],
+            check=True,
+            capture_output=True,
+            cwd=self._directory,
+            user=user,
+        )
+
+    def start(self) -> None:
+        options = (f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300")
+        argv: list[str | Path] = [_binary("postgres"), "-D", self._directory / "data"]
+        for option in (*options, *self._settings):
+            argv += ["-c", option]
+        log = self._directory / "log"
+        self._child = start(argv, log=log, user=_unprivileged_user(), cwd=self._directory)
+        self._child.wait_until(self._accepts)
+
+    def stop(self) -> None:
+        """Fast shutdown: open connections are cut."""
+        if self._child is not None:
+            self._child.stop(signal.SIGINT)
+            self._child = None
+
+    def new_database(self) -> str:
+        """Make an empty database and return its SQLAlchemy address."""
+        name = f"vna_{next(self._numbers)}"
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    @property
+    def _dsn(self) -> str:
+        return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
+
+    def _accepts(self) -> bool:
+        try:
+            psycopg.connect(self._dsn).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def _binary(name: str) -> Path:
+    """The newest of the versions Debian keeps side by side."""
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    if not versions:
+        missing("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    return versions[-1]
+
+
+def _unprivileged_user() -> str | None:
+    """PostgreSQL refuses to run as root."""
+    return pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running PostgreSQL; `new_database()` gives an address of an empty database."""
+    _binary("initdb")
+    # Not pytest's own folder: that one is closed to the user postgres.
+    with tempfile.TemporaryDirectory(prefix="vna-postgres-", ignore_cleanup_errors=True) as directory:
+        server = PostgresServer(Path(directory))
+        server.start()
+        yield server
+        server.stop()
