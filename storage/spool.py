@@ -72,7 +72,8 @@ class Incoming:
         if self._file < 0:
             return memoryview(self._memory)
         self._flush()
-        self._map = mmap.mmap(self._file, self.size, prot=mmap.PROT_READ)
+        if self._map is None:
+            self._map = mmap.mmap(self._file, self.size, prot=mmap.PROT_READ)
         return memoryview(self._map)
 
     @property
@@ -107,7 +108,9 @@ class Incoming:
     def __enter__(self) -> "Incoming":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.abandon()
 
 

@@ -31,7 +31,9 @@ class S3Blobs:
             timeout=urllib3.Timeout(connect=5, read=60),
             retries=urllib3.Retry(total=4, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
         )
-        self.client = Minio(host, access_key, secret_key, secure=scheme == "https", region="us-east-1", http_client=pool)
+        self.client = Minio(
+            host, access_key, secret_key, secure=scheme == "https", region="us-east-1", http_client=pool
+        )
         self.bucket = bucket
         self.spool_folder = spool_folder
         spool_folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,9 @@ class S3Blobs:
     def put(self, name: str, pieces: Sequence[Piece]) -> None:
         body = pieces[0] if len(pieces) == 1 and isinstance(pieces[0], bytes) else b"".join(pieces)
         with _translated(name):
-            self.client.put_object(self.bucket, name, io.BytesIO(body), len(body), part_size=max(_PART_BYTES, len(body)))
+            self.client.put_object(
+                self.bucket, name, io.BytesIO(body), len(body), part_size=max(_PART_BYTES, len(body))
+            )
 
     def put_file(self, name: str, path: Path) -> None:
         with _translated(name):

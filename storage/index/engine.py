@@ -13,6 +13,9 @@ from sqlalchemy.engine import URL, make_url
 
 from vna.model.errors import OutOfResources, Unavailable
 
+Connection = sa.Connection
+"""What a transaction hands out; rooms above storage pass it on and never look inside."""
+
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -58,7 +61,12 @@ class Database:
 
     def _postgresql(self, pool_size: int) -> sa.Engine:
         return sa.create_engine(
-            self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=False, pool_recycle=1800, pool_timeout=30
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=False,
+            pool_recycle=1800,
+            pool_timeout=30,
         )
 
     @contextmanager

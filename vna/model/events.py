@@ -12,7 +12,6 @@ class EventKind(StrEnum):
 
     INSTANCE_STORED = "instance.stored"
     INSTANCE_REPLACED = "instance.replaced"
-    STUDY_CONFLICT = "study.conflict"
     PEER_CHANGED = "peer.changed"
     ACCOUNT_CHANGED = "account.changed"
 

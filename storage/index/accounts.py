@@ -1,0 +1,129 @@
+"""Users, tokens and known AE titles: rows in, model values out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from storage.index.schema import facts, peers, tokens, users
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A user; `rights` is a comma list of actions."""
+
+    name: str
+    password_hash: str
+    rights: str
+    facility: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A bearer token: only the SHA-256 of its secret is kept. An empty `expires_at` never expires."""
+
+    token_id: str
+    digest: bytes
+    user_name: str
+    description: str
+    rights: str
+    created_at: str
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRow:
+    """A known application entity; `coercion` is a rule set as JSON, or empty."""
+
+    ae_title: str
+    host: str
+    port: int
+    facility: str
+    rights: str
+    coercion: str
+
+
+def _upsert(connection: sa.Connection, table: sa.Table, key: str, values: dict[str, Any]) -> None:
+    module = sqlite if connection.dialect.name == "sqlite" else postgresql
+    rest = {name: value for name, value in values.items() if name != key}
+    connection.execute(module.insert(table).values(**values).on_conflict_do_update(index_elements=[key], set_=rest))
+
+
+def _values(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__slots__}
+
+
+def put_user(connection: sa.Connection, row: UserRow) -> None:
+    """Add a user, or change one."""
+    _upsert(connection, users, "name", _values(row))
+
+
+def put_token(connection: sa.Connection, row: TokenRow) -> None:
+    """Add a token."""
+    _upsert(connection, tokens, "token_id", _values(row))
+
+
+def put_peer(connection: sa.Connection, row: PeerRow) -> None:
+    """Add an application entity, or change one."""
+    _upsert(connection, peers, "ae_title", _values(row))
+
+
+def user(connection: sa.Connection, name: str) -> UserRow | None:
+    """One user by name."""
+    row = connection.execute(sa.select(users).where(users.c.name == name)).one_or_none()
+    return UserRow(*row) if row is not None else None
+
+
+def all_users(connection: sa.Connection) -> list[UserRow]:
+    """Users by name."""
+    return [UserRow(*row) for row in connection.execute(sa.select(users).order_by(users.c.name))]
+
+
+def token_by_digest(connection: sa.Connection, digest: bytes) -> TokenRow | None:
+    """One token by the digest of its secret."""
+    row = connection.execute(sa.select(tokens).where(tokens.c.digest == digest)).one_or_none()
+    return TokenRow(*row) if row is not None else None
+
+
+def all_tokens(connection: sa.Connection) -> list[TokenRow]:
+    """Tokens by age."""
+    return [TokenRow(*row) for row in connection.execute(sa.select(tokens).order_by(tokens.c.created_at))]
+
+
+def peer(connection: sa.Connection, ae_title: str) -> PeerRow | None:
+    """One application entity by title."""
+    row = connection.execute(sa.select(peers).where(peers.c.ae_title == ae_title)).one_or_none()
+    return PeerRow(*row) if row is not None else None
+
+
+def all_peers(connection: sa.Connection) -> list[PeerRow]:
+    """Application entities by title."""
+    return [PeerRow(*row) for row in connection.execute(sa.select(peers).order_by(peers.c.ae_title))]
+
+
+def remove_user(connection: sa.Connection, name: str) -> bool:
+    """Remove a user and the tokens of it; False when there is none."""
+    connection.execute(sa.delete(tokens).where(tokens.c.user_name == name))
+    return bool(connection.execute(sa.delete(users).where(users.c.name == name)).rowcount)
+
+
+def remove_token(connection: sa.Connection, token_id: str) -> bool:
+    """Remove a token; False when there is none."""
+    return bool(connection.execute(sa.delete(tokens).where(tokens.c.token_id == token_id)).rowcount)
+
+
+def remove_peer(connection: sa.Connection, ae_title: str) -> bool:
+    """Remove an application entity; False when there is none."""
+    return bool(connection.execute(sa.delete(peers).where(peers.c.ae_title == ae_title)).rowcount)
+
+
+def fact(connection: sa.Connection, name: str) -> str:
+    """A small fact about the archive; "" when it is not known."""
+    return connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none() or ""
+
+
+def put_fact(connection: sa.Connection, name: str, value: str) -> None:
+    """Note a small fact."""
+    _upsert(connection, facts, "name", {"name": name, "value": value})

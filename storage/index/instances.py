@@ -1,0 +1,284 @@
+"""Writing instances into the index: one transaction each, racing stores never duplicate or fail."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from storage.index.prepared import Prepared, bindings
+from storage.index.schema import coercions, conflicts, instances, patients, series, studies, superseded
+from vna.model.access import Coercion
+from vna.model.identifiers import PatientKey
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstance:
+    """Rows to be, one dict of columns a level, as vna.archive.rows made them."""
+
+    patient_key: PatientKey
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    patient: dict[str, Any]
+    study: dict[str, Any]
+    series: dict[str, Any]
+    instance: dict[str, Any]
+    modality: str
+    sop_class_uid: str
+    received_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where an instance is filed; `conflict` when its study is under another patient than it came with."""
+
+    patient_fk: int
+    study_fk: int
+    series_fk: int
+    conflict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Whether the row is new (else the UID is held already, and nothing was written), and where it is."""
+
+    new: bool
+    places: Places
+
+
+class Raced(Exception):
+    """Another transaction changed what this one relied on: run it again from the start."""
+
+
+def _insert_new(table: sa.Table, *conflict: str) -> dict[str, Prepared]:
+    made = {}
+    for name, module in (("sqlite", sqlite), ("postgresql", postgresql)):
+        statement = module.insert(table).values(**bindings(table)).on_conflict_do_nothing(index_elements=list(conflict))
+        made[name] = Prepared(statement.inline())
+    return made
+
+
+_INSERT_PATIENT = _insert_new(patients, "patient_id", "issuer")
+_INSERT_STUDY = _insert_new(studies, "study_instance_uid")
+_INSERT_SERIES = _insert_new(series, "study_fk", "series_instance_uid")
+_INSERT_INSTANCE = _insert_new(instances, "sop_instance_uid")
+_INSERT_CONFLICT = _insert_new(conflicts, "study_instance_uid", "patient_id", "issuer")
+_INSERT_COERCION = _insert_new(coercions, "rules")
+
+_FIND_PATIENT = Prepared(
+    sa.select(patients.c.id).where(
+        patients.c.patient_id == sa.bindparam("key_id"), patients.c.issuer == sa.bindparam("key_issuer")
+    )
+)
+_FIND_STUDY = Prepared(
+    sa.select(studies.c.id, studies.c.patient_fk, patients.c.patient_id, patients.c.issuer)
+    .join(patients, patients.c.id == studies.c.patient_fk)
+    .where(studies.c.study_instance_uid == sa.bindparam("uid"))
+)
+_FIND_SERIES = Prepared(
+    sa.select(series.c.id).where(
+        series.c.study_fk == sa.bindparam("study"), series.c.series_instance_uid == sa.bindparam("uid")
+    )
+)
+
+
+def _with_entry(column: sa.Column[str], entry: str) -> sa.ColumnElement[str]:
+    """A list such as `\\CT\\MR\\` with one more entry, if it is new and not empty."""
+    name = sa.bindparam(entry, type_=sa.Text)
+    wrapped = sa.literal_column("'\\'").op("||")(name).op("||")(sa.literal_column("'\\'"))
+    start = sa.case((column == "", sa.literal_column("'\\'")), else_=column)
+    grown = start.op("||")(name).op("||")(sa.literal_column("'\\'"))
+    return sa.case((name == "", column), (sa.func.replace(column, wrapped, "") != column, column), else_=grown)
+
+
+_COUNT_IN_STUDY = Prepared(
+    sa.update(studies)
+    .where(studies.c.id == sa.bindparam("key"))
+    .values(
+        number_of_instances=studies.c.number_of_instances + 1,
+        number_of_series=studies.c.number_of_series + sa.bindparam("new_series", type_=sa.Integer),
+        version=studies.c.version + 1,
+        last_received_at=sa.bindparam("received"),
+        modalities=_with_entry(studies.c.modalities, "modality"),
+        sop_classes=_with_entry(studies.c.sop_classes, "sop_class"),
+    )
+)
+_COUNT_IN_SERIES = Prepared(
+    sa.update(series)
+    .where(series.c.id == sa.bindparam("key"))
+    .values(
+        number_of_instances=series.c.number_of_instances + 1,
+        version=series.c.version + 1,
+        last_received_at=sa.bindparam("received"),
+    )
+)
+_COUNT_IN_PATIENT = Prepared(
+    sa.update(patients)
+    .where(patients.c.id == sa.bindparam("key"))
+    .values(
+        number_of_instances=patients.c.number_of_instances + 1,
+        number_of_series=patients.c.number_of_series + sa.bindparam("new_series", type_=sa.Integer),
+        number_of_studies=patients.c.number_of_studies + sa.bindparam("new_study", type_=sa.Integer),
+        version=patients.c.version + 1,
+    )
+)
+_KNOWN = 20_000
+
+
+class InstanceWriter:
+    """Adds instances; remembers, per process, where series are filed, so that most stores are five statements."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, PatientKey], Places] = {}
+
+    def add(self, connection: sa.Connection, new: NewInstance) -> Added:
+        """Write the rows of one instance in the caller's transaction, or nothing when its UID is held already.
+
+        The statements come in one order (new patient, new study, new series, instance, counts upwards), so that racing
+        transactions wait for each other and never deadlock. Raises Raced.
+        """
+        places = self._known.get((new.study_instance_uid, new.series_instance_uid, new.patient_key))
+        made = _Made() if places is not None else self._file(connection, new)
+        places = places or made.places
+        assert places is not None
+        try:
+            inserted = _INSERT_INSTANCE[connection.dialect.name].run(
+                connection, series_fk=places.series_fk, **new.instance
+            )
+        except sa.exc.IntegrityError as exc:
+            self._known.clear()
+            raise Raced from exc
+        if inserted.rowcount == 0:
+            return Added(False, places)
+        counted = _COUNT_IN_STUDY.run(
+            connection,
+            key=places.study_fk,
+            new_series=made.series,
+            received=new.received_at,
+            modality=new.modality,
+            sop_class=new.sop_class_uid,
+        )
+        if counted.rowcount != 1:
+            self._known.clear()
+            raise Raced
+        _COUNT_IN_SERIES.run(connection, key=places.series_fk, received=new.received_at)
+        _COUNT_IN_PATIENT.run(connection, key=places.patient_fk, new_series=made.series, new_study=made.study)
+        if places.conflict:
+            self._list_conflict(connection, new)
+        return Added(True, places)
+
+    def remember(self, new: NewInstance, places: Places) -> None:
+        """To be called after the commit: before it the rows might still go away."""
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known[(new.study_instance_uid, new.series_instance_uid, new.patient_key)] = places
+
+    def forget(self) -> None:
+        """After rows were removed."""
+        self._known.clear()
+
+    def _file(self, connection: sa.Connection, new: NewInstance) -> "_Made":
+        patient_fk, study_fk, conflict, new_study = self._study(connection, new)
+        dialect = connection.dialect.name
+        inserted = _INSERT_SERIES[dialect].run(connection, study_fk=study_fk, **new.series).rowcount
+        series_fk = _FIND_SERIES.run(connection, study=study_fk, uid=new.series_instance_uid).scalar_one()
+        if inserted and not new_study:
+            _fill(connection, studies, study_fk, new.study)
+            if not conflict:
+                _fill(connection, patients, patient_fk, new.patient)
+        return _Made(int(new_study), inserted, Places(patient_fk, study_fk, series_fk, conflict))
+
+    def _study(self, connection: sa.Connection, new: NewInstance) -> tuple[int, int, bool, bool]:
+        dialect, key = connection.dialect.name, new.patient_key
+        found = _FIND_STUDY.run(connection, uid=new.study_instance_uid).one_or_none()
+        if found is None:
+            _INSERT_PATIENT[dialect].run(connection, **new.patient)
+            patient_fk = _FIND_PATIENT.run(connection, key_id=key.patient_id, key_issuer=key.issuer).scalar_one()
+            inserted = _INSERT_STUDY[dialect].run(connection, patient_fk=patient_fk, **new.study)
+            found = _FIND_STUDY.run(connection, uid=new.study_instance_uid).one()
+            if inserted.rowcount:
+                return patient_fk, found.id, False, True
+            if found.patient_fk != patient_fk:
+                raise Raced
+        conflict = (found.patient_id, found.issuer) != (key.patient_id, key.issuer)
+        return found.patient_fk, found.id, conflict, False
+
+    def _list_conflict(self, connection: sa.Connection, new: NewInstance) -> None:
+        _INSERT_CONFLICT[connection.dialect.name].run(
+            connection,
+            study_instance_uid=new.study_instance_uid,
+            patient_id=new.patient_key.patient_id,
+            issuer=new.patient_key.issuer,
+            first_sop_instance_uid=new.sop_instance_uid,
+            source_ae=new.instance["source_ae"],
+            at=new.received_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """How many rows were new on the way down."""
+
+    study: int = 0
+    series: int = 0
+    places: Places | None = None
+
+
+def _fill(connection: sa.Connection, table: sa.Table, key: int, row: dict[str, Any]) -> None:
+    """A new series may know of its study and patient what the first one did not say: empty columns are filled, none is changed."""
+    held = connection.execute(sa.select(table).where(table.c.id == key)).one()._mapping
+    old, more = orjson.loads(held["attributes"]), orjson.loads(row["attributes"])
+    missing = {tag: element for tag, element in more.items() if "Value" in element and "Value" not in old.get(tag, {})}
+    changes: dict[str, Any] = {
+        name: value for name, value in row.items() if value and held[name] == "" and name not in _NOT_FILLED
+    }
+    if missing:
+        changes["attributes"] = orjson.dumps(dict(sorted({**old, **missing}.items()))).decode()
+    if changes:
+        connection.execute(sa.update(table).where(table.c.id == key).values(**changes))
+
+
+_NOT_FILLED = {"attributes", "modalities", "sop_classes", "facility", "first_received_at", "last_received_at"}
+
+
+def replace(connection: sa.Connection, *, held_blob: str, new: dict[str, Any], replaced_at: str) -> bool:
+    """Put new content in the place of an instance; the older version stays listed. False when it changed meanwhile."""
+    row = connection.execute(
+        sa.select(instances).where(
+            instances.c.sop_instance_uid == new["sop_instance_uid"], instances.c.blob == held_blob
+        )
+    ).one_or_none()
+    if row is None:
+        return False
+    connection.execute(
+        sa.insert(superseded).values(
+            sop_instance_uid=row.sop_instance_uid,
+            transfer_syntax_uid=row.transfer_syntax_uid,
+            blob=row.blob,
+            size=row.size,
+            sha256=row.sha256,
+            source_ae=row.source_ae,
+            received_at=row.received_at,
+            replaced_at=replaced_at,
+        )
+    )
+    changed = connection.execute(
+        sa.update(instances)
+        .where(instances.c.id == row.id, instances.c.blob == held_blob)
+        .values(**{**new, "version": instances.c.version + 1})
+    )
+    if changed.rowcount != 1:
+        raise Raced
+    connection.execute(sa.update(series).where(series.c.id == row.series_fk).values(version=series.c.version + 1))
+    study_fk = sa.select(series.c.study_fk).where(series.c.id == row.series_fk).scalar_subquery()
+    connection.execute(sa.update(studies).where(studies.c.id == study_fk).values(version=studies.c.version + 1))
+    return True
+
+
+def coercion_key(connection: sa.Connection, rules: str) -> int:
+    """The row of a rule set, made when it is new."""
+    _INSERT_COERCION[connection.dialect.name].run(connection, rules=rules)
+    return int(connection.execute(sa.select(coercions.c.id).where(coercions.c.rules == rules)).scalar_one())

@@ -1,0 +1,208 @@
+"""Reading instances back: by unique keys, as model values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.index.events import read_time
+from storage.index.prepared import Prepared
+from storage.index.schema import coercions, conflicts, instances, patients, series, studies, superseded
+from vna.model.instances import Instance, Selection
+
+_IN_BATCH = 500
+_ROWS = 1000
+
+_JOINED = (
+    instances.join(series, series.c.id == instances.c.series_fk)
+    .join(studies, studies.c.id == series.c.study_fk)
+    .outerjoin(coercions, coercions.c.id == instances.c.coercion_fk)
+)
+_COLUMNS = (
+    instances.c.id,
+    instances.c.sop_instance_uid,
+    instances.c.sop_class_uid,
+    series.c.series_instance_uid,
+    studies.c.study_instance_uid,
+    instances.c.transfer_syntax_uid,
+    instances.c.blob,
+    instances.c.size,
+    instances.c.sha256,
+    instances.c.dataset_offset,
+    instances.c.header_end,
+    instances.c.number_of_frames,
+    instances.c.source_ae,
+    instances.c.facility,
+    instances.c.received_at,
+    instances.c.version,
+    instances.c.instance_number,
+    coercions.c.rules,
+)
+_ORDER = (studies.c.id, series.c.series_number, series.c.id, instances.c.instance_number, instances.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An instance and its coercion as text: `vna.archive.overlay` reads it."""
+
+    instance: Instance
+    rules: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What tells one content from another under the same SOP Instance UID."""
+
+    blob: str
+    sha256: bytes
+    size: int
+    transfer_syntax_uid: str
+    dataset_offset: int
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+_CONTENT = Prepared(
+    sa.select(
+        instances.c.blob,
+        instances.c.sha256,
+        instances.c.size,
+        instances.c.transfer_syntax_uid,
+        instances.c.dataset_offset,
+        studies.c.study_instance_uid,
+        series.c.series_instance_uid,
+    )
+    .join(series, series.c.id == instances.c.series_fk)
+    .join(studies, studies.c.id == series.c.study_fk)
+    .where(instances.c.sop_instance_uid == sa.bindparam("uid"))
+)
+
+
+def content(connection: sa.Connection, sop_instance_uid: str) -> Content | None:
+    """What is held under a SOP Instance UID."""
+    row = _CONTENT.run(connection, uid=sop_instance_uid).one_or_none()
+    return Content(*row) if row is not None else None
+
+
+def select(connection: sa.Connection, selection: Selection) -> Iterator[Held]:
+    """The instances meant, by study, series number and instance number; streamed."""
+    statement = sa.select(*_COLUMNS).select_from(_JOINED).order_by(*_ORDER)
+    if selection.patient_id is not None:
+        statement = statement.join(patients, patients.c.id == studies.c.patient_fk).where(
+            patients.c.patient_id == selection.patient_id
+        )
+    for column, uids in (
+        (studies.c.study_instance_uid, selection.study_uids),
+        (series.c.series_instance_uid, selection.series_uids),
+        (instances.c.sop_instance_uid, selection.sop_instance_uids),
+    ):
+        if uids:
+            statement = statement.where(column.in_(uids))
+    for row in connection.execute(statement.execution_options(yield_per=_ROWS)):
+        yield _held(row)
+
+
+def _held(row: sa.Row[Any]) -> Held:
+    values = row._mapping
+    return Held(
+        Instance(
+            sop_instance_uid=values["sop_instance_uid"],
+            sop_class_uid=values["sop_class_uid"],
+            series_instance_uid=values["series_instance_uid"],
+            study_instance_uid=values["study_instance_uid"],
+            transfer_syntax_uid=values["transfer_syntax_uid"],
+            blob=values["blob"],
+            size=values["size"],
+            sha256=values["sha256"].hex(),
+            dataset_offset=values["dataset_offset"],
+            header_end=values["header_end"],
+            number_of_frames=values["number_of_frames"],
+            source_ae=values["source_ae"],
+            facility=values["facility"],
+            received_at=read_time(values["received_at"]),
+            version=values["version"],
+            instance_number=values["instance_number"],
+        ),
+        values["rules"] or "",
+    )
+
+
+def headers(connection: sa.Connection, sop_instance_uids: list[str]) -> dict[str, bytes]:
+    """Packed headers by SOP Instance UID."""
+    found: dict[str, bytes] = {}
+    for start in range(0, len(sop_instance_uids), _IN_BATCH):
+        batch = sop_instance_uids[start : start + _IN_BATCH]
+        rows = connection.execute(
+            sa.select(instances.c.sop_instance_uid, instances.c.header).where(instances.c.sop_instance_uid.in_(batch))
+        )
+        found.update({row.sop_instance_uid: row.header for row in rows})
+    return found
+
+
+def offsets(connection: sa.Connection, sop_instance_uid: str) -> bytes | None:
+    """The packed frame and bulk offset tables of one instance."""
+    return connection.execute(
+        sa.select(instances.c.frames).where(instances.c.sop_instance_uid == sop_instance_uid)
+    ).scalar_one_or_none()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """One object that the index says is in the blob store, of a current or a superseded version."""
+
+    key: int
+    blob: str
+    size: int
+    sha256: bytes
+    sop_instance_uid: str
+    current: bool
+
+
+def stored_blobs(connection: sa.Connection, *, current: bool, after: int, limit: int) -> list[StoredBlob]:
+    """Objects in the order of their keys, from one on."""
+    table = instances if current else superseded
+    rows = connection.execute(
+        sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, table.c.sop_instance_uid)
+        .where(table.c.id > after)
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    return [StoredBlob(*row, current=current) for row in rows]
+
+
+def known_blobs(connection: sa.Connection, names: list[str]) -> set[str]:
+    """Which of these names some row has."""
+    known: set[str] = set()
+    for table in (instances, superseded):
+        known.update(connection.execute(sa.select(table.c.blob).where(table.c.blob.in_(names))).scalars())
+    return known
+
+
+def counts(connection: sa.Connection) -> dict[str, int]:
+    """How many rows each level has; small enough to ask for a status page, not for every request."""
+    return {
+        table.name: int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+        for table in (patients, studies, series, instances, conflicts)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ListedConflict:
+    """A study that also came under another patient."""
+
+    study_instance_uid: str
+    patient_id: str
+    issuer: str
+    first_sop_instance_uid: str
+    source_ae: str
+    at: str
+
+
+def listed_conflicts(connection: sa.Connection, limit: int) -> list[ListedConflict]:
+    """The newest conflicts."""
+    columns = [conflicts.c[name] for name in ListedConflict.__slots__]
+    return [
+        ListedConflict(*row)
+        for row in connection.execute(sa.select(*columns).order_by(conflicts.c.id.desc()).limit(limit))
+    ]

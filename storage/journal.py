@@ -1,0 +1,63 @@
+"""The journal: what the index knows and the images do not say, as objects beside them, never changed."""
+
+import gzip
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import orjson
+
+from storage.blobs.base import BlobStore
+from storage.index.events import read_time, time_text
+from vna.model.events import Event, EventKind
+
+FOLDER = "journal"
+
+
+def write(blobs: BlobStore, batch: Sequence[Event]) -> str:
+    """Keep these events as one object, one JSON line each; durable when it returns. Its name sorts by time."""
+    now = datetime.now(UTC)
+    name = f"{FOLDER}/{now:%Y/%m/%d}/{now:%H%M%S%f}-{secrets.token_hex(4)}.jsonl.gz"
+    lines = b"".join(orjson.dumps(_line(event), option=orjson.OPT_APPEND_NEWLINE) for event in batch)
+    blobs.put(name, [gzip.compress(lines, 1)])
+    return name
+
+
+def read(blobs: BlobStore) -> Iterator[Event]:
+    """Every event that was journaled, as the objects come; the same one can come twice."""
+    for name in blobs.names(FOLDER):
+        yield from parse(gzip.decompress(blobs.read(name)))
+
+
+def parse(lines: bytes) -> Iterator[Event]:
+    """Events of one journal object; lines of a kind that this version does not know are passed over."""
+    for line in lines.splitlines():
+        values = orjson.loads(line)
+        if values["kind"] not in EventKind:
+            continue
+        yield Event(
+            event_id=values["id"],
+            kind=EventKind(values["kind"]),
+            at=read_time(values["at"]),
+            study_instance_uid=values["study"],
+            sop_instance_uid=values["instance"],
+            actor=values["actor"],
+            detail=values["detail"],
+        )
+
+
+def in_order(journaled: Iterable[Event]) -> list[Event]:
+    """Once each, in the order in which they happened."""
+    return sorted({event.event_id: event for event in journaled}.values(), key=lambda event: event.event_id)
+
+
+def _line(event: Event) -> dict[str, object]:
+    return {
+        "id": event.event_id,
+        "kind": event.kind.value,
+        "at": time_text(event.at),
+        "study": event.study_instance_uid,
+        "instance": event.sop_instance_uid,
+        "actor": event.actor,
+        "detail": event.detail,
+    }

@@ -1,0 +1,367 @@
+"""The one way in: whatever the door, an instance is durable and indexed when `accept` returns."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from storage.blobs.base import BlobStore
+from storage.elements import text
+from storage.index import events, lookup
+from storage.index import instances as index
+from storage.index.engine import Connection, Database
+from storage.index.instances import InstanceWriter, NewInstance, Raced
+from storage.index.packing import pack
+from storage.metadata import Element, Limits, Scan, scan, to_json
+from storage.offsets import pack_offsets
+from storage.part10 import FileMeta, read_file_meta, write_file_meta
+from storage.spool import Incoming
+from vna import events as signals
+from vna.archive import overlay, rows
+from vna.archive.facility import facility as facility_of
+from vna.archive.names import blob_name
+from vna.archive.same import same_dataset
+from vna.model.access import Action, Actor, Coercion
+from vna.model.coercion import coercion_text
+from vna.model.errors import DuplicateInstance, Mismatch, NotFound, OutOfResources, Unavailable, VnaError
+from vna.model.events import EventKind
+from vna.model.identifiers import patient_key, require_uid
+from vna.model.instances import Accepted, Arrival, Door, Outcome
+from vna.security.policy import Policy
+
+log = logging.getLogger(__name__)
+_ATTEMPTS = 5
+_FREE_SECONDS = 1.0
+
+
+class Duplicates(StrEnum):
+    """What happens to other content under a SOP Instance UID that is held already."""
+
+    KEEP = "keep"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRules:
+    """Bounds and choices of storing; sizes in bytes."""
+
+    duplicates: Duplicates = Duplicates.KEEP
+    min_free: int = 0
+    max_bytes: int = 64 << 30
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What the index knows of an instance and its bytes do not say; the journal keeps it."""
+
+    actor: str
+    source_ae: str
+    source_address: str
+    door: str
+    received_at: datetime
+    facility: str
+    coercion: Coercion | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An object that was read and can be stored."""
+
+    meta: FileMeta
+    scan: Scan
+    elements: dict[str, Element]
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+
+
+class Store:
+    """Takes instances in: bytes first, then rows, then the answer."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        policy: Policy,
+        coercion_for: Callable[[str], Coercion | None],
+        rules: StoreRules,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._policy = policy
+        self._coercion_for = coercion_for
+        self._rules = rules
+        self._writer = InstanceWriter()
+        self._free_until = 0.0
+
+    def open(self, actor: Actor, arrival: Arrival) -> Incoming:
+        """A spool for one object. For C-STORE it begins with preamble and group 2, so that the door adds only the data set.
+
+        Raises NotAuthorized, or OutOfResources when less is free than the setting wants.
+        """
+        self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
+        self._check_space()
+        head = b""
+        if arrival.door is Door.C_STORE:
+            head = write_file_meta(
+                arrival.sop_class_uid, arrival.sop_instance_uid, arrival.transfer_syntax_uid, arrival.calling_ae
+            )
+        return Incoming(self._blobs.spool_folder, max_bytes=self._rules.max_bytes, head=head)
+
+    def accept(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> Accepted:
+        """Keep one whole object. Whatever is raised, nothing of it is left; see vna.model.errors for what can be."""
+        self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
+        started = time.perf_counter()
+        try:
+            with incoming:
+                accepted = self._accept(incoming, actor, arrival)
+        except VnaError as exc:
+            signals.emit("instance.refused", door=arrival.door.value, reason=type(exc).__name__)
+            log.warning(
+                "instance refused", extra={"door": arrival.door.value, "source": arrival.calling_ae, "reason": str(exc)}
+            )
+            raise
+        seconds = time.perf_counter() - started
+        signals.emit(
+            "instance.accepted",
+            door=arrival.door.value,
+            outcome=accepted.outcome.value,
+            bytes=incoming.size,
+            seconds=seconds,
+        )
+        return accepted
+
+    def _accept(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> Accepted:
+        found = self._read(incoming, arrival)
+        coercion = self._coercion_for(arrival.calling_ae)
+        elements = overlay.applied(found.elements, overlay.changes(found.elements, coercion))
+        provenance = Provenance(
+            actor=actor.name,
+            source_ae=arrival.calling_ae,
+            source_address=arrival.address,
+            door=arrival.door.value,
+            received_at=datetime.now(UTC),
+            facility=facility_of(actor, elements),
+            coercion=coercion if elements is not found.elements else None,
+        )
+        held = self._held(found.sop_instance_uid)
+        if held is not None and self._is_same(held, incoming, found):
+            return _accepted(found, Outcome.ALREADY_HELD)
+        if held is not None and self._rules.duplicates is Duplicates.KEEP:
+            raise DuplicateInstance(f"other content is held as {found.sop_instance_uid}")
+        name = blob_name(found.study_instance_uid, found.sop_instance_uid)
+        incoming.keep(self._blobs, name)
+        try:
+            outcome = self._index(incoming, found, elements, provenance, name, held)
+        except DuplicateInstance:
+            self._forget_blob(
+                name
+            )  # after any other error the row may be there all the same: then the blob has to stay
+            raise
+        return _accepted(found, outcome)
+
+    def _read(self, incoming: Incoming, arrival: Arrival) -> _Read:
+        with incoming.finish() as buffer:
+            meta = read_file_meta(buffer)
+            scanned = scan(buffer, meta, self._rules.limits)
+        elements = scanned.elements
+        found = _Read(
+            meta=meta,
+            scan=scanned,
+            elements=elements,
+            study_instance_uid=require_uid(text(elements, "0020000D"), "StudyInstanceUID"),
+            series_instance_uid=require_uid(text(elements, "0020000E"), "SeriesInstanceUID"),
+            sop_instance_uid=require_uid(text(elements, "00080018"), "SOPInstanceUID"),
+            sop_class_uid=require_uid(text(elements, "00080016"), "SOPClassUID"),
+        )
+        _agree(found, arrival)
+        return found
+
+    def _index(
+        self,
+        incoming: Incoming,
+        found: _Read,
+        elements: dict[str, Element],
+        provenance: Provenance,
+        name: str,
+        held: lookup.Content | None,
+    ) -> Outcome:
+        new = new_rows(found.meta, found.scan, elements, provenance, name, incoming.size, incoming.sha256)
+        for _ in range(_ATTEMPTS):
+            try:
+                if held is not None:
+                    return self._replace(new, provenance, held)
+                if self.add(new, provenance):
+                    return Outcome.STORED
+            except Raced:
+                continue
+            held = self._held(found.sop_instance_uid)
+            if held is not None and self._is_same(held, incoming, found):
+                self._forget_blob(name)
+                return Outcome.ALREADY_HELD
+            if held is not None and self._rules.duplicates is Duplicates.KEEP:
+                raise DuplicateInstance(f"other content is held as {found.sop_instance_uid}")
+        raise Unavailable("the index is too busy with this study")
+
+    def add(self, new: NewInstance, provenance: Provenance, *, pending: bool = True) -> bool:
+        """Write the rows and their event in one transaction; False when the UID is held already."""
+        with self._database.transaction() as connection:
+            if provenance.coercion is not None:
+                new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
+            added = self._writer.add(connection, new)
+            if not added.new:
+                connection.rollback()
+                return False
+            self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, pending, conflict=added.places.conflict)
+        self._writer.remember(new, added.places)
+        return True
+
+    def _replace(self, new: NewInstance, provenance: Provenance, held: lookup.Content) -> Outcome:
+        if (held.study_instance_uid, held.series_instance_uid) != (new.study_instance_uid, new.series_instance_uid):
+            raise DuplicateInstance(f"{new.sop_instance_uid} is held in another study or series")
+        self.replace(new, provenance, held.blob)
+        return Outcome.REPLACED
+
+    def replace(self, new: NewInstance, provenance: Provenance, held_blob: str, *, pending: bool = True) -> None:
+        """Put new content in the place of what is held under `held_blob`; raises Raced when that changed meanwhile."""
+        with self._database.transaction() as connection:
+            if provenance.coercion is not None:
+                new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
+            if not index.replace(connection, held_blob=held_blob, new=new.instance, replaced_at=new.received_at):
+                raise Raced
+            self._tell(connection, EventKind.INSTANCE_REPLACED, new, provenance, pending, held_blob=held_blob)
+
+    def _tell(
+        self,
+        connection: Connection,
+        kind: EventKind,
+        new: NewInstance,
+        provenance: Provenance,
+        pending: bool,
+        **more: Any,
+    ) -> None:
+        events.append(
+            connection,
+            kind,
+            at=provenance.received_at,
+            actor=provenance.actor,
+            study_instance_uid=new.study_instance_uid,
+            sop_instance_uid=new.sop_instance_uid,
+            pending=pending,
+            detail={
+                "blob": new.instance["blob"],
+                "size": new.instance["size"],
+                "sha256": new.instance["sha256"].hex(),
+                "series": new.series_instance_uid,
+                "door": provenance.door,
+                "source_ae": provenance.source_ae,
+                "source_address": provenance.source_address,
+                "facility": provenance.facility,
+                "coercion": coercion_text(provenance.coercion),
+                **more,
+            },
+        )
+
+    def _held(self, sop_instance_uid: str) -> lookup.Content | None:
+        with self._database.read() as connection:
+            return lookup.content(connection, sop_instance_uid)
+
+    def _is_same(self, held: lookup.Content, incoming: Incoming, found: _Read) -> bool:
+        if held.sha256 == incoming.sha256:
+            self._mend(held, incoming)
+            return True
+        if held.transfer_syntax_uid != found.meta.transfer_syntax_uid:
+            return False
+        if held.size - held.dataset_offset != incoming.size - found.meta.dataset_offset:
+            return False
+        return same_dataset(self._blobs, held, incoming, found.meta.dataset_offset)
+
+    def _mend(self, held: lookup.Content, incoming: Incoming) -> None:
+        """The index has it: make sure that the bytes are there too before answering success."""
+        try:
+            self._blobs.size(held.blob)
+        except NotFound:
+            log.error("lost blob came again", extra={"blob": held.blob})
+            incoming.keep(self._blobs, held.blob)
+
+    def _check_space(self) -> None:
+        now = time.monotonic()
+        if now < self._free_until:
+            return
+        free = self._blobs.free_bytes()
+        if free is not None and free < self._rules.min_free:
+            raise OutOfResources("less space is free than VNA_STORAGE__MIN_FREE asks for")
+        self._free_until = now + _FREE_SECONDS
+
+    def _forget_blob(self, name: str) -> None:
+        try:
+            self._blobs.delete(name)
+        except VnaError as exc:
+            log.warning("orphan left behind", extra={"blob": name, "reason": str(exc)})
+
+
+def new_rows(
+    meta: FileMeta,
+    scanned: Scan,
+    elements: dict[str, Element],
+    provenance: Provenance,
+    name: str,
+    size: int,
+    sha256: bytes,
+) -> NewInstance:
+    """The rows of one object, from what was read of it and what is known of it."""
+    received_at = events.time_text(provenance.received_at)
+    key = patient_key(
+        text(elements, "00100020"),
+        text(elements, "00100021"),
+        facility=provenance.facility,
+        study_instance_uid=text(elements, "0020000D"),
+    )
+    return rows.build(
+        elements,
+        key=key,
+        facility=provenance.facility,
+        received_at=received_at,
+        instance={
+            "transfer_syntax_uid": meta.transfer_syntax_uid,
+            "blob": name,
+            "size": size,
+            "sha256": sha256,
+            "dataset_offset": scanned.dataset_offset,
+            "header_end": scanned.header_end,
+            "number_of_frames": scanned.frames.count,
+            "door": provenance.door,
+            "source_ae": provenance.source_ae,
+            "source_address": provenance.source_address,
+            "coercion_fk": None,
+            "header": pack(to_json(elements)),
+            "frames": pack_offsets(scanned.frames, scanned.bulk),
+        },
+    )
+
+
+def _agree(found: _Read, arrival: Arrival) -> None:
+    """The data set says what the command and the address said (PS3.4 B.2.3, PS3.18 10.5)."""
+    for keyword, told, read in (
+        ("SOPClassUID", arrival.sop_class_uid, found.sop_class_uid),
+        ("SOPInstanceUID", arrival.sop_instance_uid, found.sop_instance_uid),
+        ("StudyInstanceUID", arrival.study_instance_uid, found.study_instance_uid),
+    ):
+        if told and told != read:
+            raise Mismatch(f"{keyword} of the data set differs from the one of the request")
+
+
+def _accepted(found: _Read, outcome: Outcome) -> Accepted:
+    return Accepted(
+        outcome=outcome,
+        study_instance_uid=found.study_instance_uid,
+        series_instance_uid=found.series_instance_uid,
+        sop_instance_uid=found.sop_instance_uid,
+        sop_class_uid=found.sop_class_uid,
+        warnings=found.scan.warnings,
+    )

@@ -1,0 +1,134 @@
+"""Hands event rows to subscribers: at least once, in order per study, across kill -9."""
+
+import logging
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from storage.index import events, jobs
+from storage.index.engine import Database
+from storage.index.events import time_text
+from storage.index.jobs import Job
+from vna.model.errors import VnaError
+from vna.model.events import Event
+
+log = logging.getLogger(__name__)
+
+Subscriber = Callable[[Sequence[Event]], None]
+"""Takes a batch in order and returns when it is safe with it; has to bear the same event twice. What it raises is tried again."""
+
+_LEASE = "dispatcher"
+_LEASE_SECONDS = 10.0
+_BATCH = 500
+_RETRY_SECONDS = (1, 5, 30, 120, 600, 3600)
+_DELIVERY = "deliver:"
+
+
+class Dispatcher:
+    """One of them works at a time, over all processes and nodes: a lease row says which.
+
+    Every subscriber gets each batch. One that fails gets its events again from jobs of its own, so that it holds up
+    neither the others nor, beyond the study concerned, itself.
+    """
+
+    def __init__(self, database: Database, subscribers: Mapping[str, Subscriber]) -> None:
+        self._database = database
+        self._subscribers = dict(subscribers)
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
+        self._leader_until = 0.0
+
+    def run(self, stop: threading.Event, *, pause: float = 1.0) -> None:
+        """Work until told to stop; an index that does not answer is waited for."""
+        while not stop.is_set():
+            try:
+                busy = self.once()
+            except VnaError as exc:
+                log.warning("dispatcher waits", extra={"reason": str(exc)})
+                busy = False
+            except Exception:
+                log.exception("dispatcher failed")
+                busy = False
+            if not busy:
+                stop.wait(pause)
+
+    def once(self) -> bool:
+        """Hand out one batch and what is due; whether there was a full batch, so that there may be more."""
+        if not self._is_leader():
+            return False
+        with self._database.read() as connection:
+            batch = events.pending(connection, _BATCH)
+        if batch:
+            self._hand_out(batch)
+        self._retry()
+        return len(batch) == _BATCH
+
+    def _is_leader(self) -> bool:
+        now = time.time()
+        if now < self._leader_until - _LEASE_SECONDS / 2:
+            return True
+        with self._database.transaction() as connection:
+            if not jobs.take_lease(connection, _LEASE, self._holder, now, _LEASE_SECONDS):
+                return False
+        self._leader_until = now + _LEASE_SECONDS
+        return True
+
+    def _hand_out(self, batch: Sequence[Event]) -> None:
+        failed: list[tuple[str, Event]] = []
+        for name, subscriber in self._subscribers.items():
+            held_up = self._held_up(name, batch)
+            free = [event for event in batch if event.study_instance_uid not in held_up]
+            failed += [(name, event) for event in batch if event.study_instance_uid in held_up]
+            try:
+                if free:
+                    subscriber(free)
+            except Exception as exc:
+                log.warning(
+                    "subscriber failed", extra={"subscriber": name, "events": len(free), "reason": type(exc).__name__}
+                )
+                failed += [(name, event) for event in free]
+        with self._database.transaction() as connection:
+            for name, event in sorted(failed, key=lambda item: item[1].event_id):
+                jobs.add(connection, _DELIVERY + name, order_key=event.study_instance_uid, payload=str(event.event_id))
+            events.done(connection, [event.event_id for event in batch])
+
+    def _held_up(self, name: str, batch: Sequence[Event]) -> set[str]:
+        studies = {event.study_instance_uid for event in batch if event.study_instance_uid}
+        with self._database.read() as connection:
+            return {study for study in studies if jobs.waiting(connection, _DELIVERY + name, study)}
+
+    def _retry(self) -> None:
+        with self._database.read() as connection:
+            due = [
+                job
+                for job in jobs.due(connection, time_text(datetime.now(UTC)), _BATCH)
+                if job.kind.startswith(_DELIVERY)
+            ]
+        for job in due:
+            self._deliver(job)
+
+    def _deliver(self, job: Job) -> None:
+        subscriber = self._subscribers.get(job.kind.removeprefix(_DELIVERY))
+        with self._database.read() as connection:
+            event = events.by_id(connection, int(job.payload))
+        try:
+            if subscriber is not None and event is not None:
+                subscriber([event])
+        except Exception as exc:
+            self._failed(job, exc)
+            return
+        with self._database.transaction() as connection:
+            jobs.finish(connection, job.job_id)
+
+    def _failed(self, job: Job, exc: Exception) -> None:
+        error = f"{type(exc).__name__}: {exc}"
+        with self._database.transaction() as connection:
+            if job.attempts >= len(_RETRY_SECONDS):
+                jobs.bury(connection, job.job_id, error)
+                log.error("delivery given up", extra={"job": job.job_id, "kind": job.kind})
+                return
+            again = datetime.now(UTC) + timedelta(seconds=_RETRY_SECONDS[job.attempts])
+            jobs.postpone(connection, job.job_id, run_after=time_text(again), error=error)

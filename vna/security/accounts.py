@@ -1,0 +1,193 @@
+"""Users with passwords, and bearer tokens."""
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from storage.index import accounts as rows
+from storage.index import events
+from storage.index.accounts import TokenRow, UserRow
+from storage.index.engine import Connection, Database
+from storage.index.events import read_time, time_text
+from vna.model.access import Action, Actor, ActorKind
+from vna.model.errors import BadRequest, NotAuthorized, NotFound
+from vna.model.events import EventKind
+from vna.security.policy import Policy
+from vna.security.rights import parse_rights, rights_text
+
+_REMEMBER_SECONDS = 60.0
+_REMEMBERED = 10_000
+_MIN_PASSWORD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person or service that logs in."""
+
+    name: str
+    rights: frozenset[Action]
+    facility: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token of a user, without its secret."""
+
+    token_id: str
+    user_name: str
+    description: str
+    rights: frozenset[Action]
+    expires_at: datetime | None
+
+
+class Accounts:
+    """Logs in by password or token.
+
+    Argon2 is slow on purpose; a login that succeeded is remembered for a minute, by a keyed digest that only this process
+    can compute, together with the hash it was checked against.
+    """
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database = database
+        self._policy = policy
+        self._hasher = PasswordHasher()
+        self._key = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+        self._remembered: dict[bytes, float] = {}
+        self._no_such_user = self._hasher.hash(secrets.token_hex(16))
+
+    def authenticate_basic(self, name: str, password: str, address: str) -> Actor:
+        """The user with this password, or NotAuthorized (the same for an unknown name and a wrong password)."""
+        with self._database.read() as connection:
+            user = rows.user(connection, name)
+        known_hash = user.password_hash if user is not None else self._no_such_user
+        if not self._matches(known_hash, password) or user is None:
+            raise NotAuthorized("wrong name or password", authenticated=False)
+        return Actor(ActorKind.USER, user.name, parse_rights(user.rights), user.facility, address)
+
+    def authenticate_token(self, secret: str, address: str) -> Actor:
+        """The user of this token, with the token's rights as far as the user has them, or NotAuthorized."""
+        with self._database.read() as connection:
+            token = rows.token_by_digest(connection, _digest(secret))
+            user = rows.user(connection, token.user_name) if token is not None else None
+        if token is None or user is None:
+            raise NotAuthorized("the token is not known", authenticated=False)
+        if token.expires_at and read_time(token.expires_at) <= datetime.now(UTC):
+            raise NotAuthorized("the token has expired", authenticated=False)
+        rights = parse_rights(token.rights) & parse_rights(user.rights)
+        return Actor(ActorKind.TOKEN, f"{user.name}/{token.token_id}", rights, user.facility, address)
+
+    def add_user(self, actor: Actor, name: str, password: str, rights: frozenset[Action], facility: str = "") -> None:
+        """Add a user, or change the password and rights of one."""
+        self._policy.check(actor, Action.ADMIN, name)
+        if not name or ":" in name or len(name) > 128 or not name.isprintable():
+            raise BadRequest("a user name is 1 to 128 printable characters without a colon")
+        if len(password) < _MIN_PASSWORD:
+            raise BadRequest(f"a password has at least {_MIN_PASSWORD} characters")
+        row = UserRow(name, self._hasher.hash(password), rights_text(rights), facility, time_text(datetime.now(UTC)))
+        with self._database.transaction() as connection:
+            rows.put_user(connection, row)
+            self._tell(connection, actor, {"user": name, "rights": row.rights})
+
+    def remove_user(self, actor: Actor, name: str) -> None:
+        """Remove a user and all tokens of it; NotFound when there is none."""
+        self._policy.check(actor, Action.ADMIN, name)
+        with self._database.transaction() as connection:
+            if not rows.remove_user(connection, name):
+                raise NotFound(f"no user {name}")
+            self._tell(connection, actor, {"user": name, "removed": True})
+
+    def users(self, actor: Actor) -> tuple[User, ...]:
+        """Every user, by name."""
+        self._policy.check(actor, Action.ADMIN)
+        with self._database.read() as connection:
+            return tuple(
+                User(row.name, parse_rights(row.rights), row.facility, read_time(row.created_at))
+                for row in rows.all_users(connection)
+            )
+
+    def add_token(
+        self,
+        actor: Actor,
+        user_name: str,
+        *,
+        rights: frozenset[Action] | None = None,
+        lifetime: timedelta | None = None,
+        description: str = "",
+    ) -> str:
+        """Make a token and return its secret, which is kept nowhere. Without `rights` it has those of its user."""
+        self._policy.check(actor, Action.ADMIN, user_name)
+        secret = f"vna_{secrets.token_urlsafe(32)}"
+        now = datetime.now(UTC)
+        with self._database.transaction() as connection:
+            user = rows.user(connection, user_name)
+            if user is None:
+                raise NotFound(f"no user {user_name}")
+            row = TokenRow(
+                token_id=secrets.token_hex(4),
+                digest=_digest(secret),
+                user_name=user_name,
+                description=description,
+                rights=user.rights if rights is None else rights_text(rights),
+                created_at=time_text(now),
+                expires_at=time_text(now + lifetime) if lifetime is not None else "",
+            )
+            rows.put_token(connection, row)
+            self._tell(connection, actor, {"token": row.token_id, "user": user_name, "rights": row.rights})
+        return secret
+
+    def remove_token(self, actor: Actor, token_id: str) -> None:
+        """Remove a token; NotFound when there is none."""
+        self._policy.check(actor, Action.ADMIN, token_id)
+        with self._database.transaction() as connection:
+            if not rows.remove_token(connection, token_id):
+                raise NotFound(f"no token {token_id}")
+            self._tell(connection, actor, {"token": token_id, "removed": True})
+
+    def tokens(self, actor: Actor) -> tuple[Token, ...]:
+        """Every token, oldest first."""
+        self._policy.check(actor, Action.ADMIN)
+        with self._database.read() as connection:
+            return tuple(_token(row) for row in rows.all_tokens(connection))
+
+    def _tell(self, connection: Connection, actor: Actor, detail: dict[str, object]) -> None:
+        events.append(
+            connection,
+            EventKind.ACCOUNT_CHANGED,
+            at=datetime.now(UTC),
+            actor=actor.name,
+            detail=detail,
+        )
+
+    def _matches(self, known_hash: str, password: str) -> bool:
+        mark = hmac.digest(self._key, f"{known_hash}\0{password}".encode(), "sha256")
+        now = time.monotonic()
+        with self._lock:
+            if self._remembered.get(mark, 0.0) > now:
+                return True
+        try:
+            self._hasher.verify(known_hash, password)
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+        with self._lock:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[mark] = now + _REMEMBER_SECONDS
+        return True
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _token(row: TokenRow) -> Token:
+    expires = read_time(row.expires_at) if row.expires_at else None
+    return Token(row.token_id, row.user_name, row.description, parse_rights(row.rights), expires)

@@ -1,0 +1,103 @@
+"""Known application entities: who they are, what they may do, where C-MOVE reaches them."""
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from storage.index import accounts, events
+from storage.index.accounts import PeerRow
+from storage.index.engine import Connection, Database
+from vna.model.access import SYSTEM, Action, Actor, ActorKind, Peer
+from vna.model.coercion import coercion_of, coercion_text
+from vna.model.errors import BadRequest, NotAuthorized, NotFound
+from vna.model.events import EventKind
+from vna.model.identifiers import is_ae_title
+from vna.security.policy import Policy
+from vna.security.rights import parse_rights, rights_text
+
+_SEEDED = "peers seeded"
+_FRESH_SECONDS = 2.0
+_LOCAL_RIGHTS = frozenset({Action.ECHO, Action.STORE, Action.QUERY, Action.RETRIEVE})
+
+
+class Peers:
+    """The table of AE titles, asked on every association: read again when older than two seconds."""
+
+    def __init__(self, database: Database, policy: Policy, *, local: bool) -> None:
+        self._database = database
+        self._policy = policy
+        self._local = local
+        self._read_at = 0.0
+        self._table: dict[str, Peer] = {}
+
+    def get(self, ae_title: str) -> Peer | None:
+        """A known application entity by title."""
+        return self._fresh().get(ae_title.strip())
+
+    def all(self) -> tuple[Peer, ...]:
+        """Every known application entity, by title."""
+        with self._database.read() as connection:
+            return tuple(_peer(row) for row in accounts.all_peers(connection))
+
+    def add(self, actor: Actor, peer: Peer) -> None:
+        """Add an application entity, or change it."""
+        self._policy.check(actor, Action.ADMIN, peer.ae_title)
+        if not is_ae_title(peer.ae_title):
+            raise BadRequest("an AE title is 1 to 16 printable ASCII characters without backslash")
+        if not 0 <= peer.port <= 65535:
+            raise BadRequest("a port is a number from 1 to 65535")
+        row = _row(peer)
+        with self._database.transaction() as connection:
+            accounts.put_peer(connection, row)
+            _tell(connection, actor, {name: getattr(row, name) for name in row.__slots__})
+        self._read_at = 0.0
+
+    def remove(self, actor: Actor, ae_title: str) -> None:
+        """Forget an application entity; NotFound when it is not known."""
+        self._policy.check(actor, Action.ADMIN, ae_title)
+        with self._database.transaction() as connection:
+            if not accounts.remove_peer(connection, ae_title):
+                raise NotFound(f"no AE title {ae_title} is known")
+            _tell(connection, actor, {"ae_title": ae_title, "removed": True})
+        self._read_at = 0.0
+
+    def seed(self, peers: Iterable[Peer]) -> None:
+        """At the first start only: put the settings' application entities into the table."""
+        with self._database.transaction() as connection:
+            if accounts.fact(connection, _SEEDED):
+                return
+            for peer in peers:
+                row = _row(peer)
+                accounts.put_peer(connection, row)
+                _tell(connection, SYSTEM, {name: getattr(row, name) for name in row.__slots__})
+            accounts.put_fact(connection, _SEEDED, "yes")
+
+    def actor_for(self, calling_ae: str, address: str) -> Actor:
+        """Who calls. In `local` mode anyone may store, query and retrieve; else NotAuthorized when the title is not known."""
+        peer = self.get(calling_ae)
+        if peer is not None:
+            return Actor(ActorKind.AE, peer.ae_title, peer.rights | {Action.ECHO}, peer.facility, address)
+        if self._local:
+            return Actor(ActorKind.LOCAL, calling_ae.strip(), _LOCAL_RIGHTS, "", address)
+        raise NotAuthorized("the calling AE title is not known")
+
+    def _fresh(self) -> dict[str, Peer]:
+        now = time.monotonic()
+        if now - self._read_at > _FRESH_SECONDS or not self._read_at:
+            self._table = {peer.ae_title: peer for peer in self.all()}
+            self._read_at = now
+        return self._table
+
+
+def _peer(row: PeerRow) -> Peer:
+    return Peer(row.ae_title, row.host, row.port, row.facility, parse_rights(row.rights), coercion_of(row.coercion))
+
+
+def _row(peer: Peer) -> PeerRow:
+    return PeerRow(
+        peer.ae_title, peer.host, peer.port, peer.facility, rights_text(peer.rights), coercion_text(peer.coercion)
+    )
+
+
+def _tell(connection: Connection, actor: Actor, detail: dict[str, object]) -> None:
+    events.append(connection, EventKind.PEER_CHANGED, at=datetime.now(UTC), actor=actor.name, detail=detail)
