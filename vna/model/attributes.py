@@ -11,7 +11,7 @@ from vna.model.query import Level
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """An attribute kept in the index; `column` where the database matches it, `always` where an answer always has it."""
+    """An attribute kept in the index; `column` where the database matches it, `always` where every answer has it."""
 
     tag: str
     keyword: str
@@ -94,7 +94,7 @@ BY_LEVEL = {level: tuple(a for a in ATTRIBUTES if a.level == level) for level in
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """An attribute that no instance carries: kept on write, or said by the archive (PS3.4 C.3.4, PS3.18 Table 10.6.3-3)."""
+    """An attribute that no instance carries: kept on write, or said by the archive (PS3.4 C.3.4)."""
 
     tag: str
     keyword: str
@@ -116,3 +116,22 @@ COMPUTED: tuple[Computed, ...] = (
     Computed("00080056", "InstanceAvailability", "CS", P),
     Computed("00083002", "AvailableTransferSyntaxUID", "UI", I),
 )
+
+COMPUTED_BY_TAG = {computed.tag: computed for computed in COMPUTED}
+
+NEVER_MATCHED = frozenset(
+    {
+        "00080005",  # SpecificCharacterSet says how the identifier is written (PS3.4 C.2.2.2)
+        "00080052",  # QueryRetrieveLevel
+        "00080054",  # RetrieveAETitle and
+        "00080056",  # InstanceAvailability are the archive's own words
+        "00080201",  # TimezoneOffsetFromUTC speaks of the identifier's own times (PS3.4 C.4.1.1.3.1)
+    }
+)
+"""Attributes of an identifier that are no matching keys; those that are known are returned all the same."""
+
+
+def is_known_at(tag: str, level: Level) -> bool:
+    """Whether a search at `level` knows the attribute: of that level or above, and any of the header at IMAGE."""
+    attribute = BY_TAG.get(tag) or COMPUTED_BY_TAG.get(tag)
+    return level is Level.IMAGE if attribute is None else attribute.level <= level

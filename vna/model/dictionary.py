@@ -26,6 +26,12 @@ def tag_of(name: str) -> str | None:
     return None if tag is None else f"{tag:08X}"
 
 
+def resolve(name: str) -> tuple[str, str] | None:
+    """Tag and value representation of a keyword or tag; None when there is none."""
+    tag = tag_of(name)
+    return None if tag is None else (tag, vr_of(tag))
+
+
 def path_of(name: str) -> tuple[str, ...]:
     """The tags of an attribute ID, from the top: "RequestAttributesSequence.ScheduledProcedureStepID" (PS3.18 8.3.4.1).
 
@@ -81,6 +87,16 @@ def is_multi_valued(tag: str) -> bool:
         return dictionary_VM(int(tag, 16)) != "1"
     except KeyError:
         return True
+
+
+@lru_cache(maxsize=4096)
+def time_beside(tag: str) -> str:
+    """The time attribute that makes one moment with a date attribute (StudyDate: StudyTime), "" when there is none."""
+    keyword = keyword_of(tag)
+    if vr_of(tag) != "DA" or "Date" not in keyword:
+        return ""
+    partner = tag_of(keyword.replace("Date", "Time"))
+    return partner if partner and vr_of(partner) == "TM" else ""
 
 
 def is_private(tag: str) -> bool:

@@ -23,7 +23,7 @@ class Key:
     """One matching key.
 
     `path` is tags as 8 hex digits from the top, more than one inside sequences: ("00400275", "00401001").
-    `values` are texts as they came: several for a list of UIDs (or of any value, where the door allows it), each of them
+    `values` are texts as they came: several for a list of UIDs (or of any value, where the door allows it), each
     possibly with wildcards or a range. No values: universal matching, which matches everything.
     """
 
@@ -38,7 +38,10 @@ class Query:
 
     `keys` may be of the query level and of any level above it (relational or hierarchical).
     `returns` are the tags wanted beside those that are always given; None asks for all that is known.
-    `combined_datetime` matches date and time range keys as one (PS3.4 C.2.2.2.5.3).
+    `fuzzy` takes the words of a person's name in any order, each by its beginning.
+    `combined_datetime` matches range keys of a date and its time as one range of moments (PS3.4 C.2.2.2.5.4).
+    `empty_value_matching` gives the value `""` (two quotation marks) the meaning of no value (PS3.4 C.2.2.2.7).
+    `multiple_value_matching` wants every value of a key matched, not one of them (PS3.4 C.2.2.2.8).
     """
 
     level: Level
@@ -47,6 +50,7 @@ class Query:
     fuzzy: bool = False
     combined_datetime: bool = True
     empty_value_matching: bool = False
+    multiple_value_matching: bool = False
     limit: int | None = None
     offset: int = 0
 
