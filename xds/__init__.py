@@ -1,1 +1,1 @@
-"""The IHE document sharing door: registry, repository and imaging document source (ITI and RAD technical frameworks)."""
+"""The IHE document sharing door: registry, repository and imaging document source (ITI TF, RAD TF)."""
