@@ -2,7 +2,7 @@
 
 import gzip
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import orjson
@@ -24,9 +24,13 @@ def write(blobs: BlobStore, batch: Sequence[Event]) -> str:
 
 
 def read(blobs: BlobStore) -> Iterator[Event]:
-    """Every event that was journaled, as the objects come; the same one can come twice."""
+    """Every event that was journaled, once, in the order of the objects: per study, the order in which they happened."""
+    seen: set[int] = set()
     for name in blobs.names(FOLDER):
-        yield from parse(gzip.decompress(blobs.read(name)))
+        for event in parse(gzip.decompress(blobs.read(name))):
+            if event.event_id not in seen:
+                seen.add(event.event_id)
+                yield event
 
 
 def parse(lines: bytes) -> Iterator[Event]:
@@ -44,11 +48,6 @@ def parse(lines: bytes) -> Iterator[Event]:
             actor=values["actor"],
             detail=values["detail"],
         )
-
-
-def in_order(journaled: Iterable[Event]) -> list[Event]:
-    """Once each, in the order in which they happened."""
-    return sorted({event.event_id: event for event in journaled}.values(), key=lambda event: event.event_id)
 
 
 def _line(event: Event) -> dict[str, object]:

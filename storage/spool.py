@@ -5,6 +5,7 @@ import hashlib
 import mmap
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -93,10 +94,8 @@ class Incoming:
         """Forget everything; harmless when done already."""
         self._memory = bytearray()
         if self._map is not None:
-            try:
+            with suppress(BufferError):  # a view of it is still alive: the map goes with the last one
                 self._map.close()
-            except BufferError:  # a view of it is still alive: the map goes with the last one
-                pass
             self._map = None
         if self._file >= 0:
             os.close(self._file)

@@ -126,6 +126,13 @@ class Acceptor:
         self._listener.close()
         os.close(self._spare)
 
+    def forget(self) -> None:
+        """In a process forked from the supervisor: let go of every descriptor, and change nothing that is shared."""
+        self._selector.close()
+        for sock in (self._listener, *self._workers, *self._refusals):
+            sock.close()
+        os.close(self._spare)
+
     def _accept(self) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
             try:

@@ -11,8 +11,8 @@ CHUNK = 1 << 20
 class BlobStore(Protocol):
     """A folder or an object store behind one set of words; names are paths with `/`, made by the archive alone.
 
-    Everything raises Unavailable when the store does not answer, NotFound for a name it does not hold, and OutOfResources
-    when it is full.
+    Everything raises Unavailable when the store does not answer, NotFound for a name it does not hold, and
+    OutOfResources when it is full.
     """
 
     spool_folder: Path

@@ -16,7 +16,8 @@ _KNOWN_FOLDERS = 100_000
 class FilesystemBlobs:
     """Names are relative paths under `root`.
 
-    A name is new each time it is put, so a crash leaves at worst a partial file that no row names. Folders are synced by
+    A name is new each time it is put, so a crash leaves at worst a partial file that no row names. Folders are
+    synced by
     each process the first time it writes into them: then whoever made them does not matter.
     """
 
@@ -101,7 +102,7 @@ class FilesystemBlobs:
 
     def check(self) -> None:
         with _translated("."):
-            os.stat(self.spool_folder)
+            self.spool_folder.stat()
 
     def _path(self, name: str) -> Path:
         path = self.root / name

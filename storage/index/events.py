@@ -37,7 +37,8 @@ def append(
     sop_instance_uid: str = "",
     pending: bool = True,
 ) -> None:
-    """Write one event in the caller's transaction; after the study's row is locked, so that ids follow commits per study."""
+    """Write one event in the caller's transaction; after the study's row is locked, so that ids follow commits per
+    study."""
     _APPEND.run(
         connection,
         kind=kind.value,

@@ -1,7 +1,6 @@
 """Writing instances into the index: one transaction each, racing stores never duplicate or fail."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -10,7 +9,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.index.prepared import Prepared, bindings
 from storage.index.schema import coercions, conflicts, instances, patients, series, studies, superseded
-from vna.model.access import Coercion
 from vna.model.identifiers import PatientKey
 
 
@@ -228,7 +226,8 @@ class _Made:
 
 
 def _fill(connection: sa.Connection, table: sa.Table, key: int, row: dict[str, Any]) -> None:
-    """A new series may know of its study and patient what the first one did not say: empty columns are filled, none is changed."""
+    """A new series may know of its study and patient what the first one did not say: empty columns are filled, none
+    is changed."""
     held = connection.execute(sa.select(table).where(table.c.id == key)).one()._mapping
     old, more = orjson.loads(held["attributes"]), orjson.loads(row["attributes"])
     missing = {tag: element for tag, element in more.items() if "Value" in element and "Value" not in old.get(tag, {})}

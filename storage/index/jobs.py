@@ -93,5 +93,16 @@ def take_lease(connection: sa.Connection, name: str, holder: str, now: float, se
     return bool(connection.execute(statement).rowcount)
 
 
+def lease_is_held(connection: sa.Connection, name: str, now: float) -> bool:
+    """Whether somebody holds the name."""
+    found = connection.execute(sa.select(leases.c.until).where(leases.c.name == name)).scalar_one_or_none()
+    return found is not None and found > now
+
+
+def release_lease(connection: sa.Connection, name: str, holder: str) -> None:
+    """Let go at once instead of letting it run out."""
+    connection.execute(sa.delete(leases).where(leases.c.name == name, leases.c.holder == holder))
+
+
 def _job(row: Any) -> Job:
     return Job(row.id, row.kind, row.order_key, row.payload, row.attempts, row.run_after, row.state, row.last_error)

@@ -1,6 +1,6 @@
 """Reading instances back: by unique keys, as model values."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,7 @@ _CONTENT = Prepared(
 def content(connection: sa.Connection, sop_instance_uid: str) -> Content | None:
     """What is held under a SOP Instance UID."""
     row = _CONTENT.run(connection, uid=sop_instance_uid).one_or_none()
-    return Content(*row) if row is not None else None
+    return Content(*tuple(row)) if row is not None else None
 
 
 def select(connection: sa.Connection, selection: Selection) -> Iterator[Held]:
@@ -100,11 +100,10 @@ def select(connection: sa.Connection, selection: Selection) -> Iterator[Held]:
         if uids:
             statement = statement.where(column.in_(uids))
     for row in connection.execute(statement.execution_options(yield_per=_ROWS)):
-        yield _held(row)
+        yield _held(row._mapping)
 
 
-def _held(row: sa.Row[Any]) -> Held:
-    values = row._mapping
+def _held(values: Mapping[Any, Any]) -> Held:
     return Held(
         Instance(
             sop_instance_uid=values["sop_instance_uid"],
@@ -177,6 +176,11 @@ def known_blobs(connection: sa.Connection, names: list[str]) -> set[str]:
     for table in (instances, superseded):
         known.update(connection.execute(sa.select(table.c.blob).where(table.c.blob.in_(names))).scalars())
     return known
+
+
+def ping(connection: sa.Connection) -> None:
+    """The index answers, and has its tables."""
+    connection.execute(sa.select(instances.c.id).limit(1)).first()
 
 
 def counts(connection: sa.Connection) -> dict[str, int]:

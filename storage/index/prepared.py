@@ -6,17 +6,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
-
 _Compiled = tuple[str, tuple[str, ...] | None, dict[str, Any]]
 """Text, order of positional parameters (None where they go by name), constants of the statement."""
 
 
 class Prepared:
-    """A Core statement whose text is compiled once per dialect; its bind parameters are all given by name at each run."""
+    """A Core statement whose text is compiled once per dialect; its bind parameters are all given by name at each
+    run."""
 
     __slots__ = ("_compiled", "_statement")
 
-    def __init__(self, statement: sa.sql.expression.Executable) -> None:
+    def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete) -> None:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 

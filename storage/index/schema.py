@@ -122,7 +122,8 @@ instances = sa.Table(
     sa.Index("ix_instances_series", "series_fk", "instance_number", "id"),
     sqlite_autoincrement=True,
 )
-"""`header` is the bulk-free data set as DICOM JSON, `frames` the frame and bulk offset tables, both compressed, both last so that scans skip them."""
+"""`header` is the bulk-free data set as DICOM JSON, `frames` the frame and bulk offset tables, both compressed, both
+last so that scans skip them."""
 
 superseded = sa.Table(
     "superseded",

@@ -10,7 +10,8 @@ _NATIONAL = re.compile(r"\^+\s*SKRS\s*(?P<code>[0-9A-Za-z]{1,16})", re.IGNORECAS
 
 
 def national_code(institution_name: str) -> str:
-    """The facility code of an institution name in the national form, `NAME^^^SKRS<code>^^^<vendor>`; "" in any other form."""
+    """The facility code of an institution name in the national form, `NAME^^^SKRS<code>^^^<vendor>`; "" in any other
+    form."""
     found = _NATIONAL.search(institution_name)
     return found["code"] if found else ""
 

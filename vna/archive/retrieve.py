@@ -52,7 +52,8 @@ class Retrieval:
         return _outgoing(instance, len(head) + dataset.size, _chain([head], dataset.chunks))
 
     def dataset(self, actor: Actor, instance: Instance, accepted: Sequence[str]) -> Outgoing:
-        """The data set without preamble and group 2: in the stored syntax when `accepted` has it, else in the first it can be made.
+        """The data set without preamble and group 2: in the stored syntax when `accepted` has it, else in the first
+        it can be made.
 
         NotAcceptable when it can be made in none; `accepted` is in the order of preference.
         """

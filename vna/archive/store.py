@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import InstanceWriter, NewInstance, Raced
 from storage.index.packing import pack
+from storage.index.rebuild import keep_event
 from storage.metadata import Element, Limits, Scan, scan, to_json
 from storage.offsets import pack_offsets
 from storage.part10 import FileMeta, read_file_meta, write_file_meta
@@ -27,7 +28,7 @@ from vna.archive.same import same_dataset
 from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_text
 from vna.model.errors import DuplicateInstance, Mismatch, NotFound, OutOfResources, Unavailable, VnaError
-from vna.model.events import EventKind
+from vna.model.events import Event, EventKind
 from vna.model.identifiers import patient_key, require_uid
 from vna.model.instances import Accepted, Arrival, Door, Outcome
 from vna.security.policy import Policy
@@ -51,7 +52,7 @@ class StoreRules:
     duplicates: Duplicates = Duplicates.KEEP
     min_free: int = 0
     max_bytes: int = 64 << 30
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class Store:
         self._free_until = 0.0
 
     def open(self, actor: Actor, arrival: Arrival) -> Incoming:
-        """A spool for one object. For C-STORE it begins with preamble and group 2, so that the door adds only the data set.
+        """A spool for one object. For C-STORE it begins with preamble and group 2, so that the door adds only the
+        data set.
 
         Raises NotAuthorized, or OutOfResources when less is free than the setting wants.
         """
@@ -208,8 +210,8 @@ class Store:
                 raise DuplicateInstance(f"other content is held as {found.sop_instance_uid}")
         raise Unavailable("the index is too busy with this study")
 
-    def add(self, new: NewInstance, provenance: Provenance, *, pending: bool = True) -> bool:
-        """Write the rows and their event in one transaction; False when the UID is held already."""
+    def add(self, new: NewInstance, provenance: Provenance, *, replayed: Event | None = None) -> bool:
+        """Write the rows and their event (`replayed`, if given) in one transaction; False when the UID is held already."""
         with self._database.transaction() as connection:
             if provenance.coercion is not None:
                 new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
@@ -217,9 +219,16 @@ class Store:
             if not added.new:
                 connection.rollback()
                 return False
-            self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, pending, conflict=added.places.conflict)
+            if replayed is not None:
+                keep_event(connection, replayed)
+            else:
+                self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, conflict=added.places.conflict)
         self._writer.remember(new, added.places)
         return True
+
+    def forget(self) -> None:
+        """Rows were removed: trust no remembered place."""
+        self._writer.forget()
 
     def _replace(self, new: NewInstance, provenance: Provenance, held: lookup.Content) -> Outcome:
         if (held.study_instance_uid, held.series_instance_uid) != (new.study_instance_uid, new.series_instance_uid):
@@ -227,14 +236,19 @@ class Store:
         self.replace(new, provenance, held.blob)
         return Outcome.REPLACED
 
-    def replace(self, new: NewInstance, provenance: Provenance, held_blob: str, *, pending: bool = True) -> None:
+    def replace(
+        self, new: NewInstance, provenance: Provenance, held_blob: str, *, replayed: Event | None = None
+    ) -> None:
         """Put new content in the place of what is held under `held_blob`; raises Raced when that changed meanwhile."""
         with self._database.transaction() as connection:
             if provenance.coercion is not None:
                 new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
             if not index.replace(connection, held_blob=held_blob, new=new.instance, replaced_at=new.received_at):
                 raise Raced
-            self._tell(connection, EventKind.INSTANCE_REPLACED, new, provenance, pending, held_blob=held_blob)
+            if replayed is not None:
+                keep_event(connection, replayed)
+            else:
+                self._tell(connection, EventKind.INSTANCE_REPLACED, new, provenance, held_blob=held_blob)
 
     def _tell(
         self,
@@ -242,7 +256,6 @@ class Store:
         kind: EventKind,
         new: NewInstance,
         provenance: Provenance,
-        pending: bool,
         **more: Any,
     ) -> None:
         events.append(
@@ -252,7 +265,6 @@ class Store:
             actor=provenance.actor,
             study_instance_uid=new.study_instance_uid,
             sop_instance_uid=new.sop_instance_uid,
-            pending=pending,
             detail={
                 "blob": new.instance["blob"],
                 "size": new.instance["size"],

@@ -1,0 +1,157 @@
+"""From rows to what a search gives: the elements of each level, kept on write or said by the archive itself."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from storage.index.packing import unpack
+from storage.index.schema import instances, patients, series, studies
+from vna.model.attributes import BY_LEVEL, BY_TAG, COMPUTED, COMPUTED_BY_TAG
+from vna.model.query import Element, Level
+
+Elements = dict[str, Element]
+
+COLUMNS: dict[Level, tuple[sa.Column[Any], ...]] = {
+    Level.PATIENT: (
+        patients.c.id,
+        sa.literal_column("0").label("parent"),  # type: ignore[dict-item]
+        patients.c.issuer,
+        patients.c.number_of_studies,
+        patients.c.number_of_series,
+        patients.c.number_of_instances,
+        patients.c.attributes,
+    ),
+    Level.STUDY: (
+        studies.c.id,
+        studies.c.patient_fk.label("parent"),  # type: ignore[dict-item]
+        studies.c.study_instance_uid,
+        studies.c.modalities,
+        studies.c.sop_classes,
+        studies.c.number_of_series,
+        studies.c.number_of_instances,
+        studies.c.attributes,
+    ),
+    Level.SERIES: (
+        series.c.id,
+        series.c.study_fk.label("parent"),  # type: ignore[dict-item]
+        series.c.series_instance_uid,
+        series.c.number_of_instances,
+        series.c.attributes,
+    ),
+    Level.IMAGE: (
+        instances.c.id,
+        instances.c.series_fk.label("parent"),  # type: ignore[dict-item]
+        instances.c.sop_instance_uid,
+        instances.c.sop_class_uid,
+        instances.c.instance_number,
+        instances.c.transfer_syntax_uid,
+    ),
+}
+"""Of each level: its key, the key of its parent, and what its elements are made of; never the header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a level: `elements` are all that are known of it, `given` those that the search wants."""
+
+    key: int
+    parent: int
+    uid: str
+    elements: Elements
+    given: Elements
+
+
+def tags_wanted(level: Level, returns: frozenset[str] | None) -> frozenset[str] | None:
+    """The tags that answers have: those always given at the level and above, and those asked for. None: all."""
+    if returns is None:
+        return None
+    given = (a.tag for upper in Level if upper <= level for a in BY_LEVEL[upper] if a.always)
+    return returns | frozenset(given) | {c.tag for c in COMPUTED if c.always and c.level <= level}
+
+
+def needs_header(tags: Iterable[str]) -> bool:
+    """Whether any of the tags is only in the headers of instances."""
+    return any(tag not in _FROM_ROWS for tag in tags)
+
+
+def record(level: Level, row: sa.Row[Any], wanted: frozenset[str] | None) -> Record:
+    """Read one row."""
+    values = row._mapping
+    elements = _READERS[level](values)
+    return Record(
+        key=values["id"],
+        parent=values["parent"],
+        uid="" if level is Level.PATIENT else values[_UIDS[level]],
+        elements=elements,
+        given=chosen(elements, wanted),
+    )
+
+
+def header_elements(packed: bytes) -> Elements:
+    """What only the header of an instance says: nothing of the levels above, no bulk data."""
+    parsed: Elements = orjson.loads(unpack(packed))
+    return {tag: e for tag, e in parsed.items() if tag not in _FROM_ROWS and "BulkDataURI" not in e}
+
+
+def chosen(elements: Elements, wanted: frozenset[str] | None) -> Elements:
+    """The elements that are wanted."""
+    return elements if wanted is None else {tag: element for tag, element in elements.items() if tag in wanted}
+
+
+_UIDS = {
+    Level.STUDY: "study_instance_uid",
+    Level.SERIES: "series_instance_uid",
+    Level.IMAGE: "sop_instance_uid",
+}
+_IMAGE_COLUMNS = frozenset({"00080018", "00080016", "00200013"})
+_FROM_ROWS = frozenset(tag for tag, a in BY_TAG.items() if a.level < Level.IMAGE or tag in _IMAGE_COLUMNS) | frozenset(
+    COMPUTED_BY_TAG
+)
+
+
+def _patient(values: Mapping[Any, Any]) -> Elements:
+    elements: Elements = orjson.loads(values["attributes"] or "{}")
+    issuer = values["issuer"]
+    if issuer and not issuer.startswith("study:"):  # who a patient is says the archive, where the images do not
+        elements["00100021"] = {"vr": "LO", "Value": [issuer]}
+    elements["00201200"] = _count(values["number_of_studies"])
+    elements["00201202"] = _count(values["number_of_series"])
+    elements["00201204"] = _count(values["number_of_instances"])
+    return elements
+
+
+def _study(values: Mapping[Any, Any]) -> Elements:
+    elements: Elements = orjson.loads(values["attributes"] or "{}")
+    for tag, vr, column in (("00080061", "CS", "modalities"), ("00080062", "UI", "sop_classes")):
+        listed = [entry for entry in values[column].split("\\") if entry]
+        if listed:  # never without a value: viewers fail on that
+            elements[tag] = {"vr": vr, "Value": listed}
+    elements["00201206"] = _count(values["number_of_series"])
+    elements["00201208"] = _count(values["number_of_instances"])
+    return elements
+
+
+def _series(values: Mapping[Any, Any]) -> Elements:
+    elements: Elements = orjson.loads(values["attributes"] or "{}")
+    elements["00201209"] = _count(values["number_of_instances"])
+    return elements
+
+
+def _instance(values: Mapping[Any, Any]) -> Elements:
+    number = values["instance_number"]
+    return {
+        "00080016": {"vr": "UI", "Value": [values["sop_class_uid"]]},
+        "00080018": {"vr": "UI", "Value": [values["sop_instance_uid"]]},
+        "00083002": {"vr": "UI", "Value": [values["transfer_syntax_uid"]]},
+        "00200013": {"vr": "IS"} if number is None else _count(number),
+    }
+
+
+def _count(number: int) -> Element:
+    return {"vr": "IS", "Value": [number]}
+
+
+_READERS = {Level.PATIENT: _patient, Level.STUDY: _study, Level.SERIES: _series, Level.IMAGE: _instance}

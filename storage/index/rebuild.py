@@ -1,0 +1,50 @@
+"""Emptying and refilling the index: what reindex needs beside the ordinary ways in."""
+
+import orjson
+import sqlalchemy as sa
+
+from storage.index.events import time_text
+from storage.index.schema import (
+    coercions,
+    conflicts,
+    events,
+    instances,
+    jobs,
+    patients,
+    series,
+    studies,
+    superseded,
+)
+from vna.model.events import Event
+
+_EMPTIED = (instances, series, studies, patients, superseded, conflicts, coercions, events, jobs)
+
+
+def empty(connection: sa.Connection) -> None:
+    """Forget everything that the blob store can give back. Users, tokens and settings stay: nothing else knows them."""
+    for table in _EMPTIED:
+        connection.execute(sa.delete(table))
+
+
+def keep_event(connection: sa.Connection, past: Event) -> None:
+    """Put an event back as it was: under its own id, and handed out already."""
+    connection.execute(
+        sa.insert(events).values(
+            id=past.event_id,
+            kind=past.kind.value,
+            at=time_text(past.at),
+            study_instance_uid=past.study_instance_uid,
+            sop_instance_uid=past.sop_instance_uid,
+            actor=past.actor,
+            detail=orjson.dumps(past.detail).decode(),
+            pending=0,
+        )
+    )
+
+
+def continue_after(connection: sa.Connection, event_id: int) -> None:
+    """The next event gets a greater id than any that was journaled. SQLite sees to that by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            sa.select(sa.func.setval(sa.func.pg_get_serial_sequence("events", "id"), max(event_id, 1)))
+        )

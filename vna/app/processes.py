@@ -1,0 +1,118 @@
+"""What each kind of worker process does, from its start to its end."""
+
+import gc
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dimse.upper_layer.worker import ConnectionChannel, run_worker
+from vna.app.doors import Addresses, dimse_server, http_application
+from vna.app.wiring import Application, build
+from vna.model.access import SYSTEM
+from vna.model.instances import Arrival, Door
+from vna.metrics import Metrics
+from vna.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_GRACE_SECONDS = 20.0
+_HTTP_GRACE_SECONDS = 10
+_HTTP_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a worker process is given by its parent."""
+
+    settings: Settings
+    stop: threading.Event
+    http: socket.socket
+    channel: socket.socket | None
+    addresses: Addresses
+    metrics: Metrics
+
+
+def stop_event(lifeline: int) -> threading.Event:
+    """Set by SIGTERM, and when the parent is gone however it went: then the other end of the pipe is closed."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+    return stop
+
+
+def run(kind: str, start: Start) -> None:
+    """Be a worker of this kind until told to stop."""
+    application = build(start.settings)
+    gc.collect()
+    gc.freeze()
+    try:
+        _KINDS[kind](start, application)
+    finally:
+        application.close()
+
+
+def _dimse(start: Start, application: Application) -> None:
+    assert start.channel is not None
+    start.http.close()
+    server = dimse_server(application)
+    run_worker(server, ConnectionChannel(start.channel), start.stop, grace_seconds=_GRACE_SECONDS)
+
+
+def _http(start: Start, application: Application) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        http_application(application, start.addresses, start.metrics),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_HTTP_AT_ONCE,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_HTTP_GRACE_SECONDS,
+        h11_max_incomplete_event_size=64 << 10,
+    )
+    uvicorn.Server(config).run(sockets=[start.http])
+
+
+def _jobs(start: Start, application: Application) -> None:
+    start.http.close()
+    application.dispatcher().run(start.stop)
+
+
+def _demo(start: Start, application: Application) -> None:
+    """Store the demonstration study, when nothing is held yet."""
+    from vna import demo
+
+    start.http.close()
+    if application.status.counts(SYSTEM)["instances"]:
+        return
+    arrival = Arrival(Door.IMPORT, "DEMO")
+    for data in demo.generate():
+        if start.stop.is_set():
+            return
+        with application.store.open(SYSTEM, arrival) as incoming:
+            incoming.write(data)
+            application.store.accept(incoming, SYSTEM, arrival)
+    log.info("demonstration study loaded")
+
+
+_KINDS: dict[str, Callable[[Start, Application], None]] = {"dimse": _dimse, "http": _http, "jobs": _jobs, "demo": _demo}

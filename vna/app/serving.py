@@ -1,0 +1,204 @@
+"""`vna serve`: one supervisor, pre-forked workers behind it that share one port per door; a dead one is replaced."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dimse.upper_layer.acceptor import Acceptor, channel_pair, listen
+from dimse.upper_layer.worker import allow_many_descriptors
+from vna import events as signals
+from vna import metrics
+from vna.app import processes
+from vna.app.doors import Addresses
+from vna.app.wiring import prepare
+from vna.metrics import Metrics
+from vna.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_GRACE_SECONDS = 20.0
+_PAUSE_AFTER_DEATH = 0.5
+_QUICK_DEATH_SECONDS = 2.0
+_POLL_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class _Child:
+    kind: str
+    started: float
+    channel: socket.socket | None = None
+
+
+def serve(settings: Settings, *, demo: bool = False) -> None:
+    """Serve every door until SIGTERM or SIGINT; what is being stored then is finished first."""
+    allow_many_descriptors()
+    prepare(settings)
+    metrics.prepare(settings.data_dir / "metrics")
+    Supervisor(settings, demo=demo).run()
+
+
+class Supervisor:
+    """Owns the listening sockets, hands connections to DICOM workers, and keeps every worker alive."""
+
+    def __init__(self, settings: Settings, *, demo: bool) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._metrics.subscribe()
+        self._demo = demo
+        self._stopping = False
+        self._children: dict[int, _Child] = {}
+        self._again: list[tuple[float, str]] = []
+        self._lifeline_read, self._lifeline_write = os.pipe()
+        self._http = _http_socket(settings.http.host, settings.http.port)
+        dimse = listen(settings.dimse.host, settings.dimse.port)
+        self.addresses = Addresses(_place(self._http), _place(dimse))
+        self._acceptor = Acceptor(dimse, settings.dimse.max_associations)
+
+    def run(self) -> None:
+        """Start everything, watch over it, and end it in order."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        for kind, count in self._wanted():
+            for _ in range(count):
+                self._start(kind)
+        self._say()
+        try:
+            while not self._stopping:
+                self._acceptor.poll(_POLL_SECONDS)
+                self._reap()
+                self._restart()
+        finally:
+            self._end()
+
+    def _wanted(self) -> Iterable[tuple[str, int]]:
+        yield "dimse", self._settings.dimse.workers
+        yield "http", self._settings.http.workers
+        yield "jobs", 1
+        if self._demo:
+            yield "demo", 1
+
+    def _start(self, kind: str) -> None:
+        ours, theirs = channel_pair() if kind == "dimse" else (None, None)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            self._be(kind, ours, theirs)
+        if theirs is not None:
+            theirs.close()
+        if ours is not None:
+            self._acceptor.add_worker(ours)
+        self._children[pid] = _Child(kind, time.monotonic(), ours)
+        signals.emit("worker.started", kind=kind, pid=pid)
+        log.info("worker started", extra={"kind": kind, "worker": pid})
+
+    def _be(self, kind: str, ours: socket.socket | None, theirs: socket.socket | None) -> None:
+        """The life of a worker; never returns."""
+        code = 1
+        try:
+            os.close(self._lifeline_write)
+            if ours is not None:
+                ours.close()
+            self._acceptor.forget()
+            stop = processes.stop_event(self._lifeline_read)
+            start = processes.Start(self._settings, stop, self._http, theirs, self.addresses, self._metrics)
+            processes.run(kind, start)
+            code = 0
+        except KeyboardInterrupt:
+            code = 0
+        except BaseException:
+            log.exception("worker failed", extra={"kind": kind})
+        finally:
+            with suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+    def _reap(self) -> None:
+        while self._children:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._lost(pid, os.waitstatus_to_exitcode(status))
+
+    def _lost(self, pid: int, code: int) -> None:
+        child = self._children.pop(pid, None)
+        if child is None:
+            return
+        if child.channel is not None:
+            self._acceptor.remove_worker(child.channel)
+        if self._stopping or (child.kind == "demo" and code == 0):
+            return
+        signals.emit("worker.died", kind=child.kind, pid=pid)
+        log.error("worker died", extra={"kind": child.kind, "worker": pid, "code": code})
+        if child.kind == "demo":
+            return
+        now = time.monotonic()
+        pause = _PAUSE_AFTER_DEATH if now - child.started < _QUICK_DEATH_SECONDS else 0.0
+        self._again.append((now + pause, child.kind))
+
+    def _restart(self) -> None:
+        now = time.monotonic()
+        due = [item for item in self._again if item[0] <= now]
+        for item in due:
+            self._again.remove(item)
+            self._start(item[1])
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _end(self) -> None:
+        log.info("stopping")
+        self._stopping = True
+        self._acceptor.close()
+        self._http.close()
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + _GRACE_SECONDS + 5
+        while self._children and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.02)
+        self._signal(signal.SIGKILL)
+        while self._children:
+            self._reap()
+            time.sleep(0.02)
+        os.close(self._lifeline_write)
+        log.info("stopped")
+
+    def _signal(self, number: int) -> None:
+        for pid in list(self._children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _say(self) -> None:
+        """The addresses, for people and for scripts that start the archive on free ports."""
+        mode = self._settings.security.mode.value
+        host, port = self.addresses.http
+        print(f"vna is ready ({mode} mode)")
+        print(f"  page      http://{_shown(host)}:{port}/")
+        print(f"  DICOMweb  http://{_shown(host)}:{port}/dicom-web")
+        host, port = self.addresses.dimse
+        print(f"  DICOM     {self._settings.dimse.ae_title}@{_shown(host)}:{port}")
+        print(f"  data      {self._settings.data_dir}", flush=True)
+        log.info("serving", extra={"http": self.addresses.http[1], "dimse": self.addresses.dimse[1], "mode": mode})
+
+
+def _http_socket(host: str, port: int) -> socket.socket:
+    return listen(host, port, backlog=2048)
+
+
+def _place(sock: socket.socket) -> tuple[str, int]:
+    name = sock.getsockname()
+    return str(name[0]), int(name[1])
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,135 @@
+"""From settings to use cases."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from storage import journal, spool
+from storage.blobs.base import BlobStore
+from storage.blobs.filesystem import FilesystemBlobs
+from storage.blobs.s3 import S3Blobs
+from storage.index import migrate
+from storage.index.engine import Database
+from storage.limits import Limits
+from vna.archive.care import Care
+from vna.archive.reindex import Reindex
+from vna.archive.retrieve import Retrieval
+from vna.archive.search import Search
+from vna.archive.status import Status
+from vna.archive.store import Duplicates, Store, StoreRules
+from vna.jobs.dispatch import Dispatcher
+from vna.model.access import Coercion
+from vna.model.errors import BadRequest, Unavailable
+from vna.model.events import Event
+from vna.security.accounts import Accounts
+from vna.security.peers import Peers
+from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
+from vna.settings import SecurityMode, Settings
+
+_CONNECTIONS_OF_A_WORKER = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Everything that doors and commands work with, in one process."""
+
+    settings: Settings
+    database: Database
+    blobs: BlobStore
+    policy: Policy
+    peers: Peers
+    accounts: Accounts
+    store: Store
+    search: Search
+    retrieval: Retrieval
+    care: Care
+    reindex: Reindex
+    status: Status
+
+    @property
+    def local(self) -> bool:
+        """Whether nobody has to log in."""
+        return self.settings.security.mode is SecurityMode.LOCAL
+
+    def dispatcher(self) -> Dispatcher:
+        """What hands events to their subscribers."""
+        return Dispatcher(self.database, {"journal": self._journal})
+
+    def _journal(self, batch: Sequence[Event]) -> None:
+        journal.write(self.blobs, batch)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.database.close()
+
+
+def build(settings: Settings, *, policy: Policy | None = None) -> Application:
+    """Wire an archive; nothing is started, and the schema has to be there (`prepare`)."""
+    database = Database(settings.database_url, pool_size=settings.database.pool_size)
+    blobs = blob_store(settings)
+    local = settings.security.mode is SecurityMode.LOCAL
+    policy = policy or (LocalPolicy() if local else EnforcedPolicy())
+    peers = Peers(database, policy, local=local)
+
+    def coercion_for(ae_title: str) -> Coercion | None:
+        peer = peers.get(ae_title)
+        return peer.coercion if peer is not None else None
+
+    rules = StoreRules(
+        duplicates=Duplicates(settings.storage.duplicates),
+        min_free=int(settings.storage.min_free),
+    )
+    store = Store(database, blobs, policy, coercion_for, rules)
+    return Application(
+        settings=settings,
+        database=database,
+        blobs=blobs,
+        policy=policy,
+        peers=peers,
+        accounts=Accounts(database, policy),
+        store=store,
+        search=Search(database, policy, settings.dimse.ae_title, settings.dimse.max_matches),
+        retrieval=Retrieval(database, blobs, policy),
+        care=Care(database, blobs, policy),
+        reindex=Reindex(database, blobs, policy, store, Limits()),
+        status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
+    )
+
+
+def prepare(settings: Settings) -> None:
+    """Before the first process starts: data folder, schema (migrated here only on the embedded default), seeds, spool."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        if database.is_sqlite:
+            migrate.upgrade(database)
+        elif migrate.current(database) != migrate.newest():
+            raise Unavailable("the index's schema is not up to date: run `vna migrate` first")
+        local = settings.security.mode is SecurityMode.LOCAL
+        peers = Peers(database, LocalPolicy(), local=local)
+        peers.seed(peer.as_peer() for peer in settings.dimse.peers)
+    finally:
+        database.close()
+    blobs = blob_store(settings)
+    if isinstance(blobs, S3Blobs):
+        blobs.prepare()
+    spool.sweep(blobs.spool_folder)
+
+
+def blob_store(settings: Settings) -> BlobStore:
+    """The blob store that `VNA_STORAGE__URL` names."""
+    url = urlsplit(settings.storage_url)
+    if url.scheme == "file":
+        return FilesystemBlobs(Path(unquote(url.path)))
+    if url.scheme != "s3":
+        raise BadRequest("VNA_STORAGE__URL begins with file:// or s3://")
+    endpoint = parse_qs(url.query).get("endpoint", ["https://s3.amazonaws.com"])[0]
+    return S3Blobs(
+        endpoint=endpoint,
+        bucket=url.netloc,
+        access_key=settings.storage.access_key,
+        secret_key=settings.storage.secret_key.get_secret_value(),
+        spool_folder=settings.data_dir / "spool",
+        connections=_CONNECTIONS_OF_A_WORKER,
+    )

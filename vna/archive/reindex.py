@@ -1,0 +1,170 @@
+"""Rebuilding the index from the blob store alone: the journal replayed over the objects, then what it does not name."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from storage import journal
+from storage.blobs.base import BlobStore
+from storage.elements import text
+from storage.index import accounts, jobs, lookup, rebuild
+from storage.index.accounts import PeerRow
+from storage.index.engine import Connection, Database
+from storage.index.instances import NewInstance
+from storage.metadata import Limits, scan
+from storage.part10 import read_file_meta, source_ae
+from storage.temporary import whole
+from vna.archive import overlay
+from vna.archive.facility import facility as facility_of
+from vna.archive.names import STUDIES
+from vna.archive.store import Provenance, Store, new_rows
+from vna.model.access import Action, Actor
+from vna.model.coercion import coercion_of
+from vna.model.errors import Conflict, NotFound, VnaError
+from vna.model.events import Event, EventKind
+from vna.model.instances import Door
+from vna.security.policy import Policy
+
+_BATCH = 200
+
+
+class Step(StrEnum):
+    """What became of one object or journal line."""
+
+    INDEXED = "indexed"
+    NOTED = "noted"
+    FOUND = "found without a journal line"
+    LOST = "named by the journal and not there"
+    UNREADABLE = "cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """One object or journal line, and why it could not be used where it could not."""
+
+    step: Step
+    blob: str = ""
+    reason: str = ""
+
+
+class Reindex:
+    """Empties the index and fills it again through the ordinary way in."""
+
+    def __init__(self, database: Database, blobs: BlobStore, policy: Policy, store: Store, limits: Limits) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._policy = policy
+        self._store = store
+        self._limits = limits
+
+    def refuse_while_serving(self, actor: Actor) -> None:
+        """Conflict while an archive works on this index: it would store into what is being rebuilt."""
+        self._policy.check(actor, Action.ADMIN)
+        with self._database.read() as connection:
+            if jobs.lease_is_held(connection, "dispatcher", time.time()):
+                raise Conflict("the archive is running on this index: stop it first")
+
+    def run(self, actor: Actor) -> Iterator[Rebuilt]:
+        """Rebuild; yields after each object. Stopped half-way it has to be run again."""
+        self._policy.check(actor, Action.ADMIN)
+        with self._database.transaction() as connection:
+            rebuild.empty(connection)
+        self._store.forget()
+        last = 0
+        for event in journal.read(self._blobs):
+            last = max(last, event.event_id)
+            yield self._replay(event)
+        with self._database.transaction() as connection:
+            rebuild.continue_after(connection, last)
+        yield from self._rest(actor)
+
+    def _replay(self, event: Event) -> Rebuilt:
+        if event.kind in (EventKind.INSTANCE_STORED, EventKind.INSTANCE_REPLACED):
+            return self._instance(event)
+        with self._database.transaction() as connection:
+            if event.kind is EventKind.PEER_CHANGED:
+                _peer(connection, event)
+            rebuild.keep_event(connection, event)
+        return Rebuilt(Step.NOTED)
+
+    def _instance(self, event: Event) -> Rebuilt:
+        detail = event.detail
+        provenance = Provenance(
+            actor=event.actor,
+            source_ae=detail["source_ae"],
+            source_address=detail["source_address"],
+            door=detail["door"],
+            received_at=event.at,
+            facility=detail["facility"],
+            coercion=coercion_of(detail["coercion"]),
+        )
+        try:
+            new = self._rows(detail["blob"], detail["size"], bytes.fromhex(detail["sha256"]), provenance)
+            if event.kind is EventKind.INSTANCE_REPLACED:
+                self._store.replace(new, provenance, detail["held_blob"], replayed=event)
+            else:
+                self._store.add(new, provenance, replayed=event)
+        except NotFound:
+            return Rebuilt(Step.LOST, detail["blob"])
+        except VnaError as exc:
+            return Rebuilt(Step.UNREADABLE, detail["blob"], str(exc))
+        return Rebuilt(Step.INDEXED, detail["blob"])
+
+    def _rows(self, name: str, size: int, sha256: bytes, provenance: Provenance) -> NewInstance:
+        with whole(self._blobs, name, size) as buffer:
+            meta = read_file_meta(buffer)
+            scanned = scan(buffer, meta, self._limits)
+        elements = overlay.applied(scanned.elements, overlay.changes(scanned.elements, provenance.coercion))
+        return new_rows(meta, scanned, elements, provenance, name, size, sha256)
+
+    def _rest(self, actor: Actor) -> Iterator[Rebuilt]:
+        """What was acknowledged after the journal was last written, and what a crash left half written."""
+        batch: list[str] = []
+        for name in self._blobs.names(STUDIES):
+            batch.append(name)
+            if len(batch) == _BATCH:
+                yield from self._unnamed(batch, actor)
+                batch = []
+        yield from self._unnamed(batch, actor)
+
+    def _unnamed(self, names: list[str], actor: Actor) -> Iterator[Rebuilt]:
+        with self._database.read() as connection:
+            known = lookup.known_blobs(connection, names) if names else set()
+        for name in names:
+            if name not in known:
+                yield self._found(name, actor)
+
+    def _found(self, name: str, actor: Actor) -> Rebuilt:
+        try:
+            size = self._blobs.size(name)
+            with whole(self._blobs, name, size) as buffer:
+                digest = hashlib.sha256(buffer).digest()
+                calling = source_ae(buffer)
+                elements = scan(buffer, read_file_meta(buffer), self._limits).elements
+            provenance = Provenance(
+                actor=actor.name,
+                source_ae=calling,
+                source_address="",
+                door=Door.IMPORT.value,
+                received_at=datetime.now(UTC),
+                facility=facility_of(actor, elements),
+                coercion=None,
+            )
+            if not text(elements, "00080018"):
+                return Rebuilt(Step.UNREADABLE, name, "no SOPInstanceUID")
+            if not self._store.add(self._rows(name, size, digest, provenance), provenance):
+                return Rebuilt(Step.UNREADABLE, name, "another object is held under its UID")
+        except VnaError as exc:
+            return Rebuilt(Step.UNREADABLE, name, str(exc))
+        return Rebuilt(Step.FOUND, name)
+
+
+def _peer(connection: Connection, event: Event) -> None:
+    detail = dict(event.detail)
+    if detail.get("removed"):
+        accounts.remove_peer(connection, detail["ae_title"])
+    else:
+        accounts.put_peer(connection, PeerRow(**detail))

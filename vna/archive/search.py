@@ -1,0 +1,53 @@
+"""Searching: the same for C-FIND, QIDO-RS and the web pages (PS3.4 C.4.1, PS3.18 10.6)."""
+
+import logging
+import time
+
+from storage.index.engine import Database
+from storage.index.search import Bounds, search
+from vna.model.access import Action, Actor
+from vna.model.query import Element, Query, SearchPage
+from vna.security.policy import Policy
+
+log = logging.getLogger(__name__)
+
+
+class Search:
+    """Answers queries for those who may ask."""
+
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        ae_title: str,
+        max_matches: int = 10_000,
+        max_scanned: int = 200_000,
+    ) -> None:
+        """`max_scanned` bounds the rows that are looked at for keys which the database cannot decide."""
+        self._database = database
+        self._policy = policy
+        self._bounds = Bounds(max_matches, max_scanned)
+        self._said: dict[str, Element] = {
+            "00080054": {"vr": "AE", "Value": [ae_title]},
+            "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+        }
+
+    def find(self, actor: Actor, query: Query) -> SearchPage:
+        """One page of what matches, in an order that is the same on every page.
+
+        Raises NotAuthorized; BadRequest when a key has a value that its VR does not allow; Unavailable.
+        """
+        self._policy.check(actor, Action.QUERY)
+        started = time.perf_counter()
+        page = search(self._database, query, self._said, self._bounds)
+        log.debug(
+            "search answered",
+            extra={
+                "level": query.level.name,
+                "keys": len(query.keys),
+                "matches": len(page.matches),
+                "capped": page.capped,
+                "seconds": round(time.perf_counter() - started, 4),
+            },
+        )
+        return page

@@ -1,0 +1,64 @@
+"""Is the archive able to work, and what does it hold: for the page, readiness and operators."""
+
+from dataclasses import dataclass
+
+from storage.blobs.base import BlobStore
+from storage.index import lookup
+from storage.index.engine import Database
+from storage.index.lookup import ListedConflict
+from vna.model.access import Action, Actor
+from vna.model.errors import VnaError
+from vna.security.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """`problems` says in words what keeps the archive from working; empty when it is ready."""
+
+    problems: tuple[str, ...]
+    free_bytes: int | None
+
+    @property
+    def ready(self) -> bool:
+        """Nothing is wrong."""
+        return not self.problems
+
+
+class Status:
+    """Looks without changing anything."""
+
+    def __init__(self, database: Database, blobs: BlobStore, policy: Policy, *, min_free: int) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._policy = policy
+        self._min_free = min_free
+
+    def readiness(self) -> Readiness:
+        """Asked by load balancers without a login: it says nothing about what is held."""
+        problems: list[str] = []
+        free: int | None = None
+        try:
+            with self._database.read() as connection:
+                lookup.ping(connection)
+        except VnaError as exc:
+            problems.append(str(exc))
+        try:
+            self._blobs.check()
+            free = self._blobs.free_bytes()
+        except (VnaError, OSError) as exc:
+            problems.append(str(exc) if isinstance(exc, VnaError) else "the blob store does not answer")
+        if free is not None and free < self._min_free:
+            problems.append("less space is free than VNA_STORAGE__MIN_FREE asks for: stores are refused, reads go on")
+        return Readiness(tuple(problems), free)
+
+    def counts(self, actor: Actor) -> dict[str, int]:
+        """Rows by level."""
+        self._policy.check(actor, Action.QUERY)
+        with self._database.read() as connection:
+            return lookup.counts(connection)
+
+    def conflicts(self, actor: Actor, limit: int = 100) -> list[ListedConflict]:
+        """Studies that came under two patients, newest first."""
+        self._policy.check(actor, Action.QUERY)
+        with self._database.read() as connection:
+            return lookup.listed_conflicts(connection, limit)
