@@ -1,0 +1,57 @@
+"""Addresses of resources: read from a request, and written into answers (PS3.18 8.2, 10.1)."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from dicomweb.service import PREFIX
+from vna.model.errors import BadRequest
+from vna.model.identifiers import is_uid
+from vna.model.instances import Instance, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The resource that a request names; empty where the path does not say."""
+
+    study: str = ""
+    series: str = ""
+    instance: str = ""
+
+    def selection(self) -> Selection:
+        """The same for the archive."""
+        return Selection(
+            study_uids=(self.study,) if self.study else (),
+            series_uids=(self.series,) if self.series else (),
+            sop_instance_uids=(self.instance,) if self.instance else (),
+        )
+
+
+def target_of(request: Request) -> Target:
+    """The UIDs of the path; BadRequest where one is none."""
+    names = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID", "instance": "SOPInstanceUID"}
+    for name, keyword in names.items():
+        if name in request.path_params and not is_uid(request.path_params[name]):
+            raise BadRequest(f"the {keyword} in the address is not a UID: 1 to 64 digits and dots")
+    return Target(*(request.path_params.get(name, "") for name in names))
+
+
+def service_url(request: Request, public_url: str) -> str:
+    """Base URI of the service: the public one, else what the request was sent to."""
+    if public_url:
+        return public_url.rstrip("/") + PREFIX
+    host = request.headers.get("host") or "{}:{}".format(*(request.scope.get("server") or ("localhost", 80)))
+    return f"{request.scope.get('scheme', 'http')}://{host}{request.scope.get('root_path', '')}{PREFIX}"
+
+
+def resource_url(service: str, study: str, series: str = "", instance: str = "") -> str:
+    """Address of a study, series or instance."""
+    url = f"{service}/studies/{study}"
+    if series:
+        url += f"/series/{series}"
+    return f"{url}/instances/{instance}" if instance else url
+
+
+def instance_url(service: str, instance: Instance) -> str:
+    """Address of an instance that is held."""
+    return resource_url(service, instance.study_instance_uid, instance.series_instance_uid, instance.sop_instance_uid)

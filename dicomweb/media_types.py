@@ -1,0 +1,158 @@
+"""Which representation is given: what the caller accepts meets what can be made (PS3.18 8.7, RFC 9110 12.5.1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from vna.mime.media_type import MediaType, parse_media_types
+from vna.model.errors import NotAcceptable
+from vna.pixels.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, EXPLICIT_LE, TRANSFER_SYNTAXES
+
+DICOM = "application/dicom"
+DICOM_JSON = "application/dicom+json"
+DICOM_XML = "application/dicom+xml"
+JSON = "application/json"
+OCTET_STREAM = "application/octet-stream"
+MULTIPART = "multipart/related"
+
+COMPRESSED: tuple[tuple[str, tuple[str, ...]], ...] = (  # PS3.18 Table 8.7.3-5; the first is the default of its type
+    ("image/jpeg", ("4.70", "4.50", "4.51", "4.57")),
+    ("image/dicom-rle", ("5",)),
+    ("image/jls", ("4.80", "4.81")),
+    ("image/jp2", ("4.90", "4.91")),
+    ("image/jpx", ("4.92", "4.93")),
+    ("image/jphc", ("4.201", "4.202", "4.203")),
+    ("image/jxl", ("4.110", "4.111", "4.112")),
+    ("video/mpeg", ("4.100", "4.100.1", "4.101", "4.101.1")),
+    (
+        "video/mp4",
+        ("4.102", "4.102.1", "4.103", "4.103.1", "4.104", "4.104.1", "4.105", "4.105.1", "4.106", "4.106.1"),
+    ),
+    ("video/H265", ("4.107", "4.108")),
+)
+_MEDIA_TYPE = {f"1.2.840.10008.1.2.{end}": name for name, ends in COMPRESSED for end in ends}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One way in which a resource can be given.
+
+    `syntaxes` are the values of a transfer-syntax parameter that it satisfies, and `unasked` whether it is right
+    for those who send none. Without `syntaxes` the parameter means nothing to it.
+    """
+
+    media_type: str
+    multipart: bool = False
+    syntaxes: frozenset[str] = frozenset()
+    unasked: bool = True
+
+    def __str__(self) -> str:
+        return f'{MULTIPART}; type="{self.media_type}"' if self.multipart else self.media_type
+
+
+def pixel_media_type(transfer_syntax_uid: str) -> str:
+    """The media type of frames kept in a transfer syntax."""
+    return _MEDIA_TYPE.get(transfer_syntax_uid, OCTET_STREAM)
+
+
+def is_native(transfer_syntax_uid: str) -> bool:
+    """Whether frames kept in it are plain little endian numbers when they are given."""
+    known = TRANSFER_SYNTAXES.get(transfer_syntax_uid)
+    return known is not None and (not known.encapsulated or transfer_syntax_uid == ENCAPSULATED_UNCOMPRESSED)
+
+
+def pixel_offers(transfer_syntax_uid: str, *, single: bool) -> list[Offer]:
+    """How pixel data kept in a syntax can be given without changing it; `single` where it may stand without multipart.
+
+    As application/octet-stream compressed pixels go only to who names their syntax or says transfer-syntax=*.
+    """
+    media_type = pixel_media_type(transfer_syntax_uid)
+    if is_native(transfer_syntax_uid):
+        plain = frozenset({EXPLICIT_LE, transfer_syntax_uid})
+        offers = [Offer(OCTET_STREAM, multipart=True, syntaxes=plain)]
+    else:
+        stored = frozenset({transfer_syntax_uid})
+        offers = [Offer(OCTET_STREAM, multipart=True, syntaxes=stored, unasked=False)]
+        if media_type != OCTET_STREAM:
+            offers.insert(0, Offer(media_type, multipart=True, syntaxes=stored))
+    if single:
+        offers += [Offer(offer.media_type, False, offer.syntaxes, offer.unasked) for offer in offers]
+    return offers
+
+
+def pixel_content_type(offer: Offer, transfer_syntax_uid: str) -> str:
+    """Content-Type of a frame, with its syntax: Explicit VR Little Endian for plain numbers (Table 8.7.3-4)."""
+    syntax = EXPLICIT_LE if is_native(transfer_syntax_uid) else transfer_syntax_uid
+    return f"{offer.media_type}; transfer-syntax={syntax}"
+
+
+def acceptable(request: Request) -> list[MediaType]:
+    """What the caller takes: the `accept` parameter (PS3.18 8.3.3.1) before the header field, anything without both."""
+    asked = request.query_params.getlist("accept") or request.headers.getlist("accept")
+    # An unescaped plus sign of application/dicom+json has become a space on the way.
+    text = ",".join(asked).replace("dicom json", "dicom+json").replace("dicom xml", "dicom+xml")
+    return parse_media_types(text) or [MediaType("*/*")]
+
+
+def choose(ranges: Sequence[MediaType], offers: Sequence[Offer]) -> Offer:
+    """The offer that the caller likes best; among equals the range named first, then the offer made first.
+
+    NotAcceptable names what could have been given.
+    """
+    best: tuple[tuple[float, int], Offer] | None = None
+    for offer in offers:
+        rank = _rank(ranges, offer)
+        if rank is not None and (best is None or rank > best[0]):
+            best = (rank, offer)
+    if best is None:
+        raise NotAcceptable("this can be given as " + ", ".join(map(str, offers)) + _in_syntax(offers))
+    return best[1]
+
+
+def _rank(ranges: Sequence[MediaType], offer: Offer) -> tuple[float, int] | None:
+    """Quality and place of the most specific range that covers the offer (RFC 9110 12.5.1)."""
+    found: tuple[int, float, int] | None = None
+    for index, media in enumerate(ranges):
+        specificity = _covers(media, offer)
+        if specificity and (found is None or specificity > found[0]):
+            found = (specificity, _quality(media), -index)
+    return (found[1], found[2]) if found is not None and found[1] > 0 else None
+
+
+def _covers(media: MediaType, offer: Offer) -> int:
+    """How specific the range is about the offer; 0 when it does not cover it."""
+    inner = media.name
+    if media.name == MULTIPART:
+        if not offer.multipart:
+            return 0
+        inner = media.parameters.get("type", "*/*").lower()
+    elif offer.multipart and media.name != "*/*":
+        return 0
+    specificity = _name_covers(inner, offer.media_type.lower()) + (media.name == MULTIPART)
+    if not specificity or not offer.syntaxes:
+        return specificity
+    syntax = media.parameters.get("transfer-syntax", "")
+    if not syntax:
+        return specificity if offer.unasked else 0
+    return specificity + 4 if syntax in ("*", *offer.syntaxes) else 0
+
+
+def _name_covers(pattern: str, name: str) -> int:
+    if pattern == name:
+        return 3
+    if pattern == "*/*":
+        return 1
+    return 2 if pattern.endswith("/*") and name.startswith(pattern[:-1]) else 0
+
+
+def _quality(media: MediaType) -> float:
+    try:
+        return min(max(float(media.parameters.get("q", "1")), 0.0), 1.0)
+    except ValueError:
+        return 1.0
+
+
+def _in_syntax(offers: Sequence[Offer]) -> str:
+    syntaxes = sorted(set().union(*(offer.syntaxes for offer in offers)))
+    return f", in transfer syntax {' or '.join(syntaxes)}" if syntaxes else ""

@@ -1,0 +1,100 @@
+"""Search transaction: studies, series and instances that match (PS3.18 10.6)."""
+
+from collections.abc import Iterable
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.address import Target, resource_url, service_url, target_of
+from dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, Offer, acceptable, choose
+from dicomweb.native_xml import native_xml
+from dicomweb.query_parameters import Parameters, parse
+from dicomweb.requests import actor_of
+from dicomweb.responses import HEADERS, multipart
+from dicomweb.service import StudiesService
+from vna.mime.writer import Part
+from vna.model.attributes import BY_TAG, COMPUTED
+from vna.model.dictionary import keyword_of
+from vna.model.query import Element, Level, Match, SearchPage
+
+OFFERS = (Offer(DICOM_JSON), Offer(JSON), Offer(DICOM_XML, multipart=True))
+MODALITIES_IN_STUDY = "00080061"
+RETRIEVE_URL = "00081190"
+_UIDS = frozenset({"0020000D", "0020000E", "00080018"})
+_LEVELS = {tag: attribute.level for tag, attribute in BY_TAG.items()} | {c.tag: c.level for c in COMPUTED}
+_OF_ALL_LEVELS = frozenset({"00080054", "00080056", "00080201"})
+"""Kept at one level, and an attribute of the answers of each."""
+
+
+async def search_studies(request: Request, service: StudiesService) -> Response:
+    """Studies, with the patient of each."""
+    return await _search(request, service, Level.STUDY)
+
+
+async def search_series(request: Request, service: StudiesService) -> Response:
+    """Series, of one study or of all."""
+    return await _search(request, service, Level.SERIES)
+
+
+async def search_instances(request: Request, service: StudiesService) -> Response:
+    """Instances, of one series, of one study, or of all."""
+    return await _search(request, service, Level.IMAGE)
+
+
+async def _search(request: Request, service: StudiesService, level: Level) -> Response:
+    actor, target = actor_of(request), target_of(request)
+    offer = choose(acceptable(request), OFFERS)
+    parameters = parse(request.query_params.multi_items(), target)
+    page = await run_in_threadpool(service.search.find, actor, parameters.query(level))
+    base = service_url(request, service.public_url)
+    headers = HEADERS | _warning(page, parameters, base)
+    if not page.matches:
+        return Response(status_code=204, headers=headers)
+    answers = [answer(match, level, target, parameters, base) for match in page.matches]
+    if offer.multipart:
+        parts = [Part((("Content-Type", DICOM_XML),), [native_xml(one)]) for one in answers]
+        response = await multipart(parts, media_type=DICOM_XML)
+        response.headers.update(headers)
+        return response
+    return Response(orjson.dumps(answers), headers=headers, media_type=offer.media_type)
+
+
+def answer(match: Match, level: Level, target: Target, parameters: Parameters, base: str) -> dict[str, Element]:
+    """One match as a data set in tag order: what the tables ask for, what was matched, and what was included.
+
+    Attributes of the levels above are left out where the address already names the study or series (PS3.18 10.6.3.3).
+    """
+    above = Level.SERIES if target.series else Level.STUDY if target.study else None
+    asked = parameters.fields | {path[0] for path in parameters.keys} | _UIDS | _OF_ALL_LEVELS
+    kept = {
+        tag: element
+        for tag, element in match.elements.items()
+        if above is None or parameters.all_fields or tag in asked or _LEVELS.get(tag, level) > above
+    }
+    if not kept.get(MODALITIES_IN_STUDY, {}).get("Value"):
+        kept.pop(MODALITIES_IN_STUDY, None)  # a viewer's study list breaks on one that has no value
+    series = match.series_instance_uid if level >= Level.SERIES else ""
+    instance = match.sop_instance_uid if level >= Level.IMAGE else ""
+    url = resource_url(base, match.study_instance_uid, series, instance)
+    kept[RETRIEVE_URL] = {"vr": "UR", "Value": [url]}
+    return dict(sorted(kept.items()))
+
+
+def _warning(page: SearchPage, parameters: Parameters, base: str) -> dict[str, str]:
+    """`Warning: 299 <service>: ...` with everything that the caller did not get (PS3.18 8.3.4.4.1, 8.3.4.1)."""
+    sentences = list(parameters.ignored)
+    unknown = page.unsupported & (parameters.fields | {path[0] for path in parameters.keys})
+    sentences += [f"{_name(tag)} was ignored: it is not known at this level" for tag in sorted(unknown)]
+    if page.capped:
+        sentences.append("There are additional results that can be requested")
+    return {"Warning": f"299 {base}: {_printable(sentences)}"} if sentences else {}
+
+
+def _name(tag: str) -> str:
+    return keyword_of(tag) or tag
+
+
+def _printable(sentences: Iterable[str]) -> str:
+    return "".join(c if " " <= c <= "~" else "?" for c in "; ".join(sentences))[:1000]

@@ -1,0 +1,24 @@
+"""What the door needs: the use cases behind it, and its own bounds."""
+
+from dataclasses import dataclass, field
+
+from vna.archive.retrieve import Retrieval
+from vna.archive.search import Search
+from vna.archive.store import Store
+from vna.mime.reader import Bounds
+
+PREFIX = "/dicom-web"
+
+
+@dataclass(frozen=True, slots=True)
+class StudiesService:
+    """The Studies Service (PS3.18 10) of one archive.
+
+    `public_url` is the origin that people use, where the request may say another; `bounds` are those of a STOW body.
+    """
+
+    store: Store
+    search: Search
+    retrieval: Retrieval
+    public_url: str = ""
+    bounds: Bounds = field(default_factory=Bounds)

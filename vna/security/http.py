@@ -1,0 +1,300 @@
+"""Who asks over HTTP, and from where: middleware around every HTTP door.
+
+`local` believes whoever reaches it, and makes sure that only this machine does: a web page elsewhere that makes a
+browser ask (DNS rebinding, cross-site requests) is refused by Host and Origin. `enforced` wants a login every time.
+"""
+
+import base64
+import binascii
+import ipaddress
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.to_thread import run_sync
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from vna.model.access import Action, Actor, ActorKind
+from vna.model.errors import BadRequest, NotAuthorized, TooLarge, VnaError
+from vna.security.accounts import Accounts
+
+log = logging.getLogger(__name__)
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_CHALLENGES = (
+    (b"www-authenticate", b'Basic realm="vna", charset="UTF-8"'),
+    (b"www-authenticate", b'Bearer realm="vna"'),
+)
+_LOGINS_AT_ONCE = 4
+"""Argon2 takes 64 MiB for each password that it checks."""
+
+Origin = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRules:
+    """Whom to believe and how much to take; `origins` are those of other sites whose pages may ask."""
+
+    public_url: str = ""
+    origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    open_paths: frozenset[str] = frozenset({"/healthz"})
+    max_body: int = 16 << 30
+    body_idle_seconds: float = 60.0
+
+
+def local(app: ASGIApp, rules: HttpRules) -> ASGIApp:
+    """The application for this machine only: everyone who gets through is the local actor."""
+    guarded = SameOrigin(LocalActor(app), rules, loopback_only=True)
+    return ForwardedFields(BodyBounds(guarded, rules), rules)
+
+
+def enforced(app: ASGIApp, rules: HttpRules, accounts: Accounts) -> ASGIApp:
+    """The application for those who log in, by Basic (RFC 7617) or Bearer (RFC 6750)."""
+    guarded = SameOrigin(Login(app, rules, accounts), rules, loopback_only=False)
+    return ForwardedFields(BodyBounds(guarded, rules), rules)
+
+
+class ForwardedFields:
+    """X-Forwarded-For, -Proto and -Host, when a configured proxy sends them; else they are as good as not there."""
+
+    def __init__(self, app: ASGIApp, rules: HttpRules) -> None:
+        self._app = app
+        self._networks = [ipaddress.ip_network(text, strict=False) for text in rules.trusted_proxies]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._networks and self._is_proxy(_address(scope)):
+            scope = self._as_forwarded(scope)
+        await self._app(scope, receive, send)
+
+    def _as_forwarded(self, scope: Scope) -> Scope:
+        headers = MutableHeaders(raw=list(scope["headers"]))
+        scope = {**scope, "headers": headers.raw}
+        scheme = _last(headers.get("x-forwarded-proto", ""))
+        if scheme in _DEFAULT_PORTS:
+            scope["scheme"] = scheme
+        host = _last(headers.get("x-forwarded-host", ""))
+        if host:
+            headers["host"] = host
+        came_by = [part.strip() for part in ",".join(headers.getlist("x-forwarded-for")).split(",") if part.strip()]
+        outside = [address for address in came_by if not self._is_proxy(address)]
+        if outside:
+            scope["client"] = (outside[-1], 0)
+        return scope
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            found = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(found in network for network in self._networks)
+
+
+class BodyBounds:
+    """A body that is too long, or stops arriving, ends as an error in whoever reads it, and the connection closes."""
+
+    def __init__(self, app: ASGIApp, rules: HttpRules) -> None:
+        self._app = app
+        self._max = rules.max_body
+        self._idle = rules.body_idle_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if not declared.isdecimal() or int(declared) > self._max:
+            await _refuse(scope, send, 413, self._too_large(), close=True)
+            return
+        body = _Body(receive, send, self._max, self._idle)
+        await self._app(scope, body.receive, body.send)
+
+    def _too_large(self) -> str:
+        return f"the body is larger than {self._max} bytes"
+
+
+class _Body:
+    """The body of one request."""
+
+    def __init__(self, receive: Receive, send: Send, most: int, idle: float) -> None:
+        self._receive = receive
+        self._send = send
+        self._most = most
+        self._idle = idle
+        self._taken = 0
+        self._more = True
+        self._broken = False
+
+    async def receive(self) -> Message:
+        if not self._more:
+            return await self._receive()
+        message: Message | None = None
+        with anyio.move_on_after(self._idle):
+            message = await self._receive()
+        if message is None:
+            self._broken = True
+            raise BadRequest(f"nothing of the body arrived for {self._idle:g} seconds")
+        self._taken += len(message.get("body", b""))
+        self._more = bool(message.get("more_body", False))
+        if self._taken > self._most:
+            self._broken = True
+            raise TooLarge(f"the body is larger than {self._most} bytes")
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self._broken and message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await self._send(message)
+
+
+class SameOrigin:
+    """Refuses what a page of another origin made a browser send, and in `local` mode all other names than ours."""
+
+    def __init__(self, app: ASGIApp, rules: HttpRules, *, loopback_only: bool) -> None:
+        self._app = app
+        self._loopback_only = loopback_only
+        named = (rules.public_url, *rules.origins)
+        self._origins = {origin for origin in map(_origin, named) if origin is not None}
+        public = _origin(rules.public_url)
+        self._public_host = public[1] if public is not None else ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+        elif sentence := self._objection(scope):
+            await _refuse(scope, send, 403, sentence)
+        else:
+            await self._app(scope, receive, send)
+
+    def _objection(self, scope: Scope) -> str:
+        headers = Headers(scope=scope)
+        own = _origin(f"{scope.get('scheme', 'http')}://{headers.get('host', '')}")
+        if self._loopback_only and (own is None or not self._is_ours(own[1])):
+            return (
+                "in local mode the archive answers only to localhost, 127.0.0.1 and [::1]: the Host field says another"
+            )
+        asked_from = headers.get("origin")
+        if asked_from is not None:
+            origin = _origin(asked_from)
+            if origin is None or origin not in {own, *self._origins}:
+                return "a page of another origin may not ask here: the Origin field says another than the archive's"
+        elif headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+            return "a page of another site may not ask here"
+        return ""
+
+    def _is_ours(self, host: str) -> bool:
+        if host in ("localhost", self._public_host):
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+class LocalActor:
+    """Puts the local actor, who may do everything, into the state of each request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            _let_in(scope, Actor(ActorKind.LOCAL, "local", frozenset(Action), address=_address(scope)))
+        await self._app(scope, receive, send)
+
+
+class Login:
+    """Puts the actor that the Authorization field proves into the state of each request, or answers 401."""
+
+    def __init__(self, app: ASGIApp, rules: HttpRules, accounts: Accounts) -> None:
+        self._app = app
+        self._accounts = accounts
+        self._open_paths = rules.open_paths
+        self._limiter = anyio.CapacityLimiter(_LOGINS_AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                actor = await self._actor(scope)
+            except NotAuthorized as error:
+                await _refuse(scope, send, 401, str(error))
+                return
+            except VnaError:
+                await _refuse(scope, send, 503, "nobody can be logged in at the moment")
+                return
+            _let_in(scope, actor)
+        await self._app(scope, receive, send)
+
+    async def _actor(self, scope: Scope) -> Actor:
+        address = _address(scope)
+        scheme, _, credentials = Headers(scope=scope).get("authorization", "").partition(" ")
+        match scheme.lower():
+            case "basic":
+                name, password = _basic(credentials.strip())
+                log_in = self._accounts.authenticate_basic
+                return await run_sync(log_in, name, password, address, limiter=self._limiter)
+            case "bearer":
+                return await run_sync(self._accounts.authenticate_token, credentials.strip(), address)
+            case _ if scope["path"] in self._open_paths:
+                return Actor(ActorKind.ANONYMOUS, "", address=address)
+            case _:
+                raise NotAuthorized("this needs a login", authenticated=False)
+
+
+def _basic(credentials: str) -> tuple[str, str]:
+    """User name and password (RFC 7617 2); they are in UTF-8, as the challenge says."""
+    try:
+        name, colon, password = base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        colon = name = password = ""
+    if not colon:
+        raise NotAuthorized("the Authorization field cannot be read", authenticated=False)
+    return name, password
+
+
+def _let_in(scope: Scope, actor: Actor) -> None:
+    scope["state"] = {**scope.get("state", {}), "actor": actor}
+
+
+def _origin(url: str) -> Origin | None:
+    """Scheme, host and port (RFC 6454 4), or None."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.username is not None:
+        return None
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def _last(text: str) -> str:
+    return text.rpartition(",")[2].strip().lower()
+
+
+async def _refuse(scope: Scope, send: Send, status: int, sentence: str, *, close: bool = False) -> None:
+    log.warning(
+        "request refused",
+        extra={"status": status, "reason": sentence, "address": _address(scope), "path": scope.get("path", "")},
+    )
+    body = json.dumps({"status": status, "message": sentence}).encode()
+    fields: Iterable[tuple[bytes, bytes]] = (
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        *(_CHALLENGES if status == 401 else ()),
+        *(((b"connection", b"close"),) if close else ()),
+    )
+    await send({"type": "http.response.start", "status": status, "headers": list(fields)})
+    await send({"type": "http.response.body", "body": body})
