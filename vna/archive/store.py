@@ -33,6 +33,8 @@ from vna.model.identifiers import patient_key, require_uid
 from vna.model.instances import Accepted, Arrival, Door, Outcome
 from vna.security.policy import Policy
 
+__all__ = ["Duplicates", "Incoming", "Provenance", "Store", "StoreRules", "new_rows"]  # doors name Incoming as well
+
 log = logging.getLogger(__name__)
 _ATTEMPTS = 5
 _FREE_SECONDS = 1.0
