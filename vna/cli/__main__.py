@@ -1,0 +1,5 @@
+"""`python -m vna.cli`: the same as `vna`."""
+
+from vna.cli import main
+
+main()

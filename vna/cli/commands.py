@@ -1,0 +1,59 @@
+"""The table of commands; docs/commands.md describes each."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vna.cli import ae, demo, import_, migrate, reindex, send, serve, settings, token, user, verify
+from vna.cli.help import example
+from vna.cli.session import Session
+
+app = typer.Typer(
+    help="A vendor-neutral archive for medical images.",
+    epilog=example("vna serve --demo"),
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from vna.cli.output import say
+        from vna.version import version
+
+        say(f"vna {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings file, instead of ./vna.toml.")
+    ] = None,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """A vendor-neutral archive for medical images."""
+    session: Session = context.obj
+    session.config = config
+
+
+for name, function, examples in (
+    ("serve", serve.serve, ("vna serve", "VNA_HTTP__PORT=9000 vna serve --demo")),
+    ("import", import_.import_, ("vna import /media/cdrom", "vna import --facility 34001 /data/old-pacs")),
+    ("send", send.send, ("vna send study/ --to PACS@127.0.0.1:104",)),
+    ("verify", verify.verify, ("vna verify",)),
+    ("reindex", reindex.reindex, ("vna reindex",)),
+    ("migrate", migrate.migrate, ("vna migrate",)),
+    ("settings", settings.settings, ("vna settings", "vna settings --format json")),
+    ("demo", demo.demo, ("vna demo demo-files",)),
+):
+    app.command(name, epilog=example(*examples))(function)
+
+for group, words in ((ae.app, "ae"), (user.app, "user"), (token.app, "token")):
+    app.add_typer(group, name=words)

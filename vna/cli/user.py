@@ -1,0 +1,83 @@
+"""`vna user`: who logs in on HTTP."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from vna.cli.help import example
+from vna.cli.session import Session
+from vna.cli.settings import Format, FormatOption
+
+app = typer.Typer(
+    help="Users: names, passwords and rights for HTTP.", epilog=example("vna user list"), no_args_is_help=True
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="User name.")]
+
+
+@app.command(
+    "add",
+    epilog=example(
+        "vna user add ayse --rights query,retrieve", "echo secret-words | vna user add ayse --password-stdin"
+    ),
+)
+def add(
+    context: typer.Context,
+    name: Name,
+    rights: Annotated[str, typer.Option(help="What the user may do, with commas between.")] = "store,query,retrieve",
+    facility: Annotated[str, typer.Option(metavar="CODE", help="Code of the facility the user belongs to.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
+    ] = False,
+) -> None:
+    """Add a user, or change the password and rights of one."""
+    from vna.cli.output import say
+    from vna.model.access import SYSTEM
+    from vna.security.rights import parse_rights
+
+    granted = parse_rights(rights)
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    session: Session = context.obj
+    with session.archive() as archive:
+        archive.accounts.add_user(SYSTEM, name, password, granted, facility)
+    say(f"{name} may log in")
+
+
+@app.command("list", epilog=example("vna user list"))
+def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
+    """List the users."""
+    from vna.cli.output import show_json, show_table
+    from vna.model.access import SYSTEM
+    from vna.security.rights import rights_text
+
+    session: Session = context.obj
+    with session.archive() as archive:
+        rows = [
+            {
+                "name": user.name,
+                "rights": rights_text(user.rights),
+                "facility": user.facility,
+                "created_at": f"{user.created_at:%Y-%m-%dT%H:%M:%SZ}",
+            }
+            for user in archive.accounts.users(SYSTEM)
+        ]
+    if style is Format.JSON:
+        show_json(rows)
+    else:
+        show_table(("Name", "Rights", "Facility", "Since"), [tuple(row.values()) for row in rows])
+
+
+@app.command("remove", epilog=example("vna user remove ayse"))
+def remove(context: typer.Context, name: Name) -> None:
+    """Remove a user and its tokens."""
+    from vna.cli.output import say
+    from vna.model.access import SYSTEM
+
+    session: Session = context.obj
+    with session.archive() as archive:
+        archive.accounts.remove_user(SYSTEM, name)
+    say(f"{name} is removed")

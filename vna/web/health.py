@@ -1,0 +1,65 @@
+"""Answers for machines: alive, ready, and the counters. They name no patient and need no login."""
+
+import anyio
+import orjson
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from vna.archive.status import Readiness
+from vna.metrics import CONTENT_TYPE
+from vna.version import version
+from vna.web.site import Site
+
+PATIENCE = 5.0
+"""Seconds after which an index or a blob store that says nothing counts as not answering."""
+_CHECKS_AT_ONCE = 4
+_FRESH = {"Cache-Control": "no-store"}
+
+
+async def healthz(_request: Request, _site: Site) -> Response:
+    """The process is alive: nothing else is looked at."""
+    return PlainTextResponse("ok\n", headers=_FRESH)
+
+
+async def readyz(_request: Request, site: Site) -> Response:
+    """200 when index and blob store answer and there is space; else 503 with the reasons."""
+    found = await readiness(site)
+    body = {
+        "status": "ready" if found.ready else "not ready",
+        "problems": list(found.problems),
+        "free_bytes": found.free_bytes,
+        "version": version(),
+    }
+    return Response(orjson.dumps(body), 200 if found.ready else 503, _FRESH, "application/json")
+
+
+async def metrics(_request: Request, site: Site) -> Response:
+    """Prometheus text, all workers of this node summed."""
+    found = await readiness(site)
+    gauges = {"vna_ready": ("Whether the archive is ready (1) or not (0)", float(found.ready))}
+    if found.free_bytes is not None:
+        gauges["vna_free_bytes"] = ("Free space of the blob store", float(found.free_bytes))
+    text = await run_sync(site.metrics.exposition, gauges)
+    return Response(text, headers=_FRESH, media_type=CONTENT_TYPE)
+
+
+async def readiness(site: Site) -> Readiness:
+    """The checks, in a few threads of their own: one that hangs is left behind and takes no thread from others."""
+    found: Readiness | None = None
+    with anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.status.readiness, abandon_on_cancel=True, limiter=_limiter())
+    return found or Readiness(("the index or the blob store does not answer",), None)
+
+
+_LIMITERS: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("vna.web.health")
+
+
+def _limiter() -> anyio.CapacityLimiter:
+    """One for each event loop."""
+    try:
+        return _LIMITERS.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(_CHECKS_AT_ONCE)
+        _LIMITERS.set(limiter)
+        return limiter

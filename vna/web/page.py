@@ -1,0 +1,158 @@
+"""The page at `/`: what this archive is, where its doors are, how it does, and the newest studies."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from vna.archive.status import Readiness
+from vna.model.access import Actor, ActorKind
+from vna.model.errors import NotAuthorized, VnaError
+from vna.model.query import Element, Level, Match, Query
+from vna.version import version
+from vna.web.health import readiness
+from vna.web.site import Site
+
+NEWEST = 20
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRow:
+    """One study, in words."""
+
+    date: str
+    patient: str
+    modalities: str
+    description: str
+    series: str
+    instances: str
+    study_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the archive holds, as far as the actor may see it; `reason` says why there is nothing to see."""
+
+    counts: Mapping[str, int]
+    studies: tuple[StudyRow, ...]
+    reason: str = ""
+
+
+async def page(request: Request, site: Site) -> Response:
+    """For people; works without scripts and asks for nothing else."""
+    actor = actor_of(request)
+    found = await readiness(site)
+    contents = await run_in_threadpool(_contents, site, actor)
+    text = await run_in_threadpool(_render, request, site, actor, found, contents)
+    return HTMLResponse(text, headers=_headers(text))
+
+
+def actor_of(request: Request) -> Actor:
+    """Who asks, as `vna.security.http` found out; anonymous where it did not run."""
+    actor = request.scope.get("state", {}).get("actor")
+    return actor if isinstance(actor, Actor) else Actor(ActorKind.ANONYMOUS, "")
+
+
+def _contents(site: Site, actor: Actor) -> Contents:
+    try:
+        found = site.search.find(actor, Query(Level.STUDY, limit=NEWEST))
+        return Contents(site.status.counts(actor), tuple(_row(match) for match in found.matches))
+    except NotAuthorized as exc:
+        return Contents({}, (), str(exc))
+    except VnaError:
+        return Contents({}, (), "the index does not answer")
+
+
+def _render(request: Request, site: Site, actor: Actor, found: Readiness, contents: Contents) -> str:
+    base = (site.addresses.public_url or str(request.base_url)).rstrip("/")
+    return _template().render(
+        version=version(),
+        mode=site.mode,
+        actor=actor,
+        found=found,
+        contents=contents,
+        addresses=site.addresses,
+        dicomweb_url=base + site.addresses.dicomweb_path,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("vna.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["size"] = readable_size
+    environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", "\u202f")
+    return environment.get_template("page.html")
+
+
+def _headers(text: str) -> dict[str, str]:
+    """Nothing may be loaded or run: only the style that is on the page."""
+    style = _STYLE.search(text)
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode() if style else ""
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    return {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _row(match: Match) -> StudyRow:
+    elements = match.elements
+    return StudyRow(
+        date=readable_date(_text(elements, "00080020")),
+        patient=readable_name(_text(elements, "00100010")) or "(no name)",
+        modalities=", ".join(_texts(elements, "00080061")),
+        description=_text(elements, "00081030"),
+        series=_text(elements, "00201206"),
+        instances=_text(elements, "00201208"),
+        study_instance_uid=match.study_instance_uid,
+    )
+
+
+def _texts(elements: Mapping[str, Element], tag: str) -> list[str]:
+    values = elements.get(tag, {}).get("Value", [])
+    return [_alphabetic(value) if isinstance(value, dict) else str(value) for value in values if value is not None]
+
+
+def _alphabetic(name: Mapping[str, str]) -> str:
+    return name.get("Alphabetic") or name.get("Ideographic") or name.get("Phonetic") or ""
+
+
+def _text(elements: Mapping[str, Element], tag: str) -> str:
+    return next(iter(_texts(elements, tag)), "")
+
+
+def readable_name(name: str) -> str:
+    """`Yılmaz^Ayşe^^Dr.` as `Dr. Ayşe Yılmaz` (PS3.5 6.2.1: family, given, middle, prefix, suffix)."""  # noqa: RUF002
+    family, given, middle, prefix, suffix, *_ = [*name.split("^"), "", "", "", "", ""]
+    return " ".join(part for part in (prefix, given, middle, family, suffix) if part)
+
+
+def readable_date(date: str) -> str:
+    """`20250115` as `2025-01-15`; anything else as it is."""
+    return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else date
+
+
+def readable_size(size: int) -> str:
+    """`5368709120` as `5.0 GiB`."""
+    value = float(size)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"

@@ -1,0 +1,35 @@
+"""Every address of the door."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from vna.web.health import healthz, metrics, readyz
+from vna.web.page import page
+from vna.web.site import Site
+
+Answer = Callable[[Request, Site], Awaitable[Response]]
+
+ADDRESSES: tuple[tuple[str, Answer], ...] = (
+    ("/", page),
+    ("/healthz", healthz),
+    ("/readyz", readyz),
+    ("/metrics", metrics),
+)
+
+OPEN_PATHS = frozenset(path for path, _ in ADDRESSES)
+"""What answers without a login, in `enforced` mode too: the page then shows no study, the others never do."""
+
+
+def routes(site: Site) -> list[Route]:
+    """The addresses, bound to one archive."""
+    return [_route(path, answer, site) for path, answer in ADDRESSES]
+
+
+def _route(path: str, answer: Answer, site: Site) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return await answer(request, site)
+
+    return Route(path, endpoint, methods=["GET"])

@@ -1,0 +1,29 @@
+"""What the door needs: use cases, counters, and what to tell about this archive."""
+
+from dataclasses import dataclass
+
+from vna.archive.search import Search
+from vna.archive.status import Status
+from vna.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the doors of this archive are; `public_url` empty means as the request says."""
+
+    ae_title: str
+    dimse_host: str
+    dimse_port: int
+    dicomweb_path: str = "/dicom-web"
+    public_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One archive, as its page shows it; `mode` is `local` or `enforced`."""
+
+    mode: str
+    addresses: Addresses
+    search: Search
+    status: Status
+    metrics: Metrics
