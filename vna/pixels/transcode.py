@@ -1,0 +1,159 @@
+"""A stored object in another transfer syntax, for a receiver that does not take the stored one (PS3.5 section 10).
+
+What is made is native: Explicit or Implicit VR Little Endian, deflated, or Big Endian. Nothing is ever compressed
+here, so nothing can be lost here. Memory holds one frame, not the object.
+"""
+
+import errno
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from vna.model.errors import CannotUnderstand, NotAcceptable, OutOfResources
+from vna.pixels import value_representations as vrs
+from vna.pixels.decompress import Decompressed
+from vna.pixels.elements import (
+    ITEM_END,
+    SEQUENCE_END,
+    UNDEFINED,
+    Encoding,
+    Inflating,
+    Source,
+    read_header,
+)
+from vna.pixels.recode import Recoder
+from vna.pixels.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, can_transcode
+
+MEMORY_BYTES: Final = 4 << 20
+_PIECE: Final = 1 << 20
+_META: Final = Encoding()
+_TRANSFER_SYNTAX_UID: Final = 0x00020010
+
+
+def transcode(source: BinaryIO, target_uid: str, *, folder: Path | None = None) -> BinaryIO:
+    """The data set of a Part 10 object in `target_uid`, without group 2, standing at its beginning.
+
+    `source` can seek. The result is in memory while small, then in a file in `folder`; closing it removes it.
+    NotAcceptable: not from this syntax to that one. CannotUnderstand: damaged. OutOfResources: no space.
+    """
+    syntax = _transfer_syntax(source)
+    if not can_transcode(syntax.uid, target_uid):
+        raise NotAcceptable(f"{syntax.name} cannot be given in the transfer syntax {target_uid}")
+    with _spool(folder) as out:
+        if syntax.uid == target_uid:
+            _copy(source, out)
+        else:
+            _recode(source, syntax, out, TRANSFER_SYNTAXES[target_uid], folder)
+        out.seek(0)
+        return out
+
+
+@contextmanager
+def _spool(folder: Path | None) -> Iterator[BinaryIO]:
+    """A temporary file that is closed when the block raises, and left open when it does not."""
+    where = str(folder) if folder else None
+    out = cast("BinaryIO", tempfile.SpooledTemporaryFile(MEMORY_BYTES, dir=where))  # noqa: SIM115 - closed below, or by the caller
+    try:
+        yield out
+    except OSError as exc:
+        out.close()
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutOfResources("no space left to transcode") from exc
+        raise
+    except BaseException:
+        out.close()
+        raise
+
+
+def _transfer_syntax(source: BinaryIO) -> TransferSyntax:
+    """Read preamble and group 2; `source` then stands at the data set (PS3.10 7.1)."""
+    if source.read(132)[128:] != b"DICM":
+        raise CannotUnderstand("not a DICOM file: no DICM after the preamble")
+    reader = Source(source)
+    uid = ""
+    while True:
+        start = source.tell()
+        if source.read(2) != b"\x02\x00":
+            source.seek(start)
+            break
+        source.seek(start)
+        header = read_header(reader, _META)
+        if header is None or header.length == UNDEFINED:
+            raise CannotUnderstand("the file meta information is damaged")
+        value = reader.take(header.length)
+        if header.tag == _TRANSFER_SYNTAX_UID:
+            uid = value.decode("latin-1").strip(" \0")
+    if uid not in TRANSFER_SYNTAXES:
+        raise NotAcceptable("the stored transfer syntax is not one that is known")
+    return TRANSFER_SYNTAXES[uid]
+
+
+def _copy(source: BinaryIO, out: BinaryIO) -> None:
+    while piece := source.read(_PIECE):
+        out.write(piece)
+
+
+def _recode(
+    source: BinaryIO, syntax: TransferSyntax, out: BinaryIO, target: TransferSyntax, folder: Path | None
+) -> None:
+    if target.deflated:
+        with _spool(folder) as plain, plain:
+            _recode_plain(source, syntax, plain, target)
+            plain.seek(0)
+            _deflate(plain, out)
+    else:
+        _recode_plain(source, syntax, out, target)
+
+
+def _recode_plain(source: BinaryIO, syntax: TransferSyntax, out: BinaryIO, target: TransferSyntax) -> None:
+    source_encoding = _encoding(source, syntax)
+    pixel_representation = 0
+    if not source_encoding.explicit:
+        start = source.tell()
+        pixel_representation = _find_pixel_representation(Source(source), source_encoding)
+        source.seek(start)
+    Recoder(
+        Source(Inflating(source) if syntax.deflated else source),
+        out,
+        source_encoding=source_encoding,
+        target_encoding=Encoding(target.explicit, target.little_endian),
+        pixels=Decompressed(source, syntax.uid) if syntax.encapsulated else None,
+    ).run(pixel_representation=pixel_representation)
+
+
+def _deflate(plain: BinaryIO, out: BinaryIO) -> None:
+    """Raw deflate, padded to an even length (PS3.5 A.5)."""
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    while piece := plain.read(_PIECE):
+        out.write(deflate.compress(piece))
+    out.write(deflate.flush())
+    if out.tell() % 2:
+        out.write(b"\0")
+
+
+def _encoding(source: BinaryIO, syntax: TransferSyntax) -> Encoding:
+    """As the transfer syntax says, or as the first element shows: some writers label implicit data sets as explicit."""
+    if syntax.deflated or not syntax.little_endian:
+        return Encoding(syntax.explicit, syntax.little_endian)
+    start = source.read(6)
+    source.seek(-len(start), 1)
+    return Encoding(explicit=start[4:].isalpha() and start[4:].isupper(), little=True)
+
+
+def _find_pixel_representation(source: Source, encoding: Encoding) -> int:
+    """Of the data set itself, looked up ahead: elements whose representation follows it may come before it."""
+    depth = 0
+    while (header := read_header(source, encoding)) is not None:
+        if header.tag in (ITEM_END, SEQUENCE_END):
+            depth -= 1
+        elif header.length == UNDEFINED:
+            depth += 1
+        elif depth == 0 and header.tag >= vrs.PIXEL_REPRESENTATION:
+            found = header.tag == vrs.PIXEL_REPRESENTATION and header.length == 2
+            return int.from_bytes(source.take(2), "little") if found else 0
+        else:
+            source.skip(header.length)
+    return 0
