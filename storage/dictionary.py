@@ -1,5 +1,7 @@
 """Tags and value representations as tables (PS3.6, PS3.5 6.2), laid out for reading a header fast."""
 
+from functools import lru_cache
+
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 
 VRS: dict[int, str] = {tag: entry[0] for tag, entry in DicomDictionary.items()}
@@ -34,9 +36,10 @@ WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 """Bytes of a word that Big Endian turns around (PS3.5 7.3)."""
 
 
+@lru_cache(maxsize=16384)
 def key_of(tag: int) -> str:
     """The tag as eight upper-case hexadecimal digits."""
-    return KEYS.get(tag) or f"{tag:08X}"
+    return f"{tag:08X}"
 
 
 def vr_of(tag: int) -> str:

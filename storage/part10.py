@@ -16,11 +16,17 @@ IMPLEMENTATION_VERSION_NAME = "VNA_0_1"
 
 _PREAMBLE = 128
 _PREFIX = b"DICM"
+_MOST_ELEMENTS = 1000
 _GROUP_2 = b"\x02\x00"
 _EXPLICIT = Struct("<HH2sH")
 _IMPLICIT = Struct("<HHI")
 _LONG = Struct("<I")
-_KEPT_ELEMENTS = {0x0002: "sop_class_uid", 0x0003: "sop_instance_uid", 0x0010: "transfer_syntax_uid", 0x0016: "source_ae"}
+_KEPT_ELEMENTS = {
+    0x0002: "sop_class_uid",
+    0x0003: "sop_instance_uid",
+    0x0010: "transfer_syntax_uid",
+    0x0016: "source_ae",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +68,11 @@ def _start(buf: Buffer) -> int:
 
 
 def _group_2(buf: Buffer, offset: int) -> tuple[dict[str, str], int]:
-    """Its UIDs and AE title, and where the first element of another group begins; its own group length is not trusted."""
+    """Its UIDs and AE title, and where the first element of another group begins; its group length is not trusted."""
     found: dict[str, str] = {}
-    while bytes(buf[offset : offset + 2]) == _GROUP_2:
+    for _ in range(_MOST_ELEMENTS):
+        if bytes(buf[offset : offset + 2]) != _GROUP_2:
+            return found, offset
         try:
             number, start, end = _meta_element(buf, offset)
         except error as exc:
@@ -76,7 +84,7 @@ def _group_2(buf: Buffer, offset: int) -> tuple[dict[str, str], int]:
         if name := _KEPT_ELEMENTS.get(number):
             found[name] = bytes(buf[start : min(end, start + 256)]).strip(b" \0").decode("latin-1")
         offset = end
-    return found, offset
+    raise CannotUnderstand(f"the File Meta Information has more than {_MOST_ELEMENTS} elements")
 
 
 def _meta_element(buf: Buffer, offset: int) -> tuple[int, int, int]:

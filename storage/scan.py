@@ -37,7 +37,8 @@ _UNDEFINED = 0xFFFFFFFF
 _CACHED = 96
 _MAX_VALUE = 64 << 10
 _MAX_WARNINGS = 32
-_FENCE = 64 << 10
+_WINDOW = 16 << 10
+_STRIDE = 64 << 10
 _MAX_CHARACTER_SETS = 16
 _LONGEST_SHORT = 0xFFFF
 _LUT_DATA = 0x00283006
@@ -129,6 +130,7 @@ class Reader:
         self.warnings: list[str] = []
         self.pixels: Pixels | None = None
         self._begin = 0
+        self._base, self._bytes = 0, b""
         self._stepped_over = 0
         self._count = 0
         self._unsure: list[tuple[Level, int, bytes]] = []
@@ -180,61 +182,75 @@ class Reader:
 
     def _explicit(self, level: Level, pos: int) -> int:
         """The loop over Explicit VR: what most elements are is read here, the rest in `_uncommon`."""
-        buf, elements, codecs = self.buf, level.elements, level.codecs
+        elements, codecs, need = level.elements, level.codecs, 8
         unpack, vrs = level.order.explicit, level.order.vrs
-        end, fence = level.end, pos + _FENCE
-        last = end - 8
-        while pos <= last:
-            group, number, vr, length = unpack(buf, pos)
-            tag = group << 16 | number
-            name = vrs.get(vr)
-            if name is None or not number or tag in _SPECIAL:
-                pos = self._uncommon(level, tag, vr, length, pos)
-                if level.closed:
-                    return pos
-                codecs = level.codecs
-            else:
-                start = pos + 8
-                pos = start + length
-                if pos > end:
-                    _truncated(tag, start - 8)
-                raw = bytes(buf[start:pos])
+        while pos + 8 <= level.end:
+            window, base = self._window(pos, need, len(elements))
+            limit, need = min(len(window), level.end - base), 8
+            last, at = limit - 8, pos - base
+            while at <= last:
+                group, number, vr, length = unpack(window, at)
+                tag = group << 16 | number
+                name = vrs.get(vr)
+                if name is None or not number or tag in _SPECIAL:
+                    pos = self._uncommon(level, tag, vr, length, at + base)
+                    if level.closed:
+                        return pos
+                    codecs, at = level.codecs, pos - base
+                    continue
+                start = at + 8
+                end = start + length
+                if end > limit:
+                    need = _within(level, tag, at + base, end + base)
+                    break
+                at, raw = end, window[start:end]
                 element, problem = (cached_value if length <= _CACHED else decode_value)(name, raw, codecs)
-                elements[KEYS.get(tag) or f"{tag:08X}"] = element
+                elements[KEYS.get(tag) or key_of(tag)] = element
                 if problem:
-                    self._problem(tag, start, problem)
-            if pos > fence:
-                fence = self._check(pos, len(elements))
+                    self._problem(tag, start + base, problem)
+            pos = at + base
         return pos
 
     def _implicit(self, level: Level, pos: int) -> int:
         """The loop over Implicit VR: the dictionary says what an element is."""
-        buf, elements, codecs = self.buf, level.elements, level.codecs
+        elements, codecs, need = level.elements, level.codecs, 8
         unpack, vrs = level.order.implicit, _IMPLICIT_VRS
-        end, fence = level.end, pos + _FENCE
-        last = end - 8
-        while pos <= last:
-            group, number, length = unpack(buf, pos)
-            tag = group << 16 | number
-            name = vrs.get(tag)
-            if name is None or length > _MAX_VALUE:
-                pos = self._value(level, tag, vr_of(tag), pos, pos + 8, length)
-                if level.closed:
-                    return pos
-                codecs = level.codecs
-            else:
-                start = pos + 8
-                pos = start + length
-                if pos > end:
-                    _truncated(tag, start - 8)
-                raw = bytes(buf[start:pos])
+        while pos + 8 <= level.end:
+            window, base = self._window(pos, need, len(elements))
+            limit, need = min(len(window), level.end - base), 8
+            last, at = limit - 8, pos - base
+            while at <= last:
+                group, number, length = unpack(window, at)
+                tag = group << 16 | number
+                name = vrs.get(tag)
+                if name is None or length > _MAX_VALUE:
+                    pos = self._value(level, tag, vr_of(tag), at + base, at + base + 8, length)
+                    if level.closed:
+                        return pos
+                    codecs, at = level.codecs, pos - base
+                    continue
+                start = at + 8
+                end = start + length
+                if end > limit:
+                    need = _within(level, tag, at + base, end + base)
+                    break
+                at, raw = end, window[start:end]
                 element, problem = (cached_value if length <= _CACHED else decode_value)(name, raw, codecs)
                 elements[KEYS[tag]] = element
                 if problem:
-                    self._problem(tag, start, problem)
-            if pos > fence:
-                fence = self._check(pos, len(elements))
+                    self._problem(tag, start + base, problem)
+            pos = at + base
         return pos
+
+    def _window(self, pos: int, need: int, pending: int) -> tuple[bytes, int]:
+        """A stretch of the data set as bytes, which are cut faster than a view, that holds `need` of them from `pos`.
+
+        Looked at now and then on the way: whether the data set has become too much.
+        """
+        self._check(pos, pending)
+        if not self._base <= pos or pos + need > self._base + len(self._bytes):
+            self._base, self._bytes = pos, bytes(self.buf[pos : pos + max(_WINDOW, need)])
+        return self._bytes, self._base
 
     def _uncommon(self, level: Level, tag: int, vr: bytes, length: int, at: int) -> int:
         """An Explicit VR element with four bytes of length, an unknown VR, or no VR at all, as some writers leave it
@@ -405,13 +421,12 @@ class Reader:
             if unknown:
                 self._problem(tag, offset, f"names an {unknown}")
 
-    def _check(self, pos: int, pending: int) -> int:
-        """Refuse what has become too much; the offset at which to look again."""
+    def _check(self, pos: int, pending: int) -> None:
+        """Refuse what has become too much."""
         if self._count + pending > self.limits.max_elements:
             raise CannotUnderstand(f"the data set has more than {self.limits.max_elements} elements")
         if pos - self._begin - self._stepped_over > self.limits.max_header_bytes:
             raise CannotUnderstand(f"the header is larger than {self.limits.max_header_bytes} bytes")
-        return pos + _FENCE
 
     def _problem(self, tag: int, offset: int, problem: str) -> None:
         self.warn(f"the value of {_shown(tag)} at offset {offset} {problem}")
@@ -433,6 +448,13 @@ def _truncated(tag: int, at: int) -> NoReturn:
     raise CannotUnderstand(f"the value of {_shown(tag)} at offset {at} runs past the end: the instance is truncated")
 
 
+def _within(level: Level, tag: int, at: int, end: int) -> int:
+    """The length of an element that ends where its level does or before."""
+    if end > level.end:
+        _truncated(tag, at)
+    return end - at
+
+
 def _unsigned_first(element: Element) -> Element:
     """The number of entries of a look-up table is unsigned whatever its VR says (PS3.3 C.11.1.1.1)."""
     values = element.get("Value")
@@ -443,5 +465,5 @@ def _unsigned_first(element: Element) -> Element:
 
 def _zeros(buf: Buffer, start: int, end: int) -> bool:
     return all(
-        bytes(buf[at : min(at + _FENCE, end)]) == bytes(min(_FENCE, end - at)) for at in range(start, end, _FENCE)
+        bytes(buf[at : min(at + _STRIDE, end)]) == bytes(min(_STRIDE, end - at)) for at in range(start, end, _STRIDE)
     )

@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.peers.postgres",
     "tests.peers.samples",
     "tests.peers.seaweedfs",
+    "tests.archives",
 ]

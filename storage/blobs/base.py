@@ -27,7 +27,7 @@ class BlobStore(Protocol):
         """The bytes of a range, all at once."""
 
     def stream(self, name: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The bytes of a range, piece by piece; opened when called, so that errors come before the first piece."""
+        """The bytes of a range, piece by piece; what is not there is said at once, before the first piece."""
 
     def size(self, name: str) -> int:
         """Bytes held under the name."""

@@ -64,22 +64,13 @@ class FilesystemBlobs:
                 os.close(descriptor)
 
     def stream(self, name: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        path = self._path(name)
         with _translated(name):
-            file = self._path(name).open("rb", buffering=0)
-            file.seek(offset)
-        left = os.fstat(file.fileno()).st_size - offset if length is None else length
-
-        def pieces() -> Iterator[bytes]:
-            remaining = left
-            with file, _translated(name):
-                while remaining > 0:
-                    piece = file.read(min(CHUNK, remaining))
-                    if not piece:
-                        raise Unavailable(f"the blob {name} is shorter than the index says")
-                    remaining -= len(piece)
-                    yield piece
-
-        return pieces()
+            held = path.stat().st_size
+        remaining = held - offset if length is None else length
+        if offset + remaining > held:
+            raise Unavailable(f"the blob {name} is shorter than the index says")
+        return _pieces(path, name, offset, remaining)
 
     def size(self, name: str) -> int:
         with _translated(name):
@@ -122,6 +113,17 @@ class FilesystemBlobs:
             if len(self._synced) >= _KNOWN_FOLDERS:
                 self._synced.clear()
             self._synced.add(folder)
+
+
+def _pieces(path: Path, name: str, offset: int, remaining: int) -> Iterator[bytes]:
+    with _translated(name), path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        while remaining > 0:
+            piece = file.read(min(CHUNK, remaining))
+            if not piece:
+                raise Unavailable(f"the blob {name} is shorter than the index says")
+            remaining -= len(piece)
+            yield piece
 
 
 def _write_all(descriptor: int, pieces: Sequence[Piece]) -> None:

@@ -75,13 +75,16 @@ class S3Blobs:
 
         def pieces() -> Iterator[bytes]:
             try:
+                yield b""
                 with _translated(name):
                     yield from response.stream(CHUNK)
             finally:
                 response.close()
                 response.release_conn()
 
-        return pieces()
+        begun = pieces()
+        next(begun)  # a generator that has begun gives the connection back however it ends
+        return begun
 
     def _get(self, name: str, offset: int, length: int | None) -> Any:
         return self.client.get_object(self.bucket, name, offset=offset, length=length or 0)

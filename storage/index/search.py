@@ -35,7 +35,7 @@ _ORDER: dict[Level, tuple[sa.ColumnElement[Any], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one search may cost: matches in its page, rows looked at for what the database cannot decide, rows at once."""
+    """What one search may cost: matches in a page, rows looked at for what the database cannot decide, rows at once."""
 
     max_matches: int = 10_000
     max_scanned: int = 200_000

@@ -1,6 +1,28 @@
 """The doors, each given the use cases it translates for."""
 
+import logging
 from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from dicomweb.routes import routes as dicomweb_routes
+from dicomweb.service import StudiesService
+from dimse.find import find_service
+from dimse.retrieve import retrieve_services
+from dimse.store import ArchiveStore
+from dimse.upper_layer.association import LeanAssociation
+from dimse.upper_layer.limits import Limits
+from dimse.upper_layer.negotiation import ContextTable
+from dimse.upper_layer.profile import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Profile, Rejection
+from dimse.upper_layer.server import Server
+from vna.app.wiring import Application
+from vna.metrics import Metrics
+from vna.model.errors import NotAuthorized
+from vna.security import http as http_security
+from vna.security.http import HttpRules
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +33,21 @@ class Addresses:
     dimse: tuple[str, int]
 
 
+def http_application(application: Application, addresses: Addresses, metrics: Metrics) -> ASGIApp:
+    """Every HTTP door of one process, behind who asks."""
+    settings = application.settings
+    service = StudiesService(
+        store=application.store,
+        search=application.search,
+        retrieval=application.retrieval,
+        public_url=settings.http.public_url,
+    )
+    app = Starlette(routes=dicomweb_routes(service))
+    rules = HttpRules(
+        public_url=settings.http.public_url,
+        trusted_proxies=settings.http.trusted_proxies,
+        max_body=int(settings.http.max_body),
+    )
+    if application.local:
+        return http_security.local(app, rules)
+    return http_security.enforced(app, rules, application.accounts)

@@ -98,7 +98,12 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
 
 
 def prepare(settings: Settings) -> None:
-    """Before the first process starts: data folder, schema (migrated here only on the embedded default), seeds, spool."""
+    """Before the first process starts: what `make_ready` does, and the spool emptied of what a killed process left."""
+    spool.sweep(make_ready(settings).spool_folder)
+
+
+def make_ready(settings: Settings) -> BlobStore:
+    """Data folder, schema (migrated here only on the embedded default), seeds, bucket; also while an archive runs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url, pool_size=1)
     try:
@@ -114,7 +119,7 @@ def prepare(settings: Settings) -> None:
     blobs = blob_store(settings)
     if isinstance(blobs, S3Blobs):
         blobs.prepare()
-    spool.sweep(blobs.spool_folder)
+    return blobs
 
 
 def blob_store(settings: Settings) -> BlobStore:

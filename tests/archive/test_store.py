@@ -1,0 +1,250 @@
+"""Storing, on both pairs of stores."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from pydicom.uid import generate_uid
+
+from tests.archives import Open, put, rows
+from tests.objects import ct, part10
+from vna.model.access import SYSTEM, Action, Actor, ActorKind, Coercion, Peer
+from vna.model.errors import CannotUnderstand, DuplicateInstance, Mismatch, NotAuthorized, OutOfResources
+from vna.model.instances import Arrival, Door, Outcome, Selection
+
+
+def test_an_instance_comes_back_byte_for_byte_with_its_provenance(open_archive: Open) -> None:
+    archive = open_archive()
+    data = part10(ct())
+    before = datetime.now(UTC)
+
+    accepted = put(archive, data, source="SCANNER")
+
+    (instance,) = archive.retrieval.instances(SYSTEM, Selection(sop_instance_uids=(accepted.sop_instance_uid,)))
+    assert archive.retrieval.part10(SYSTEM, instance).read() == data
+    assert (instance.size, instance.source_ae, instance.number_of_frames) == (len(data), "SCANNER", 1)
+    assert before <= instance.received_at <= datetime.now(UTC)
+    assert archive.retrieval.frames(SYSTEM, instance, [1])[0].read() == bytes(range(256)) * 2
+
+
+def test_identical_content_succeeds_and_keeps_one_copy(open_archive: Open) -> None:
+    archive = open_archive()
+    data = part10(ct())
+    put(archive, data)
+
+    assert put(archive, data).outcome is Outcome.ALREADY_HELD
+
+    assert rows(archive, "select number_of_instances from studies") == [(1,)]
+    assert len(list(archive.blobs.names("studies"))) == 1
+
+
+def test_another_group_2_around_the_same_data_set_is_identical_content(open_archive: Open) -> None:
+    archive = open_archive()
+    ds = ct()
+    put(archive, part10(ds))
+    again = part10(ds).replace(b"\x02\x00\x12\x00UI", b"\x02\x00\x12\x00UI", 1)
+    preamble = b"other" + again[5:]
+
+    assert put(archive, preamble).outcome is Outcome.ALREADY_HELD
+
+
+def test_other_content_under_a_held_uid_is_refused_and_the_first_stays(open_archive: Open) -> None:
+    archive = open_archive()
+    ds = ct()
+    first = part10(ds)
+    put(archive, first)
+    ds.PatientComments = "changed"
+
+    with pytest.raises(DuplicateInstance):
+        put(archive, part10(ds))
+
+    (instance,) = archive.retrieval.instances(SYSTEM, Selection())
+    assert archive.retrieval.part10(SYSTEM, instance).read() == first
+    assert len(list(archive.blobs.names("studies"))) == 1
+
+
+def test_replace_takes_the_new_content_and_keeps_the_older_version_recoverable(open_archive: Open) -> None:
+    archive = open_archive(storage={"duplicates": "replace"})
+    ds = ct()
+    first = part10(ds)
+    put(archive, first)
+    ds.PatientComments = "changed"
+    second = part10(ds)
+
+    assert put(archive, second).outcome is Outcome.REPLACED
+
+    (instance,) = archive.retrieval.instances(SYSTEM, Selection())
+    assert archive.retrieval.part10(SYSTEM, instance).read() == second
+    assert instance.version == 2
+    ((blob,),) = rows(archive, "select blob from superseded")
+    assert archive.blobs.read(str(blob)) == first
+    assert rows(archive, "select number_of_instances from studies") == [(1,)]
+
+
+def test_a_thousand_racing_stores_of_one_patient_leave_one_patient_row(open_archive: Open) -> None:
+    archives = [open_archive() for _ in range(2)]
+    studies = [generate_uid() for _ in range(4)]
+    series = {study: [generate_uid() for _ in range(3)] for study in studies}
+    objects = [
+        part10(ct(StudyInstanceUID=studies[n % 4], SeriesInstanceUID=series[studies[n % 4]][n % 3], PatientID="RACE"))
+        for n in range(500)
+    ]
+    gate = threading.Barrier(8)
+
+    def store(worker: int) -> None:
+        gate.wait()
+        for data in objects[worker % 4 :: 4]:
+            put(archives[worker % 2], data)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(store, range(8)))
+
+    assert rows(
+        archives[0], "select patient_id, number_of_studies, number_of_series, number_of_instances from patients"
+    ) == [("RACE", 4, 12, 500)]
+    assert (
+        sorted(rows(archives[0], "select number_of_series, number_of_instances, modalities from studies"))
+        == [(3, 125, "\\CT\\")] * 4
+    )
+    assert rows(archives[0], "select count(*), sum(number_of_instances) from series") == [(12, 500)]
+    assert rows(archives[0], "select count(*), count(distinct sop_instance_uid) from instances") == [(500, 500)]
+    assert rows(archives[0], "select count(*) from events where kind = 'instance.stored'") == [(500,)]
+
+
+def test_without_an_issuer_the_sending_facility_is_the_issuer(open_archive: Open) -> None:
+    archive = open_archive()
+    for code in ("11", "22"):
+        actor = Actor(ActorKind.AE, f"PACS{code}", frozenset(Action), code)
+        arrival = Arrival(Door.IMPORT, calling_ae=actor.name)
+        with archive.store.open(actor, arrival) as incoming:
+            incoming.write(part10(ct(PatientID="7")))
+            archive.store.accept(incoming, actor, arrival)
+    put(archive, part10(ct(PatientID="7", IssuerOfPatientID="MERNIS")))
+
+    assert sorted(rows(archive, "select patient_id, issuer from patients")) == [
+        ("7", "11"),
+        ("7", "22"),
+        ("7", "MERNIS"),
+    ]
+
+
+def test_an_institution_name_in_the_national_form_gives_the_facility(open_archive: Open) -> None:
+    archive = open_archive()
+    put(archive, part10(ct(InstitutionName="Ornek Hastanesi^^^SKRS123456^^^FK1")))
+
+    assert rows(archive, "select facility from studies") == [("123456",)]
+
+
+def test_an_empty_patient_id_gives_one_patient_per_study(open_archive: Open) -> None:
+    archive = open_archive()
+    study = generate_uid()
+    for _ in range(2):
+        put(archive, part10(ct(PatientID="", StudyInstanceUID=study)))
+    put(archive, part10(ct(PatientID="")))
+
+    assert sorted(rows(archive, "select number_of_instances from patients")) == [(1,), (2,)]
+
+
+def test_a_study_under_two_patients_is_filed_under_the_first_and_listed_as_a_conflict(open_archive: Open) -> None:
+    archive = open_archive()
+    study = generate_uid()
+    put(archive, part10(ct(PatientID="A", StudyInstanceUID=study)))
+    put(archive, part10(ct(PatientID="B", StudyInstanceUID=study)))
+    put(archive, part10(ct(PatientID="B", StudyInstanceUID=study)))
+
+    assert rows(archive, "select patient_id, number_of_instances from patients") == [("A", 3)]
+    (conflict,) = archive.status.conflicts(SYSTEM)
+    assert (conflict.study_instance_uid, conflict.patient_id) == (study, "B")
+
+
+def test_what_a_later_series_knows_of_the_study_fills_what_the_first_left_empty(open_archive: Open) -> None:
+    archive = open_archive()
+    study = generate_uid()
+    put(archive, part10(ct(StudyInstanceUID=study, Modality="CT")))
+    put(archive, part10(ct(StudyInstanceUID=study, Modality="MR", StudyDescription="Beyin", AccessionNumber="other")))
+
+    assert rows(archive, "select study_description, accession_number, modalities from studies") == [
+        ("Beyin", "A1", "\\CT\\MR\\")
+    ]
+
+
+def test_coercion_changes_what_goes_out_and_never_the_bytes(open_archive: Open) -> None:
+    archive = open_archive()
+    rules = Coercion(
+        set=(("InstitutionName", "Şehir Hastanesi"),), remove=("PatientComments",), map=(("Modality", (("CT", "PT"),)),)
+    )
+    archive.peers.add(SYSTEM, Peer("SCANNER", coercion=rules))
+    data = part10(ct(PatientComments="private", SpecificCharacterSet="ISO_IR 100", PatientName="A^B"))
+    put(archive, data, source="SCANNER")
+
+    (instance,) = archive.retrieval.instances(SYSTEM, Selection())
+    assert archive.blobs.read(instance.blob) == data
+    assert rows(archive, "select modality from series") == [("PT",)]
+    metadata = archive.retrieval.metadata(SYSTEM, instance).decode()
+    assert "Şehir Hastanesi" in metadata
+    assert "private" not in metadata
+
+    from io import BytesIO
+
+    from pydicom import dcmread
+
+    out = dcmread(BytesIO(archive.retrieval.part10(SYSTEM, instance).read()))
+    assert (out.InstitutionName, out.Modality, "PatientComments" in out) == ("Şehir Hastanesi", "PT", False)
+    assert out.PixelData == bytes(range(256)) * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"SOPInstanceUID": "../../etc/passwd"}, "SOPInstanceUID is not a UID"),
+        ({"StudyInstanceUID": "1.2." + "3" * 62}, "StudyInstanceUID is longer than 64"),
+        ({"SeriesInstanceUID": "1.2.a"}, "SeriesInstanceUID is not a UID"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_malformed_uid_is_refused_by_name(open_archive: Open, changes: dict[str, str], error: str) -> None:
+    archive = open_archive()
+    ds = ct()
+    data = part10(ds)
+    for keyword, value in changes.items():
+        setattr(ds, keyword, value)
+    data = part10(ds)
+
+    with pytest.raises(CannotUnderstand, match=error):
+        put(archive, data)
+
+    assert list(archive.blobs.names("studies")) == []
+
+
+def test_a_data_set_that_disagrees_with_its_command_is_refused(open_archive: Open) -> None:
+    archive = open_archive()
+    arrival = Arrival(Door.IMPORT, sop_instance_uid="1.2.3")
+    with archive.store.open(SYSTEM, arrival) as incoming, pytest.raises(Mismatch):
+        incoming.write(part10(ct()))
+        archive.store.accept(incoming, SYSTEM, arrival)
+
+
+def test_below_the_set_free_space_stores_are_refused_while_reads_go_on(open_archive: Open) -> None:
+    archive = open_archive()
+    put(archive, part10(ct()))
+    full = open_archive(storage={"min_free": 1 << 60})
+
+    with pytest.raises(OutOfResources):
+        put(full, part10(ct()))
+
+    (instance,) = full.retrieval.instances(SYSTEM, Selection())
+    assert full.retrieval.part10(SYSTEM, instance).size == instance.size
+    assert not full.status.readiness().ready
+
+
+def test_enforced_mode_denies_what_no_right_allows(open_archive: Open) -> None:
+    archive = open_archive(security={"mode": "enforced"})
+    reader = Actor(ActorKind.USER, "reader", frozenset({Action.QUERY}))
+
+    with pytest.raises(NotAuthorized):
+        archive.store.open(reader, Arrival(Door.STOW))
+    with pytest.raises(NotAuthorized):
+        archive.retrieval.instances(reader, Selection())
