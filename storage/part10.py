@@ -102,10 +102,10 @@ def _meta_element(buf: Buffer, offset: int) -> tuple[int, int, int]:
 def guess_transfer_syntax(buf: Buffer, offset: int, *, required: bool) -> str:
     """The native syntax that the first element looks like; `required` to be a plausible begin of group 0008."""
     head = bytes(buf[offset : offset + 8])
-    if len(head) < 8:
-        if required:
-            raise CannotUnderstand("the file is too short to be a DICOM file")
+    if not head and not required:
         return EXPLICIT_LITTLE
+    if len(head) < 8:
+        raise CannotUnderstand("the file is too short to be a DICOM file")
     explicit = head[4:6] in SHORT_VRS or head[4:6] in LONG_VRS
     if required and not _plausible(buf, offset, head, explicit):
         raise CannotUnderstand("the file is no DICOM file: it has no DICM prefix and does not begin with group 0008")

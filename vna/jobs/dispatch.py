@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from storage.index import events, jobs
@@ -19,7 +20,8 @@ from vna.model.events import Event
 log = logging.getLogger(__name__)
 
 Subscriber = Callable[[Sequence[Event]], None]
-"""Takes a batch in order and returns when it is safe with it; has to bear the same event twice. What it raises is tried again."""
+"""Takes a batch in order and returns when it is safe with it; has to bear the same event twice. What it raises is
+tried again."""
 
 _LEASE = "dispatcher"
 _LEASE_SECONDS = 10.0
@@ -54,6 +56,7 @@ class Dispatcher:
                 busy = False
             if not busy:
                 stop.wait(pause)
+        self._leave()
 
     def once(self) -> bool:
         """Hand out one batch and what is due; whether there was a full batch, so that there may be more."""
@@ -65,6 +68,19 @@ class Dispatcher:
             self._hand_out(batch)
         self._retry()
         return len(batch) == _BATCH
+
+    def drain(self) -> None:
+        """Hand out everything that is pending now, if nobody else is at it."""
+        while self.once():
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        with suppress(VnaError):
+            self.once()
+            with self._database.transaction() as connection:
+                jobs.release_lease(connection, _LEASE, self._holder)
+            self._leader_until = 0.0
 
     def _is_leader(self) -> bool:
         now = time.time()
@@ -85,7 +101,7 @@ class Dispatcher:
             try:
                 if free:
                     subscriber(free)
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - whatever it is, it is tried again
                 log.warning(
                     "subscriber failed", extra={"subscriber": name, "events": len(free), "reason": type(exc).__name__}
                 )
@@ -117,7 +133,7 @@ class Dispatcher:
         try:
             if subscriber is not None and event is not None:
                 subscriber([event])
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is tried again
             self._failed(job, exc)
             return
         with self._database.transaction() as connection:

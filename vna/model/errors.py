@@ -1,18 +1,18 @@
 """Errors by meaning; each door maps them to its statuses in one table.
 
-    VnaError
-    ├── BadRequest          the request itself is malformed
-    ├── CannotUnderstand    bytes that are no usable DICOM object
-    ├── NotAuthorized       no rule allows it
-    ├── NotFound            nothing by that name
-    ├── NotAcceptable       cannot be answered in a form the caller takes
-    ├── Rejected            understood and refused by a rule
-    │   ├── Mismatch        data set and command or address disagree
-    │   └── TooLarge        a bound is exceeded
-    ├── Conflict            contradicts what is held
-    │   └── DuplicateInstance   same SOP Instance UID, other content
-    ├── OutOfResources      no space left, or too much asked at once
-    └── Unavailable         a part of the archive does not answer
+VnaError
+├── BadRequest          the request itself is malformed
+├── CannotUnderstand    bytes that are no usable DICOM object
+├── NotAuthorized       no rule allows it
+├── NotFound            nothing by that name
+├── NotAcceptable       cannot be answered in a form the caller takes
+├── Rejected            understood and refused by a rule
+│   ├── Mismatch        data set and command or address disagree
+│   └── TooLarge        a bound is exceeded
+├── Conflict            contradicts what is held
+│   └── DuplicateInstance   same SOP Instance UID, other content
+├── OutOfResources      no space left, or too much asked at once
+└── Unavailable         a part of the archive does not answer
 """
 
 

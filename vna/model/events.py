@@ -18,7 +18,8 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One row: `study_instance_uid` orders delivery; `detail` is plain JSON, enough to rebuild what the bytes do not say."""
+    """One row: `study_instance_uid` orders delivery; `detail` is plain JSON, enough to rebuild what the bytes do not
+    say."""
 
     event_id: int
     kind: EventKind

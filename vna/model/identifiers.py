@@ -11,7 +11,8 @@ MAX_UID = 64
 
 
 def is_uid(text: str) -> bool:
-    """Digits and dots, at most 64 (PS3.5 9.1); leading zeros in a component are tolerated, as many systems send them."""
+    """Digits and dots, at most 64 (PS3.5 9.1); leading zeros in a component are tolerated, as many systems send
+    them."""
     return len(text) <= MAX_UID and _UID.match(text) is not None
 
 

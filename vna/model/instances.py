@@ -20,7 +20,8 @@ class Door(StrEnum):
 class Arrival:
     """What a door knows of an instance beside its bytes.
 
-    `sop_class_uid`, `sop_instance_uid` are the command's, `study_instance_uid` the address's, each empty where there is none:
+    `sop_class_uid`, `sop_instance_uid` are the command's, `study_instance_uid` the address's, each empty where there
+    is none:
     the data set has to agree with those given. `calling_ae` is the AE title, or the name of the actor on HTTP.
     """
 
@@ -57,7 +58,8 @@ class Accepted:
 class Instance:
     """One instance as it is held: everything a read needs but the bytes.
 
-    `dataset_offset` and `header_end` are byte offsets in the blob: where the data set begins, and where its pixel data element does
+    `dataset_offset` and `header_end` are byte offsets in the blob: where the data set begins, and where its pixel
+    data element does
     (or the end). `coercion` is applied on the way out. `version` changes with every correction.
     """
 

@@ -51,7 +51,8 @@ class Token:
 class Accounts:
     """Logs in by password or token.
 
-    Argon2 is slow on purpose; a login that succeeded is remembered for a minute, by a keyed digest that only this process
+    Argon2 is slow on purpose; a login that succeeded is remembered for a minute, by a keyed digest that only this
+    process
     can compute, together with the hash it was checked against.
     """
 

@@ -73,7 +73,8 @@ class Peers:
             accounts.put_fact(connection, _SEEDED, "yes")
 
     def actor_for(self, calling_ae: str, address: str) -> Actor:
-        """Who calls. In `local` mode anyone may store, query and retrieve; else NotAuthorized when the title is not known."""
+        """Who calls. In `local` mode anyone may store, query and retrieve; else NotAuthorized when the title is not
+        known."""
         peer = self.get(calling_ae)
         if peer is not None:
             return Actor(ActorKind.AE, peer.ae_title, peer.rights | {Action.ECHO}, peer.facility, address)

@@ -16,14 +16,14 @@ class Policy(Protocol):
 class LocalPolicy:
     """Everything is allowed: this mode runs only while every door is bound to loopback."""
 
-    def check(self, actor: Actor, action: Action, thing: str = "") -> None:
+    def check(self, actor: Actor, action: Action, thing: str = "") -> None:  # noqa: ARG002
         return
 
 
 class EnforcedPolicy:
     """What no right allows is denied. The archive itself (command line, jobs) may do everything."""
 
-    def check(self, actor: Actor, action: Action, thing: str = "") -> None:
+    def check(self, actor: Actor, action: Action, thing: str = "") -> None:  # noqa: ARG002
         if actor.kind is ActorKind.SYSTEM or action in actor.rights:
             return
         if actor.kind is ActorKind.ANONYMOUS:
