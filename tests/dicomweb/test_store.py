@@ -1,0 +1,276 @@
+"""STOW-RS: what comes in is stored part by part, and what is refused is refused with its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+
+from tests.dicomweb.builders import BOUNDARY, ROOT, STOW_TYPE, ct, part10, stow_body
+from tests.dicomweb.client import Web
+from tests.dicomweb.conftest import Stow
+from vna.app.wiring import Application
+from vna.archive.store import Store, StoreRules
+from vna.model.errors import Unavailable
+
+BASE = "http://127.0.0.1:8080/dicom-web"
+
+
+def held(web: Web) -> set[str]:
+    answer = web.get("instances")
+    return {one["00080018"]["Value"][0] for one in answer.json()} if answer.content else set()
+
+
+def reasons(answer: dict[str, Any], tag: str = "00081198") -> list[int]:
+    return [item["00081197"]["Value"][0] for item in answer[tag]["Value"]]
+
+
+def spooled(archive: Application) -> list[Path]:
+    return list(archive.blobs.spool_folder.iterdir())
+
+
+@pytest.mark.claim("PS3.18-10.5.3")
+def test_all_stored_is_200_with_the_address_of_each(stow: Stow, web: Web) -> None:
+    first, second = ct(), ct(InstanceNumber=2)
+    response = stow(first, second)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/dicom+json"
+    answer = response.json()
+    study = f"{BASE}/studies/{first.StudyInstanceUID}"
+    assert answer["00081190"] == {"vr": "UR", "Value": [study]}
+    assert [item["00081155"]["Value"][0] for item in answer["00081199"]["Value"]] == [
+        first.SOPInstanceUID,
+        second.SOPInstanceUID,
+    ]
+    url = answer["00081199"]["Value"][0]["00081190"]["Value"][0]
+    assert url == f"{study}/series/{first.SeriesInstanceUID}/instances/{first.SOPInstanceUID}"
+    assert "00081198" not in answer
+    assert web.get(url, headers={"Accept": "application/dicom"}).content == part10(first)
+
+
+def test_one_instance_needs_no_multipart(web: Web) -> None:
+    ds = ct()
+    response = web.post("studies", content=part10(ds), headers={"Content-Type": "application/dicom"})
+    assert response.status_code == 200
+    assert held(web) == {ds.SOPInstanceUID}
+
+
+def test_type_and_quotes_may_be_left_out_of_the_content_type(web: Web) -> None:
+    ds = ct()
+    headers = {"Content-Type": f"multipart/related; boundary={BOUNDARY}", "Accept": "*/*"}
+    assert web.post("studies", content=stow_body(part10(ds)), headers=headers).status_code == 200
+    assert held(web) == {ds.SOPInstanceUID}
+
+
+def test_the_answer_is_xml_for_those_who_ask_for_xml(stow: Stow) -> None:
+    response = stow(ct(), Accept="application/dicom+xml")
+    assert response.headers["content-type"] == "application/dicom+xml"
+    assert b'keyword="ReferencedSOPSequence"' in response.content
+
+
+def test_some_stored_is_202_and_the_others_say_why(stow: Stow, web: Web) -> None:
+    good, empty = ct(), ct(StudyInstanceUID="")
+    response = stow(good, empty)
+    assert response.status_code == 202
+    answer = response.json()
+    assert reasons(answer) == [0xC000]
+    failed = answer["00081198"]["Value"][0]
+    assert failed["00081155"]["Value"] == [empty.SOPInstanceUID]
+    assert failed["00081150"]["Value"] == [empty.SOPClassUID]
+    assert "StudyInstanceUID" in response.headers["warning"]
+    assert held(web) == {good.SOPInstanceUID}
+
+
+def test_none_stored_is_409(stow: Stow, web: Web) -> None:
+    assert stow(ct(SeriesInstanceUID=""), ct(StudyInstanceUID="")).status_code == 409
+    assert held(web) == set()
+
+
+def test_a_study_in_the_address_has_to_be_that_of_the_instances(stow: Stow, web: Web) -> None:
+    good, other = ct(), ct(StudyInstanceUID=f"{ROOT}.2")
+    response = stow(good, other, study=good.StudyInstanceUID)
+    assert response.status_code == 202
+    assert reasons(response.json()) == [0xA900]
+    assert held(web) == {good.SOPInstanceUID}
+
+
+def test_the_same_again_is_success_and_other_content_is_0111(stow: Stow, web: Web) -> None:
+    ds = ct()
+    assert stow(ds).status_code == 200
+    assert stow(ds).status_code == 200
+    ds.PatientComments = "changed"
+    response = stow(ds)
+    assert response.status_code == 409
+    assert reasons(response.json()) == [0x0111]
+    assert len(held(web)) == 1
+
+
+def test_bytes_that_are_no_instance_are_listed_without_a_name(web: Web) -> None:
+    body = stow_body(b"this is not DICOM" * 100, b"")
+    response = web.post("studies", content=body, headers={"Content-Type": STOW_TYPE})
+    assert response.status_code == 409
+    assert reasons(response.json(), "0008119A") == [0xC000, 0xC000]
+    assert "00081198" not in response.json()
+
+
+def test_a_part_of_another_type_is_refused_alone(web: Web) -> None:
+    ds = ct()
+    body = stow_body(b"{}", content_type="application/json").removesuffix(b"--\r\n") + b"\r\n"
+    body += stow_body(part10(ds)).removeprefix(f"--{BOUNDARY}\r\n".encode())
+    response = web.post("studies", content=body, headers={"Content-Type": STOW_TYPE})
+    assert response.status_code == 202
+    assert reasons(response.json(), "0008119A") == [0xC000]
+    assert held(web) == {ds.SOPInstanceUID}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/json",
+        "text/plain",
+        'multipart/related; type="image/jpeg"; boundary=a',
+        "multipart/form-data; boundary=a",
+        "nonsense",
+    ],
+)
+def test_an_unknown_content_type_is_415(web: Web, content_type: str) -> None:
+    response = web.post("studies", content=b"x", headers={"Content-Type": content_type})
+    assert response.status_code == 415
+    assert "application/dicom" in response.json()["message"]
+
+
+def test_a_compressed_body_is_415(web: Web) -> None:
+    headers = {"Content-Type": "application/dicom", "Content-Encoding": "gzip"}
+    assert web.post("studies", content=b"x", headers=headers).status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "boundary"),
+        (b"nothing", "boundary"),
+        (f"--{BOUNDARY}--".encode(), "no part"),
+        (f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\nDICM".encode(), "ends within part 1"),
+        (f"--{BOUNDARY}\r\nContent-Type".encode(), "ends within part 1"),
+        (f"--{BOUNDARY}\r\nContent-Type\r\n\r\n".encode(), "no field"),
+        (f"--{BOUNDARY}\r\n".encode() + b"X: y\r\n" * 10_000, "longer than"),
+    ],
+)
+def test_a_malformed_body_of_which_nothing_was_stored_is_400(web: Web, body: bytes, words: str) -> None:
+    response = web.post("studies", content=body, headers={"Content-Type": STOW_TYPE})
+    assert response.status_code == 400
+    assert words in response.json()["message"]
+
+
+def test_a_multipart_body_without_a_boundary_is_400(web: Web) -> None:
+    response = web.post("studies", content=b"x", headers={"Content-Type": "multipart/related"})
+    assert response.status_code == 400
+    assert "boundary" in response.json()["message"]
+
+
+def test_what_came_before_a_malformed_place_stays_stored_and_is_said(web: Web, archive: Application) -> None:
+    first, second = ct(), ct()
+    body = stow_body(part10(first), part10(second))
+    response = web.post("studies", content=body[:-40], headers={"Content-Type": STOW_TYPE})
+    assert response.status_code == 202
+    answer = response.json()
+    assert answer["00081199"]["Value"][0]["00081155"]["Value"] == [first.SOPInstanceUID]
+    assert answer["00081198"]["Value"][0]["00081155"]["Value"] == [second.SOPInstanceUID]
+    assert reasons(answer) == [0xC000]
+    assert "ends within part 2" in response.headers["warning"]
+    assert held(web) == {first.SOPInstanceUID}
+    assert spooled(archive) == []
+
+
+def test_more_parts_than_the_bound_are_refused_after_those_within(web: Web) -> None:
+    files = [part10(ct()) for _ in range(51)]
+    response = web.post("studies", content=stow_body(*files), headers={"Content-Type": STOW_TYPE})
+    assert response.status_code == 202
+    assert len(held(web)) == 50
+    assert "more than 50 parts" in response.headers["warning"]
+
+
+@pytest.mark.parametrize("uid", ["1.2.x", "1" * 65, "%2e%2e", "1.2%5c3", "-"])
+def test_a_study_in_the_address_that_is_no_uid_is_400(web: Web, uid: str) -> None:
+    response = web.post(f"studies/{uid}", content=b"x", headers={"Content-Type": "application/dicom"})
+    assert response.status_code == 400
+
+
+def use(archive: Application, rules: StoreRules) -> Store:
+    return Store(archive.database, archive.blobs, archive.policy, lambda _: None, rules)
+
+
+def test_too_little_free_space_is_507(web: Web, archive: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = use(archive, StoreRules(min_free=1 << 62))
+    monkeypatch.setattr(archive.store, "open", full.open)
+    response = web.post("studies", content=stow_body(part10(ct())), headers={"Content-Type": STOW_TYPE})
+    assert response.status_code == 507
+    assert reasons(response.json()) == [0xA700]
+    assert "VNA_STORAGE__MIN_FREE" in response.headers["warning"]
+
+
+def test_an_instance_over_the_bound_is_413_alone_and_202_among_others(
+    web: Web, archive: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounded = use(archive, StoreRules(max_bytes=2_000_000))
+    monkeypatch.setattr(archive.store, "open", bounded.open)
+    small, large = ct(), ct(frames=10, rows=512, columns=512)
+    files = [part10(small), part10(large)]
+    both = web.post("studies", content=stow_body(*files), headers={"Content-Type": STOW_TYPE})
+    assert both.status_code == 202
+    assert reasons(both.json()) == [0xA700]
+    assert held(web) == {small.SOPInstanceUID}
+    alone = web.post("studies", content=files[1], headers={"Content-Type": "application/dicom"})
+    assert alone.status_code == 413
+    assert spooled(archive) == []
+
+
+def test_an_index_that_is_down_is_503(stow: Stow, archive: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object) -> None:
+        raise Unavailable("the index does not answer")
+
+    monkeypatch.setattr(archive.store, "accept", down)
+    assert stow(ct()).status_code == 503
+
+
+def test_an_unexpected_failure_is_a_processing_failure_and_is_logged_once(
+    stow: Stow, archive: Application, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(archive.store, "accept", broken)
+    response = stow(ct())
+    assert response.status_code == 409
+    assert reasons(response.json()) == [0x0110]
+    assert "secret" not in response.text
+    assert [record.exc_info is not None for record in caplog.records if record.levelname == "ERROR"] == [True]
+
+
+def test_large_and_small_instances_come_back_bit_for_bit(stow: Stow, web: Web) -> None:
+    datasets: list[Dataset] = [ct(frames=n, rows=512, columns=512) for n in (1, 3, 12)]
+    assert stow(*datasets).status_code == 200
+    for ds in datasets:
+        url = f"studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
+        assert web.get(url, headers={"Accept": "application/dicom"}).content == part10(ds)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"SOPInstanceUID": ""},
+        {"SOPInstanceUID": "1.2.abc"},
+        {"SOPInstanceUID": "1." + "2" * 70},
+        {"StudyInstanceUID": "../../etc/passwd"},
+        {"SeriesInstanceUID": None},
+    ],
+)
+def test_bad_uids_are_refused_in_words(stow: Stow, web: Web, archive: Application, attributes: Any) -> None:
+    response = stow(ct(**attributes))
+    assert response.status_code == 409
+    assert next(iter(attributes)) in response.headers["warning"]
+    assert held(web) == set()
+    assert spooled(archive) == []
