@@ -12,6 +12,7 @@ from storage.index.events import read_time, time_text
 from vna.model.events import Event, EventKind
 
 FOLDER = "journal"
+_KINDS = frozenset(kind.value for kind in EventKind)
 
 
 def write(blobs: BlobStore, batch: Sequence[Event]) -> str:
@@ -37,7 +38,7 @@ def parse(lines: bytes) -> Iterator[Event]:
     """Events of one journal object; lines of a kind that this version does not know are passed over."""
     for line in lines.splitlines():
         values = orjson.loads(line)
-        if values["kind"] not in EventKind:
+        if values["kind"] not in _KINDS:
             continue
         yield Event(
             event_id=values["id"],
