@@ -90,7 +90,7 @@ def take_lease(connection: sa.Connection, name: str, holder: str, now: float, se
         set_={"holder": holder, "until": now + seconds},
         where=sa.or_(leases.c.holder == holder, leases.c.until < now),
     )
-    return bool(connection.execute(statement).rowcount)
+    return connection.execute(statement.returning(leases.c.name)).first() is not None
 
 
 def lease_is_held(connection: sa.Connection, name: str, now: float) -> bool:
