@@ -24,6 +24,9 @@ ACCEPTED_AT_ONCE: Final = 64
 
 OUT_OF_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
+PAUSE_WITHOUT_DESCRIPTORS: Final = 0.05
+"""When not even one connection can be turned away: seconds before the next look."""
+
 ENDED: Final = b"E"
 """A worker's report that one association has ended."""
 
@@ -131,7 +134,7 @@ class Acceptor:
         self._selector.close()
         for sock in (self._listener, *self._workers, *self._refusals):
             sock.close()
-        os.close(self._spare)
+        self._give_up_spare()
 
     def _accept(self) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
@@ -201,10 +204,16 @@ class Acceptor:
     def _shed(self) -> None:
         """Out of descriptors: use the spare one to turn a waiting connection away, or it would be reported for ever."""
         log.error("out of file descriptors")
-        os.close(self._spare)
+        self._give_up_spare()
         try:
-            with contextlib.suppress(OSError):
-                self._listener.accept()[0].close()
-                self.counters.dropped += 1
-        finally:
+            self._listener.accept()[0].close()
+            self.counters.dropped += 1
+        except OSError:
+            time.sleep(PAUSE_WITHOUT_DESCRIPTORS)
+        with contextlib.suppress(OSError):
             self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _give_up_spare(self) -> None:
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1

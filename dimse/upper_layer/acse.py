@@ -62,8 +62,11 @@ class LeanACSE(ACSE):
         asked = self.requestor.user_identity
         if asked is None or not asked.positive_response_requested:
             return
+        response = b"" if asked.user_identity_type in (1, 2) else self._lean.identity_response
+        if response is None:
+            return
         answer = UserIdentityNegotiation()
-        answer.server_response = b"" if asked.user_identity_type in (1, 2) else self._lean.identity_response
+        answer.server_response = response
         self.acceptor.add_negotiation_item(answer)
 
     def _answer_extended_negotiation(self) -> None:

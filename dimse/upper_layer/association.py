@@ -6,18 +6,19 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from pynetdicom import evt
 from pynetdicom.association import Association
-from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from dimse.upper_layer.acse import LeanACSE
 from dimse.upper_layer.command import encode_store_response
-from dimse.upper_layer.dul import LeanDUL, WakingQueue
+from dimse.upper_layer.dimse_provider import LeanDIMSE
+from dimse.upper_layer.dul import LeanDUL
 from dimse.upper_layer.handlers import StoreAnswer, StoreCommand, StoreHandler
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.sockets import LeanSocket
@@ -29,19 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_SLEEP: Final = 5.0
-
-
-class LeanDIMSE(DIMSEServiceProvider):
-    """Wakes the association when a message has come; sends each message whole."""
-
-    def __init__(self, assoc: LeanAssociation) -> None:
-        super().__init__(assoc)
-        self._lean = assoc
-        self.msg_queue = WakingQueue(assoc.wake)
-
-    def send_msg(self, primitive: Any, context_id: int) -> None:
-        with self._lean.message_lock:
-            super().send_msg(primitive, context_id)
 
 
 class LeanAssociation(Association):
@@ -105,11 +93,22 @@ class LeanAssociation(Association):
     @property
     def occupied(self) -> bool:
         """Whether a request of either side is being served, so that silence on the line means nothing."""
-        return self._serving > 0 or not self._reactor_checkpoint.is_set()
+        return self._serving > 0 or bool(self.dimse.msg_queue.queue) or not self._reactor_checkpoint.is_set()
 
     def stands(self) -> bool:
         """Whether the association is established and its connection open."""
         return self.is_established and not self.dul.closed.is_set()
+
+    def is_cancelled(self, message_id: int) -> bool:
+        """Whether to stop serving a request: the peer has cancelled it, or is gone."""
+        return message_id in self.dimse.cancel_req
+
+    def await_negotiation(self) -> bool:
+        """For a requestor's receiving thread, when the peer is quicker than our own; whether we are established."""
+        deadline = time.monotonic() + self.limits.acse_timeout
+        while not self.is_established and not self.is_aborted and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return self.is_established
 
     def wake(self) -> None:
         self._woken.set()
@@ -125,7 +124,7 @@ class LeanAssociation(Association):
         was_running = self._reactor_checkpoint.is_set()
         self._reactor_checkpoint.clear()
         while not self._is_paused and self.is_alive() and threading.current_thread() is not self:
-            threading.Event().wait(0.0005)
+            time.sleep(0.0005)
         try:
             yield
         finally:
@@ -209,6 +208,7 @@ class LeanAssociation(Association):
                 sock = self._server_tls.wrap_socket(sock, server_side=True)
                 self.peer_certificate = sock.getpeercert()
             self.set_socket(LeanSocket(self, sock))
+            evt.trigger(self, evt.EVT_CONN_OPEN, {"address": sock.getpeername()})
         except OSError as error:
             log.info("connection not secured", extra={"reason": str(error), **self.log_fields})
             sock.close()

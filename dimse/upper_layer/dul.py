@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -14,10 +13,20 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_P_ABORT, P_DATA
 
 from dimse.upper_layer.associate_pdu import LeanAssociateRequest
+from dimse.upper_layer.dimse_provider import WakingQueue
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.reception import Reception
 from dimse.upper_layer.sockets import LeanSocket
-from dimse.upper_layer.stream import NOT_SPECIFIED, PDU_HEADER, PduStream, ProtocolError
+from dimse.upper_layer.stream import (
+    INVALID_PARAMETER,
+    NOT_SPECIFIED,
+    P_DATA_TF,
+    PDU_HEADER,
+    UNEXPECTED_PDU,
+    PduStream,
+    ProtocolError,
+)
+from dimse.upper_layer.timer import MonotonicTimer
 from dimse.upper_layer.wire import Stalled, WakeUp, Wire
 
 if TYPE_CHECKING:
@@ -30,18 +39,6 @@ FROM_LOCAL_USER: Final = frozenset({"Evt1", "Evt7", "Evt8", "Evt9", "Evt11", "Ev
 A_ASSOCIATE_RQ_TYPE: Final = 0x01
 
 IDLE, AWAITING_REQUEST, ESTABLISHED, RELEASING, CLOSING = "Sta1", "Sta2", "Sta6", "Sta7", "Sta13"
-
-
-class WakingQueue(queue.Queue[Any]):
-    """Tells someone that something was put."""
-
-    def __init__(self, wake: Any) -> None:
-        super().__init__()
-        self._wake = wake
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        super().put(item, block, timeout)
-        self._wake()
 
 
 class LeanDUL(DULServiceProvider):
@@ -60,6 +57,8 @@ class LeanDUL(DULServiceProvider):
         self._wake_up = WakeUp()
         self.to_provider_queue = WakingQueue(self.wake)
         self.to_user_queue = WakingQueue(assoc.wake)
+        self.artim_timer: MonotonicTimer = MonotonicTimer(limits.acse_timeout)
+        self._idle_timer: MonotonicTimer = MonotonicTimer(limits.network_timeout)
         self.reception = Reception(assoc, limits, assoc.store_handler)
         self._stream = PduStream(self, limits)
         self._last_byte = time.monotonic()
@@ -101,7 +100,7 @@ class LeanDUL(DULServiceProvider):
         pieces = []
         for context_id, value in primitive.presentation_data_value_list:
             pieces += [(len(value) + 1).to_bytes(4, "big") + bytes([context_id]), value]
-        header = PDU_HEADER.pack(0x04, sum(len(piece) for piece in pieces))
+        header = PDU_HEADER.pack(P_DATA_TF, sum(len(piece) for piece in pieces))
         try:
             self.send_established([header, *pieces])
         except OSError as error:
@@ -140,6 +139,7 @@ class LeanDUL(DULServiceProvider):
             if isinstance(self.socket, LeanSocket):
                 self.socket.discard()
             self._wake_up.close()
+            self.lean_assoc.dimse.msg_queue.put((None, None))
             self.closed.set()
             self.lean_assoc.wake()
 
@@ -168,7 +168,6 @@ class LeanDUL(DULServiceProvider):
             self.to_provider_queue.get(block=False)
         if event == "Evt18":
             self.artim_timer.stop()
-            self.artim_timer._start_time = None
 
     def _begin_closing(self) -> None:
         """Nothing more will be sent: say so, and give the peer a short while to read it and close."""
@@ -180,8 +179,8 @@ class LeanDUL(DULServiceProvider):
 
     def _receive(self, wire: Wire) -> None:
         inside = self._stream.inside_pdu or self.reception.busy
-        if not inside and self.lean_assoc.draining and not self.lean_assoc.occupied:
-            self._drain()
+        if self.lean_assoc.draining and not inside and self._may_drain():
+            self._abort(ProtocolError(NOT_SPECIFIED, "shutting down"))
             return
         if not inside and not wire.pending() and not self._wake_up.wait(wire, self._patience()):
             self._look_at_idle_timer()
@@ -203,12 +202,9 @@ class LeanDUL(DULServiceProvider):
         self._idle_timer.restart()
         self._take(count)
 
-    def _drain(self) -> None:
-        if self.state_machine.current_state in (CLOSING, "Sta8"):
-            self._wake_up.wait(self.wire, self._patience())
-            self.lean_assoc.draining = False
-        else:
-            self._abort(ProtocolError(NOT_SPECIFIED, "shutting down"))
+    def _may_drain(self) -> bool:
+        state = self.state_machine.current_state
+        return state == AWAITING_REQUEST or (state == ESTABLISHED and not self.lean_assoc.occupied)
 
     def _take(self, count: int) -> None:
         if self.state_machine.current_state == CLOSING:
@@ -219,6 +215,7 @@ class LeanDUL(DULServiceProvider):
                 raise ProtocolError(NOT_SPECIFIED, "message took too long")
         except ProtocolError as error:
             self._abort(error)
+        self._last_byte = time.monotonic()  # what storing took is not the peer's delay
 
     def _check_progress(self) -> None:
         if self.state_machine.current_state == CLOSING:
@@ -228,7 +225,7 @@ class LeanDUL(DULServiceProvider):
 
     def _patience(self) -> float:
         patience = LONGEST_WAIT
-        if self.artim_timer._start_time is not None:
+        if self.artim_timer.running:
             patience = min(patience, self.artim_timer.remaining)
         if self.state_machine.current_state == ESTABLISHED and self._idle_timer.timeout is not None:
             patience = min(patience, self._idle_timer.remaining)
@@ -254,6 +251,7 @@ class LeanDUL(DULServiceProvider):
             primitive = A_P_ABORT()
             primitive.provider_reason = error.reason
             self.to_user_queue.put(primitive)
+            self.lean_assoc.dimse.msg_queue.put((None, None))
         self.state_machine.transition(CLOSING)
         self._begin_closing()
 
@@ -262,7 +260,9 @@ class LeanDUL(DULServiceProvider):
     def data_pdu_begins(self) -> None:
         state = self.state_machine.current_state
         if state not in (ESTABLISHED, RELEASING):
-            raise ProtocolError(2, f"P-DATA-TF in {state}")
+            raise ProtocolError(UNEXPECTED_PDU, f"P-DATA-TF in {state}")
+        if self.lean_assoc.is_requestor and not self.lean_assoc.await_negotiation():
+            raise ProtocolError(UNEXPECTED_PDU, "P-DATA-TF before the association was established")
 
     def fragment_begins(self, context_id: int, control: int) -> None:
         self.reception.fragment_begins(context_id, control)
@@ -284,7 +284,7 @@ class LeanDUL(DULServiceProvider):
         except ProtocolError:
             raise
         except Exception as error:
-            raise ProtocolError(6, "PDU that cannot be decoded") from error
+            raise ProtocolError(INVALID_PARAMETER, "PDU that cannot be decoded") from error
         self._recv_pdu.put(pdu)
         self.event_queue.put(event)
         while self.event_queue.queue:

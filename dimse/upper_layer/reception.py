@@ -83,8 +83,8 @@ class Reception:
             try:
                 self._sink.write(piece)
             except Exception as error:  # noqa: BLE001 - refused, and logged there
-                self._sink.abandon()
-                self._sink = None
+                sink, self._sink = self._sink, None
+                abandon(sink)
                 self._refuse(error)
         elif self._store is not None:
             self._count += len(piece)
@@ -113,8 +113,11 @@ class Reception:
 
     def _command_ends(self) -> None:
         elements = decode_command(self._command)
-        has_data_set = number(elements, COMMAND_DATA_SET_TYPE) != NO_DATA_SET
-        if number(elements, COMMAND_FIELD) != C_STORE_RQ or self._handler is None:
+        field, data_set_type = number(elements, COMMAND_FIELD), number(elements, COMMAND_DATA_SET_TYPE)
+        if field is None or data_set_type is None:
+            raise ProtocolError(INVALID_PARAMETER, "command set without a command")
+        has_data_set = data_set_type != NO_DATA_SET
+        if field != C_STORE_RQ or self._handler is None:
             if has_data_set:
                 self._identifier = bytearray()
             else:
@@ -197,13 +200,17 @@ class Reception:
         sink = self._sink
         self._reset()
         if sink is not None:
-            try:
-                sink.abandon()
-            except Exception:
-                log.exception("sink could not be abandoned")
+            abandon(sink)
 
     def _reset(self) -> None:
         self._context_id = None
         self._command = bytearray()
         self._identifier = self._store = self._sink = self._error = None
         self._count = 0
+
+
+def abandon(sink: Sink) -> None:
+    try:
+        sink.abandon()
+    except Exception:
+        log.exception("sink could not be abandoned")

@@ -61,7 +61,7 @@ def await_answer(assoc: LeanAssociation, command: StoreCommand) -> StoreAnswer:
     if response.Status is None:
         assoc.abort()
         raise Unavailable("the peer answered without a status")
-    return StoreAnswer(int(response.Status), str(response.ErrorComment or ""))
+    return StoreAnswer(int(response.Status), str(getattr(response, "ErrorComment", None) or ""))
 
 
 def encode_message(command: StoreCommand, data_set: Iterable[Buffer], max_pdu: int) -> Iterator[list[Buffer]]:

@@ -181,6 +181,8 @@ class TlsWire:
                 raise SendTimeout("the peer takes no data") from None
 
     def half_close(self) -> None:
+        with contextlib.suppress(OSError, ValueError), self._tls_lock:
+            self._socket.unwrap()  # sends the closing alert, and does not wait for the peer's
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_WR)
 
