@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from dicomweb.routes import routes as dicomweb_routes
-from dicomweb.service import StudiesService
+from dicomweb.service import PREFIX, StudiesService
 from dimse.find import find_service
 from dimse.retrieve import retrieve_services
 from dimse.store import ArchiveStore
@@ -16,6 +16,7 @@ from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.negotiation import ContextTable
 from dimse.upper_layer.profile import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Profile, Rejection
 from dimse.upper_layer.server import Server
+from vna import web
 from vna.app.wiring import Application
 from vna.metrics import Metrics
 from vna.model.errors import NotAuthorized
@@ -42,12 +43,20 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         retrieval=application.retrieval,
         public_url=settings.http.public_url,
     )
-    app = Starlette(routes=dicomweb_routes(service))
+    site = web.Site(
+        mode=settings.security.mode.value,
+        addresses=web.Addresses(settings.dimse.ae_title, *addresses.dimse, PREFIX, settings.http.public_url),
+        search=application.search,
+        status=application.status,
+        metrics=metrics,
+    )
+    app = web.Routed(Starlette(routes=[*web.routes(site), *dicomweb_routes(service)]))
     rules = HttpRules(
         public_url=settings.http.public_url,
         trusted_proxies=settings.http.trusted_proxies,
+        open_paths=web.OPEN_PATHS,
         max_body=int(settings.http.max_body),
     )
     if application.local:
-        return http_security.local(app, rules)
-    return http_security.enforced(app, rules, application.accounts)
+        return web.Observed(http_security.local(app, rules))
+    return web.Observed(http_security.enforced(app, rules, application.accounts))

@@ -1,6 +1,7 @@
 """`vna reindex`: the index anew from the blob store alone."""
 
 from collections import Counter
+from contextlib import suppress
 
 import typer
 
@@ -12,11 +13,14 @@ def reindex(context: typer.Context) -> None:
     from vna.archive.reindex import Step
     from vna.cli.output import progress_bar, remark, say
     from vna.model.access import SYSTEM
+    from vna.model.errors import VnaError
 
     session: Session = context.obj
     counts: Counter[Step] = Counter()
     with session.archive() as archive, progress_bar() as bar:
         archive.reindex.refuse_while_serving(SYSTEM)
+        with suppress(VnaError):
+            archive.dispatcher().drain()  # what the journal does not know yet, as far as the index can still say
         task = bar.add_task("reindex", total=None, note="")
         for done in archive.reindex.run(SYSTEM):
             counts[done.step] += 1

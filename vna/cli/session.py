@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from vna.model.errors import VnaError
 
 if TYPE_CHECKING:
     from vna.app.wiring import Application
@@ -54,6 +56,8 @@ class Session:
         try:
             yield application
         finally:
+            with suppress(VnaError):
+                application.dispatcher().drain()  # into the journal, where no archive is running that does it
             application.close()
 
     def unexpected(self, error: Exception) -> None:

@@ -14,8 +14,11 @@ QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines: in the log only when they fail."""
 
 
+_SEEN = "vna.seen"
+
+
 class Observed:
-    """The outermost layer of the application."""
+    """The outermost layer of the application; `Routed` is its other half."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -25,6 +28,7 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        seen: dict[str, str] = {"route": "refused", "actor": ""}
         status, size = 500, 0
 
         async def watched(message: Message) -> None:
@@ -37,28 +41,35 @@ class Observed:
 
         started = time.perf_counter()
         try:
-            await self._app(scope, receive, watched)
+            await self._app({**scope, _SEEN: seen}, receive, watched)
         finally:
-            _tell(scope, status, size, time.perf_counter() - started)
+            _tell(scope["method"], seen, status, size, time.perf_counter() - started)
 
 
-def _tell(scope: Scope, status: int, size: int, seconds: float) -> None:
-    method = scope["method"] if scope["method"] in METHODS else "other"
-    route = route_of(scope)
+class Routed:
+    """The innermost layer, around the routes: layers between may hand on a copy of the scope, so it is told here."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, and tell `Observed` which route it took and who asked."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            seen = scope.get(_SEEN)
+            if seen is not None:
+                seen["route"] = route_of(scope)
+                seen["actor"] = getattr(scope.get("state", {}).get("actor"), "name", "")
+
+
+def _tell(method: str, seen: dict[str, str], status: int, size: int, seconds: float) -> None:
+    method = method if method in METHODS else "other"
+    route = seen["route"]
     events.emit("http.answered", method=method, route=route, status=status, seconds=seconds)
     if log.isEnabledFor(logging.INFO) and (route not in QUIET or status >= 500):
-        actor = scope.get("state", {}).get("actor")
-        log.info(
-            "request answered",
-            extra={
-                "method": method,
-                "route": route,
-                "status": status,
-                "bytes": size,
-                "ms": round(seconds * 1000, 1),
-                "actor": getattr(actor, "name", ""),
-            },
-        )
+        fields = {**seen, "method": method, "status": status, "bytes": size, "ms": round(seconds * 1000, 1)}
+        log.info("request answered", extra=fields)
 
 
 def route_of(scope: Scope) -> str:

@@ -18,7 +18,7 @@ from vna.model.errors import NotAuthorized, VnaError
 from vna.model.query import Element, Level, Match, Query
 from vna.version import version
 from vna.web.health import readiness
-from vna.web.site import Site
+from vna.web.site import Addresses, Site
 
 NEWEST = 20
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
@@ -79,9 +79,17 @@ def _render(request: Request, site: Site, actor: Actor, found: Readiness, conten
         actor=actor,
         found=found,
         contents=contents,
-        addresses=site.addresses,
+        dimse_address=_dimse_address(request, site.addresses),
         dicomweb_url=base + site.addresses.dicomweb_path,
     )
+
+
+def _dimse_address(request: Request, addresses: Addresses) -> str:
+    """AE title, host and port; a door that listens everywhere is called as this one was."""
+    host = addresses.dimse_host
+    if host in ("0.0.0.0", "::"):  # noqa: S104
+        host = request.url.hostname or host
+    return f"{addresses.ae_title}@{f'[{host}]' if ':' in host else host}:{addresses.dimse_port}"
 
 
 @cache
