@@ -129,7 +129,7 @@ def _covers(media: MediaType, offer: Offer) -> int:
         inner = media.parameters.get("type", "*/*").lower()
     elif offer.multipart and media.name != "*/*":
         return 0
-    specificity = _name_covers(inner, offer.media_type.lower()) + (media.name == MULTIPART)
+    specificity = _name_covers(inner, offer.media_type.lower())
     if not specificity or not offer.syntaxes:
         return specificity
     syntax = media.parameters.get("transfer-syntax", "")

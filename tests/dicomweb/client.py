@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
+from vna.mime.reader import MultipartReader, PartBegins, PartBytes, boundary_of
+
 
 class Web:
     """Each request runs in an event loop of its own; addresses are relative to `base`, or absolute."""
@@ -30,3 +32,19 @@ class Web:
 
     def post(self, url: str, **options: Any) -> httpx.Response:
         return self.request("POST", url, **options)
+
+
+def parts_of(response: httpx.Response) -> list[tuple[dict[str, str], bytes]]:
+    """Headers and bytes of each part of a multipart answer."""
+    reader = MultipartReader(boundary_of(response.headers["content-type"]))
+    parts: list[tuple[dict[str, str], bytes]] = []
+    for event in reader.feed(response.content):
+        match event:
+            case PartBegins(headers):
+                parts.append((dict(headers), b""))
+            case PartBytes(piece):
+                parts[-1] = (parts[-1][0], parts[-1][1] + piece)
+            case _:
+                pass
+    reader.close()
+    return parts

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO
 
+import orjson
+
 from storage.blobs.base import CHUNK, BlobStore
 from storage.index import lookup
 from storage.index.engine import Database
@@ -13,13 +15,14 @@ from storage.offsets import unpack_bulk, unpack_frames
 from storage.part10 import read_file_meta
 from storage.rewrite import DEFLATED, rewritten
 from storage.temporary import temporary_copy
+from vna.archive.byte_order import PIXEL_DATA, turned, unit_of
 from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
 from vna.model.errors import NotAcceptable, NotFound
 from vna.model.instances import Instance, Outgoing, Selection
 from vna.pixels.transcode import transcode
-from vna.pixels.transfer_syntaxes import can_transcode
+from vna.pixels.transfer_syntaxes import EXPLICIT_BE, can_transcode
 from vna.security.policy import Policy
 
 _HEADERS = 200
@@ -66,26 +69,27 @@ class Retrieval:
         raise NotAcceptable(f"cannot be given in another syntax than {instance.transfer_syntax_uid}")
 
     def frames(self, actor: Actor, instance: Instance, numbers: Sequence[int]) -> list[Outgoing]:
-        """One answer per frame number (from 1), as stored; NotFound for a number that is not there."""
+        """One answer per frame number (from 1), as stored, native ones in little endian; NotFound past the last."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
         table = unpack_frames(self._offsets(instance))
         for number in numbers:
             if not 1 <= number <= table.count:
                 raise NotFound(f"there is no frame {number}: the instance has {table.count}")
         read = self._inflated_reader(instance)
-        return [_frame(instance, table.ranges(number), read) for number in numbers]
+        found = [_frame(instance, table.ranges(number), read) for number in numbers]
+        return self._in_little_endian(actor, instance, PIXEL_DATA, found)
 
     def bulk(self, actor: Actor, instance: Instance, tag_path: str) -> Outgoing:
-        """The value of one attribute; NotFound when it is none of those that metadata leaves out."""
+        """The value of one attribute, in little endian; NotFound when it is none of those that metadata leaves out."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
         found = unpack_bulk(self._offsets(instance)).get(tag_path)
         if found is None:
             raise NotFound(f"the instance has no bulk data {tag_path}")
         offset, length = found
         if instance.transfer_syntax_uid == DEFLATED:
-            value = self._inflated_reader(instance)(offset, length)
-            return _outgoing(instance, length, iter([value]))
-        return _outgoing(instance, length, self._blobs.stream(instance.blob, offset, length))
+            return _outgoing(instance, length, iter([self._inflated_reader(instance)(offset, length)]))
+        value = _outgoing(instance, length, self._blobs.stream(instance.blob, offset, length))
+        return self._in_little_endian(actor, instance, tag_path, [value])[0]
 
     def metadata(self, actor: Actor, instance: Instance) -> bytes:
         """The bulk-free data set as a DICOM JSON object; bulk data URIs are tag paths, to be put behind an address."""
@@ -125,6 +129,14 @@ class Retrieval:
         size = made.seek(0, 2)
         made.seek(0)
         return Outgoing(instance, target, size, _file_chunks(made))
+
+    def _in_little_endian(
+        self, actor: Actor, instance: Instance, tag_path: str, values: list[Outgoing]
+    ) -> list[Outgoing]:
+        if instance.transfer_syntax_uid != EXPLICIT_BE:
+            return values
+        unit = unit_of(orjson.loads(self.metadata(actor, instance)), tag_path)
+        return [replace(value, chunks=turned(value.chunks, unit)) for value in values]
 
     def _offsets(self, instance: Instance) -> bytes:
         with self._database.read() as connection:

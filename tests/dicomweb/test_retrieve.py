@@ -1,0 +1,138 @@
+"""WADO-RS: instances whole and as stored, in one part or many."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+from tests.dicomweb.builders import ROOT, SERIES, STUDY, ct, part10
+from tests.dicomweb.client import Web, parts_of
+from tests.dicomweb.conftest import Stow
+
+INSTANCE = f"studies/{STUDY}/series/{SERIES}/instances"
+
+
+@pytest.fixture
+def three(stow: Stow) -> list[Dataset]:
+    """One study: two instances in one series, one in another."""
+    datasets = [
+        ct(InstanceNumber=2),
+        ct(InstanceNumber=1),
+        ct(SeriesInstanceUID=f"{ROOT}.1.2", SeriesNumber=2, Modality="MR"),
+    ]
+    assert stow(*datasets).status_code == 200
+    return datasets
+
+
+@pytest.mark.claim("PS3.18-10.4")
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [(f"studies/{STUDY}", [1, 0, 2]), (f"studies/{STUDY}/series/{SERIES}", [1, 0])],
+)
+def test_a_study_and_a_series_come_instance_after_instance(
+    web: Web, three: list[Dataset], path: str, expected: list[int]
+) -> None:
+    response = web.get(path, headers={"Accept": 'multipart/related; type="application/dicom"'})
+    assert response.status_code == 200
+    parts = parts_of(response)
+    assert [body for _, body in parts] == [part10(three[index]) for index in expected]
+    headers = parts[0][0]
+    assert headers["content-type"] == "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"
+    first = three[expected[0]]
+    assert headers["content-location"].endswith(f"/dicom-web/{INSTANCE}/{first.SOPInstanceUID}")
+
+
+@pytest.mark.parametrize(
+    "accept", ["", "*/*", 'multipart/related; type="application/dicom"', "multipart/related; type=application/dicom",
+               'multipart/related; type="application/dicom"; transfer-syntax=*',
+               'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.1']
+)  # fmt: skip
+def test_one_instance_comes_as_one_part(web: Web, three: list[Dataset], accept: str) -> None:
+    response = web.get(f"{INSTANCE}/{three[0].SOPInstanceUID}", headers={"Accept": accept} if accept else {})
+    assert response.headers["content-type"].startswith('multipart/related; type="application/dicom"; boundary=')
+    assert int(response.headers["content-length"]) == len(response.content)
+    assert [body for _, body in parts_of(response)] == [part10(three[0])]
+
+
+def test_one_instance_comes_alone_to_those_who_take_only_that(web: Web, three: list[Dataset]) -> None:
+    response = web.get(f"{INSTANCE}/{three[0].SOPInstanceUID}", headers={"Accept": "application/dicom"})
+    assert response.headers["content-type"] == "application/dicom"
+    assert int(response.headers["content-length"]) == len(response.content)
+    assert response.content == part10(three[0])
+    assert pydicom.dcmread(BytesIO(response.content)) == three[0]
+
+
+def test_the_accept_parameter_wins_over_the_header_field(web: Web, three: list[Dataset]) -> None:
+    path = f"{INSTANCE}/{three[0].SOPInstanceUID}?accept=application/dicom"
+    response = web.get(path, headers={"Accept": 'multipart/related; type="application/dicom"'})
+    assert response.headers["content-type"] == "application/dicom"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["image/png", 'multipart/related; type="image/jpeg"', "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.50",
+     "application/dicom;q=0"],
+)  # fmt: skip
+def test_what_cannot_be_given_is_406_and_says_what_can(web: Web, three: list[Dataset], accept: str) -> None:
+    response = web.get(f"{INSTANCE}/{three[0].SOPInstanceUID}", headers={"Accept": accept})
+    assert response.status_code == 406
+    assert 'multipart/related; type="application/dicom"' in response.json()["message"]
+    assert "1.2.840.10008.1.2.1" in response.json()["message"]
+
+
+def test_an_accept_that_is_no_media_type_is_400(web: Web, three: list[Dataset]) -> None:
+    assert web.get(f"studies/{STUDY}", headers={"Accept": "dicom please"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["studies/1.2.3", f"studies/{STUDY}/series/1.2.3", f"{INSTANCE}/1.2.3", f"studies/1.2.3/series/{SERIES}",
+     f"{INSTANCE}/1.2.3/metadata", f"{INSTANCE}/1.2.3/frames/1", f"{INSTANCE}/1.2.3/bulkdata/7FE00010"],
+)  # fmt: skip
+def test_what_is_not_held_is_404_in_a_sentence(web: Web, three: list[Dataset], path: str) -> None:
+    response = web.get(path)
+    assert response.status_code == 404
+    assert response.json()["status"] == 404
+    assert response.json()["message"].startswith("no such ")
+    assert web.get(path, headers={"Accept": "text/plain, */*"}).text == response.json()["message"] + "\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["studies/x", f"studies/{STUDY}/series/{'1' * 65}", f"{INSTANCE}/1..2", f"{INSTANCE}/%2e%2e/metadata",
+     "studies/%2e%2e%2f%2e%2e/series", "studies/1.2%00/metadata"],
+)  # fmt: skip
+def test_what_is_no_uid_is_400_and_reaches_nothing(web: Web, path: str) -> None:
+    response = web.get(path)
+    assert response.status_code in (400, 404)
+    assert b"root:" not in response.content
+
+
+def test_head_is_get_without_a_body(web: Web, three: list[Dataset]) -> None:
+    for path in (f"studies/{STUDY}", f"{INSTANCE}/{three[0].SOPInstanceUID}", f"studies/{STUDY}/metadata"):
+        head, get = web.request("HEAD", path), web.get(path)
+        assert head.status_code == 200
+        assert (
+            head.headers["content-type"].partition("boundary")[0]
+            == get.headers["content-type"].partition("boundary")[0]
+        )
+        assert head.headers.get("content-length") == get.headers.get("content-length")
+
+
+def test_patient_data_is_kept_by_no_shared_cache_and_never_sniffed(web: Web, three: list[Dataset]) -> None:
+    for path in (
+        f"studies/{STUDY}",
+        f"studies/{STUDY}/metadata",
+        "studies",
+        f"{INSTANCE}/{three[0].SOPInstanceUID}/frames/1",
+    ):
+        headers = web.get(path).headers
+        assert headers["cache-control"] == "private, no-cache"
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_method_that_is_not_there_is_405(web: Web) -> None:
+    assert web.request("DELETE", f"studies/{STUDY}").status_code == 405
