@@ -165,4 +165,4 @@ class Metrics:
 
 def _gauge_lines(gauges: Mapping[str, tuple[str, float]]) -> Iterable[bytes]:
     for name, (words, value) in gauges.items():
-        yield f"# HELP {name} {words}\n# TYPE {name} gauge\n{name} {value:g}\n".encode()
+        yield f"# HELP {name} {words}\n# TYPE {name} gauge\n{name} {value}\n".encode()

@@ -1,0 +1,154 @@
+"""Settings: where they come from, what is refused and in which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vna.model.access import Action, Coercion, Peer
+from vna.settings import SecurityMode, UnusableSettings, load, read_coercion, table
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of whoever runs the tests."""
+    import os
+
+    for name in [name for name in os.environ if name.startswith("VNA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def _refusal() -> str:
+    with pytest.raises(UnusableSettings) as caught:
+        load()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_defaults_are_an_archive_in_the_current_folder(tmp_path: Path) -> None:
+    settings = load().settings
+    assert settings.data_dir == tmp_path / "vna-data"
+    assert settings.database_url == f"sqlite:///{tmp_path}/vna-data/index.sqlite"
+    assert settings.storage_url == f"file://{tmp_path}/vna-data/blobs"
+    assert (settings.http.port, settings.dimse.port, settings.dimse.ae_title) == (8080, 11112, "VNA")
+    assert settings.security.mode is SecurityMode.LOCAL
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "vna.toml").write_text("[http]\nport = 9000\nworkers = 3\n")
+    monkeypatch.setenv("VNA_HTTP__PORT", "9001")
+    loaded = load()
+    assert (loaded.settings.http.port, loaded.settings.http.workers, loaded.settings.http.host) == (
+        9001,
+        3,
+        "127.0.0.1",
+    )
+    sources = {row.variable: row.source for row in table(loaded)}
+    assert sources["VNA_HTTP__PORT"] == "environment"
+    assert sources["VNA_HTTP__WORKERS"] == "vna.toml"
+    assert sources["VNA_HTTP__HOST"] == "default"
+
+
+def test_a_file_that_was_named_has_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VNA_CONFIG", "nowhere.toml")
+    assert _refusal() == "nowhere.toml cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(("text", "size"), [("1073741824", 1 << 30), ("1GiB", 1 << 30), ("1GB", 10**9), ("0", 0)])
+def test_sizes_may_have_units(monkeypatch: pytest.MonkeyPatch, text: str, size: int) -> None:
+    monkeypatch.setenv("VNA_STORAGE__MIN_FREE", text)
+    assert load().settings.storage.min_free == size
+
+
+def test_peers_come_as_json_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "VNA_DIMSE__PEERS",
+        '[{"ae_title": "PACS", "host": "h", "port": 104, "facility": "F", "rights": ["store"],'
+        ' "coercion": {"set": {"InstitutionName": "X"}}}]',
+    )
+    (peer,) = load().settings.dimse.peers
+    rules = Coercion(set=(("InstitutionName", "X"),))
+    assert peer.as_peer() == Peer("PACS", "h", 104, "F", frozenset({Action.STORE}), rules)
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VNA_HTTP__PORT", "")
+    assert load().settings.http.port == 8080
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.53", "::1", "localhost"])
+def test_local_mode_takes_every_loopback_address(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("VNA_HTTP__HOST", host)
+    monkeypatch.setenv("VNA_DIMSE__HOST", host)
+    assert load().settings.http.host == host
+
+
+@pytest.mark.parametrize("door", ["HTTP", "DIMSE"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "archive.example.org"])
+def test_local_mode_refuses_an_address_that_others_can_reach_and_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, door: str, host: str
+) -> None:
+    monkeypatch.setenv(f"VNA_{door}__HOST", host)
+    refusal = _refusal()
+    assert f"VNA_{door}__HOST is {host}" in refusal
+    assert "set VNA_SECURITY__MODE=enforced, or" in refusal
+    monkeypatch.setenv("VNA_SECURITY__MODE", "enforced")
+    load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("VNA_HTTP__PORT", "x", "VNA_HTTP__PORT: should be a valid integer"),
+        ("VNA_HTTP__PORT", "65536", "VNA_HTTP__PORT: should be less than or equal to 65535"),
+        ("VNA_HTTP__PROT", "1", "VNA_HTTP__PROT: there is no such setting"),
+        ("VNA_HTTP__PUBLIC_URL", "vna.example.org", "VNA_HTTP__PUBLIC_URL: a public address looks like https://"),
+        ("VNA_HTTP__TRUSTED_PROXIES", "here", "VNA_HTTP__TRUSTED_PROXIES: 'here' does not appear to be an IPv4"),
+        ("VNA_DIMSE__AE_TITLE", "A" * 17, "VNA_DIMSE__AE_TITLE: an AE title is 1 to 16 printable ASCII"),
+        ("VNA_DIMSE__AE_TITLE", "../X\\Y", "VNA_DIMSE__AE_TITLE: an AE title is 1 to 16 printable ASCII"),
+        ("VNA_DIMSE__PEERS", "[1", "VNA_DIMSE__PEERS is not valid JSON"),
+        ("VNA_DIMSE__PEERS", '[{"host": "h"}]', "VNA_DIMSE__PEERS[0].ae_title: Field required"),
+        ("VNA_SECURITY__MODE", "open", "VNA_SECURITY__MODE: should be 'local' or 'enforced'"),
+        ("VNA_STORAGE__MIN_FREE", "lots", "VNA_STORAGE__MIN_FREE: could not parse value and unit"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert _refusal().startswith(words)
+
+
+def test_a_wrong_value_in_the_file_is_named_with_the_file(tmp_path: Path) -> None:
+    (tmp_path / "vna.toml").write_text("[http]\nprot = 1\n")
+    assert _refusal() == "http.prot in vna.toml: there is no such setting"
+
+
+def test_a_variable_of_no_section_is_reported_and_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VNA_HTPP__PORT", "1")
+    assert load().unknown == ("VNA_HTPP__PORT",)
+
+
+def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VNA_DATABASE__URL", "postgresql+psycopg://vna:hush-db@db/vna")
+    monkeypatch.setenv("VNA_STORAGE__SECRET_KEY", "hush-s3")
+    loaded = load()
+    shown = {row.variable: row.value for row in table(loaded)}
+    assert shown["VNA_DATABASE__URL"] == "postgresql+psycopg://vna:********@db/vna"
+    assert shown["VNA_STORAGE__SECRET_KEY"] == "********"
+    assert "hush" not in repr(loaded.settings)
+
+
+def test_coercion_rules_come_from_a_file_and_name_real_attributes(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text('remove = ["OperatorsName"]\n[set]\nInstitutionName = "X"\n[map.StationName]\nA = "B"\n')
+    assert read_coercion(path) == Coercion(
+        set=(("InstitutionName", "X"),), remove=("OperatorsName",), map=(("StationName", (("A", "B"),)),)
+    )
+    path.write_text('remove = ["OperatorName"]\n')
+    with pytest.raises(UnusableSettings, match="not the keyword of a DICOM attribute: OperatorName"):
+        read_coercion(path)
