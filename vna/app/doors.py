@@ -1,6 +1,5 @@
 """The doors, each given the use cases it translates for."""
 
-import logging
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -8,22 +7,14 @@ from starlette.types import ASGIApp
 
 from dicomweb.routes import routes as dicomweb_routes
 from dicomweb.service import PREFIX, StudiesService
-from dimse.find import find_service
-from dimse.retrieve import retrieve_services
-from dimse.store import ArchiveStore
-from dimse.upper_layer.association import LeanAssociation
+from dimse.entity import Admission, profile
 from dimse.upper_layer.limits import Limits
-from dimse.upper_layer.negotiation import ContextTable
-from dimse.upper_layer.profile import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Profile, Rejection
 from dimse.upper_layer.server import Server
 from vna import web
 from vna.app.wiring import Application
 from vna.metrics import Metrics
-from vna.model.errors import NotAuthorized
 from vna.security import http as http_security
 from vna.security.http import HttpRules
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +51,23 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     if application.local:
         return web.Observed(http_security.local(app, rules))
     return web.Observed(http_security.enforced(app, rules, application.accounts))
+
+
+def dimse_server(application: Application) -> Server:
+    """The DICOM door of one process."""
+    settings = application.settings.dimse
+    entity = profile(
+        ae_title=settings.ae_title,
+        store=application.store,
+        search=application.search,
+        services={},
+        admission=Admission(application.peers, settings.ae_title, local=application.local),
+        limits=Limits(
+            max_pdu=settings.max_pdu_bytes,
+            network_timeout=settings.idle_timeout,
+            receive_timeout=settings.network_timeout,
+            send_timeout=settings.network_timeout,
+        ),
+        unknown_sop_classes=settings.unknown_sop_classes,
+    )
+    return Server(entity)

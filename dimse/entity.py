@@ -1,0 +1,99 @@
+"""The archive's application entity: which SOP Classes it serves, in which syntaxes, and who may associate."""
+
+import logging
+from collections.abc import Mapping
+
+from pynetdicom import evt
+
+from dimse.extended import answer_find
+from dimse.find import find_service
+from dimse.models import FIND_CLASSES, MODELS
+from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION
+from dimse.store import ArchiveStore
+from dimse.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
+from dimse.upper_layer.association import LeanAssociation
+from dimse.upper_layer.limits import Limits
+from dimse.upper_layer.negotiation import ContextTable, SupportedContext
+from dimse.upper_layer.profile import (
+    CALLED_AE_NOT_RECOGNIZED,
+    CALLING_AE_NOT_RECOGNIZED,
+    TEMPORARY_CONGESTION,
+    Profile,
+    Rejection,
+    Service,
+)
+from vna import events as signals
+from vna.archive.search import Search
+from vna.archive.store import Store
+from vna.model.errors import NotAuthorized, VnaError
+from vna.security.peers import Peers
+
+log = logging.getLogger(__name__)
+
+
+def contexts(*, unknown_sop_classes: bool) -> ContextTable:
+    """Every storage class in every syntax, both roles (a C-GET requestor is storage SCP); query/retrieve; verification."""
+    storage = frozenset(STORAGE_TRANSFER_SYNTAXES)
+    others = frozenset(QUERY_TRANSFER_SYNTAXES)
+    supported = [SupportedContext(uid, storage, requestor_may_be_scp=True) for uid in sorted(STORAGE_CLASSES)]
+    supported += [SupportedContext(uid, others) for uid in (VERIFICATION, *MODELS)]
+    return ContextTable(supported, STORAGE_TRANSFER_SYNTAXES if unknown_sop_classes else None)
+
+
+class Admission:
+    """Who may associate: known AE titles in `enforced` mode, where the called title has to be ours as well."""
+
+    def __init__(self, peers: Peers, ae_title: str, *, local: bool) -> None:
+        self._peers = peers
+        self._ae_title = ae_title
+        self._local = local
+
+    def __call__(self, assoc: LeanAssociation) -> Rejection | None:
+        """Leaves the actor in the association, or says why not."""
+        calling = assoc.requestor.ae_title.strip()
+        information = assoc.requestor.address_info
+        address = str(information.address) if information is not None else ""
+        if not self._local and str(assoc.called_ae).strip() != self._ae_title:
+            return _refused(CALLED_AE_NOT_RECOGNIZED, "called AE title", calling, address)
+        try:
+            assoc.actor = self._peers.actor_for(calling, address)
+        except NotAuthorized:
+            return _refused(CALLING_AE_NOT_RECOGNIZED, "calling AE title", calling, address)
+        except VnaError as exc:
+            return _refused(TEMPORARY_CONGESTION, str(exc), calling, address)
+        return None
+
+
+def _refused(rejection: Rejection, reason: str, calling: str, address: str) -> Rejection:
+    signals.emit("association.refused", reason=reason)
+    log.warning("association refused", extra={"peer_ae": calling, "address": address, "reason": reason})
+    return rejection
+
+
+def profile(
+    *,
+    ae_title: str,
+    store: Store,
+    search: Search,
+    services: Mapping[str, Service],
+    admission: Admission,
+    limits: Limits,
+    unknown_sop_classes: bool = False,
+) -> Profile:
+    """What the upper layer offers on the archive's behalf; `services` are those that pynetdicom does not drive."""
+    find = find_service(search, ae_title)
+    return Profile(
+        ae_title,
+        contexts(unknown_sop_classes=unknown_sop_classes),
+        store=ArchiveStore(store),
+        services={**dict.fromkeys(FIND_CLASSES, find), **services},
+        event_handlers=[(evt.EVT_C_ECHO, _echo)],
+        admit=admission,
+        extended=dict.fromkeys(FIND_CLASSES, answer_find),
+        limits=limits,
+        implementation_version_name="VNA_0_1",
+    )
+
+
+def _echo(_event: evt.Event) -> int:
+    return 0x0000
