@@ -30,11 +30,13 @@ def send(
     from dimse.scu import StoreSCU, sender
     from vna.cli.importing import find
     from vna.cli.output import progress_bar, remark, say
-    from vna.cli.sending import destination
+    from vna.cli.sending import destination, require_listener
 
     session: Session = context.obj
     session.start_log(least="error")
-    scu = StoreSCU(destination(to), sender(session.settings.dimse.ae_title), parallel=parallel)
+    receiver = destination(to)
+    require_listener(receiver)
+    scu = StoreSCU(receiver, sender(session.settings.dimse.ae_title), parallel=parallel)
     counts: Counter[str] = Counter()
     with progress_bar() as bar:
         task = bar.add_task("send", total=None if bar.disable else sum(1 for _ in find(paths)), note="")

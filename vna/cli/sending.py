@@ -2,6 +2,7 @@
 
 import mmap
 import re
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,13 @@ from dimse.delivery import Item
 from dimse.scu import Destination
 from storage.part10 import FileMeta, read_file_meta
 from vna.cli.importing import looks_like_dicom
-from vna.model.errors import BadRequest, CannotUnderstand, NotAcceptable
+from vna.model.errors import BadRequest, CannotUnderstand, NotAcceptable, Unavailable
 from vna.model.identifiers import is_ae_title, require_uid
 from vna.pixels.transcode import transcode
 from vna.pixels.transfer_syntaxes import can_transcode
 
 _PIECE = 1 << 20
+_CONNECT_SECONDS = 10.0
 _DESTINATION = re.compile(r"(?P<title>[^@]+)@(?P<host>\[[^]]+\]|[^:]+):(?P<port>[0-9]{1,5})")
 
 
@@ -25,6 +27,15 @@ def destination(text: str) -> Destination:
     if found is None or not is_ae_title(found["title"]) or not 0 < int(found["port"]) < 65536:
         raise BadRequest(f"{text} is no destination: write AET@HOST:PORT, such as PACS@127.0.0.1:104")
     return Destination(found["host"].strip("[]"), int(found["port"]), found["title"])
+
+
+def require_listener(receiver: Destination) -> None:
+    """Unavailable when nobody is there at all: said once, instead of for every file."""
+    try:
+        socket.create_connection((receiver.host, receiver.port), timeout=_CONNECT_SECONDS).close()
+    except OSError as exc:
+        where = f"{receiver.ae_title}@{receiver.host}:{receiver.port}"
+        raise Unavailable(f"no connection to {where}: {exc.strerror or exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)
