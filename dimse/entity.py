@@ -1,13 +1,12 @@
 """The archive's application entity: which SOP Classes it serves, in which syntaxes, and who may associate."""
 
 import logging
-from collections.abc import Mapping
-
 from pynetdicom import evt
 
 from dimse.extended import answer_find
 from dimse.find import find_service
 from dimse.models import FIND_CLASSES, MODELS
+from dimse.retrieve import retrieve_services
 from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION
 from dimse.store import ArchiveStore
 from dimse.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
@@ -23,6 +22,7 @@ from dimse.upper_layer.profile import (
     Service,
 )
 from vna import events as signals
+from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.store import Store
 from vna.model.errors import NotAuthorized, VnaError
@@ -75,18 +75,21 @@ def profile(
     ae_title: str,
     store: Store,
     search: Search,
-    services: Mapping[str, Service],
+    retrieval: Retrieval,
+    peers: Peers,
     admission: Admission,
     limits: Limits,
     unknown_sop_classes: bool = False,
 ) -> Profile:
-    """What the upper layer offers on the archive's behalf; `services` are those that pynetdicom does not drive."""
-    find = find_service(search, ae_title)
+    """What the upper layer offers on the archive's behalf."""
+    services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title))
+    sender = Profile(ae_title, ContextTable([]), limits=limits)
+    services.update(retrieve_services(retrieval, peers.get, sender))
     return Profile(
         ae_title,
         contexts(unknown_sop_classes=unknown_sop_classes),
         store=ArchiveStore(store),
-        services={**dict.fromkeys(FIND_CLASSES, find), **services},
+        services=services,
         event_handlers=[(evt.EVT_C_ECHO, _echo)],
         admit=admission,
         extended=dict.fromkeys(FIND_CLASSES, answer_find),

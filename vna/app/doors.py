@@ -60,7 +60,8 @@ def dimse_server(application: Application) -> Server:
         ae_title=settings.ae_title,
         store=application.store,
         search=application.search,
-        services={},
+        retrieval=application.retrieval,
+        peers=application.peers,
         admission=Admission(application.peers, settings.ae_title, local=application.local),
         limits=Limits(
             max_pdu=settings.max_pdu_bytes,
