@@ -92,8 +92,8 @@ class FilesystemBlobs:
         return usage.f_bavail * usage.f_frsize
 
     def check(self) -> None:
-        with _translated("."):
-            self.spool_folder.stat()
+        if not self.spool_folder.is_dir():
+            raise Unavailable("the blob folder is not there")
 
     def _path(self, name: str) -> Path:
         path = self.root / name

@@ -80,7 +80,8 @@ class StorageSettings(Section):
     min_free: ByteSize = Field(
         default=ByteSize(1024**3),
         description="Free space (bytes, or `1GiB`) below which stores are refused (C-STORE A700, HTTP 507) while reads "
-        "go on and `/readyz` says so. Watches the blob folder; an object store says itself when it is full. 0: never.",
+        "go on and `/readyz` says so. Watches the blob folder, or the spool folder in front of an object store. "
+        "0: never.",
     )
     duplicates: Literal["keep", "replace"] = Field(
         default="keep",

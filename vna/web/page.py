@@ -21,6 +21,8 @@ from vna.web.health import readiness
 from vna.web.site import Addresses, Site
 
 NEWEST = 20
+_SHOWN = frozenset({"00081030", "00201206", "00201208"})
+"""Asked for beside what every answer has: StudyDescription and the two counts."""
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
@@ -63,7 +65,7 @@ def actor_of(request: Request) -> Actor:
 
 def _contents(site: Site, actor: Actor) -> Contents:
     try:
-        found = site.search.find(actor, Query(Level.STUDY, limit=NEWEST))
+        found = site.search.find(actor, Query(Level.STUDY, returns=_SHOWN, limit=NEWEST))
         return Contents(site.status.counts(actor), tuple(_row(match) for match in found.matches))
     except NotAuthorized as exc:
         return Contents({}, (), str(exc))
@@ -79,16 +81,16 @@ def _render(request: Request, site: Site, actor: Actor, found: Readiness, conten
         actor=actor,
         found=found,
         contents=contents,
-        dimse_address=_dimse_address(request, site.addresses),
+        dimse_address=dimse_address(site.addresses, request.url.hostname or ""),
         dicomweb_url=base + site.addresses.dicomweb_path,
     )
 
 
-def _dimse_address(request: Request, addresses: Addresses) -> str:
-    """AE title, host and port; a door that listens everywhere is called as this one was."""
+def dimse_address(addresses: Addresses, called: str) -> str:
+    """AE title, host and port; a door that listens everywhere is shown under the host that this one was `called` by."""
     host = addresses.dimse_host
     if host in ("0.0.0.0", "::"):  # noqa: S104
-        host = request.url.hostname or host
+        host = called or host
     return f"{addresses.ae_title}@{f'[{host}]' if ':' in host else host}:{addresses.dimse_port}"
 
 
