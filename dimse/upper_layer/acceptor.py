@@ -43,7 +43,7 @@ class Counters:
 
 
 def listen(host: str, port: int, backlog: int = 4096) -> socket.socket:
-    """A listening socket whose connections have a receive buffer for large PDUs."""
+    """A listening socket. Receive buffers are left to the kernel, which sizes them better than a fixed SO_RCVBUF."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:

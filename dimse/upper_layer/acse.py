@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, cast
 
+from pydicom.uid import UID
 from pynetdicom import evt
 from pynetdicom._globals import APPLICATION_CONTEXT_NAME
 from pynetdicom.acse import ACSE
-from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation, UserIdentityNegotiation
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassExtendedNegotiation, UserIdentityNegotiation
 
 from dimse.upper_layer.associate_pdu import AssociateIndication
 from dimse.upper_layer.negotiation import negotiate
-from dimse.upper_layer.profile import APPLICATION_CONTEXT_NOT_SUPPORTED, NO_REASON_GIVEN, Rejection
+from dimse.upper_layer.profile import (
+    APPLICATION_CONTEXT_NOT_SUPPORTED,
+    NO_REASON_GIVEN,
+    TEMPORARY_CONGESTION,
+    Rejection,
+)
 
 if TYPE_CHECKING:
     from dimse.upper_layer.association import LeanAssociation
@@ -43,7 +49,9 @@ class LeanACSE(ACSE):
             return
         self._answer_user_identity()
         self._answer_extended_negotiation()
-        self._negotiate_contexts(request)
+        outcome = negotiate(assoc.profile.contexts, request.proposals, request.roles)
+        assoc._accepted_cx, assoc._rejected_cx = outcome.accepted, outcome.rejected
+        assoc.role_answers = outcome.role_answers
         self.send_accept()
         evt.trigger(assoc, evt.EVT_ACCEPTED, {})
         assoc.is_established = True
@@ -55,7 +63,11 @@ class LeanACSE(ACSE):
         if 0 < (self.requestor.maximum_length or 0) < SMALLEST_PDU:
             return NO_REASON_GIVEN
         admit = self._lean.profile.admit
-        return admit(self._lean) if admit else None
+        try:
+            return admit(self._lean) if admit else None
+        except Exception:
+            log.exception("association not judged", extra=self._lean.log_fields)
+            return TEMPORARY_CONGESTION
 
     def _answer_user_identity(self) -> None:
         """A positive response is empty for a user name, with or without passcode (PS3.7 D.3.3.7.2)."""
@@ -71,8 +83,7 @@ class LeanACSE(ACSE):
 
     def _answer_extended_negotiation(self) -> None:
         for sop_class_uid, asked in self.requestor.sop_class_extended.items():
-            hook = self._lean.profile.extended.get(str(sop_class_uid))
-            answer = hook(asked or b"") if hook else None
+            answer = self._extended_answer(str(sop_class_uid), asked or b"")
             if answer is None:
                 continue
             self._lean.extended_answers[str(sop_class_uid)] = answer
@@ -81,12 +92,22 @@ class LeanACSE(ACSE):
             item.service_class_application_information = answer
             self.acceptor.add_negotiation_item(item)
 
-    def _negotiate_contexts(self, request: AssociateIndication) -> None:
-        roles = {
-            str(uid): (bool(item.scu_role), bool(item.scp_role)) for uid, item in self.requestor.role_selection.items()
-        }
-        outcome = negotiate(self._lean.profile.contexts, request.proposals, roles)
-        self._lean._accepted_cx = outcome.accepted
-        self._lean._rejected_cx = outcome.rejected
-        for answer in outcome.role_answers:
-            self.acceptor.add_negotiation_item(answer)
+    def _extended_answer(self, sop_class_uid: str, asked: bytes) -> bytes | None:
+        hook = self._lean.profile.extended.get(sop_class_uid)
+        try:
+            return hook(asked) if hook else None
+        except Exception:
+            log.exception("extended negotiation not answered", extra=self._lean.log_fields)
+            return None
+
+    def send_accept(self) -> None:
+        """An accept without contexts and roles: the upper layer puts them in as it sends (complete_accept)."""
+        request = cast(A_ASSOCIATE, self.requestor.primitive)
+        primitive = A_ASSOCIATE()
+        primitive.application_context_name = UID(APPLICATION_CONTEXT_NAME)
+        primitive.calling_ae_title = request.calling_ae_title
+        primitive.called_ae_title = request.called_ae_title
+        primitive.result, primitive.result_source = 0x00, 0x01
+        primitive.user_information = self.acceptor.user_information
+        self.acceptor.primitive = primitive
+        self.dul.send_pdu(primitive)

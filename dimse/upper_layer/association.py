@@ -46,6 +46,7 @@ class LeanAssociation(Association):
         self.actor: Any = None
         self.identity_response: bytes | None = None
         self.extended_answers: dict[str, bytes] = {}
+        self.role_answers: dict[str, tuple[bool, bool]] = {}
         self.tls: tuple[ssl.SSLContext, str] | None = None
         self.peer_certificate: dict[str, Any] | None = None
         self.draining = False

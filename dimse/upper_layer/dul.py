@@ -7,12 +7,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from pynetdicom import evt
 from pynetdicom.dul import _PDU_TYPES, DULServiceProvider
 from pynetdicom.fsm import TRANSITION_TABLE
-from pynetdicom.pdu import A_ABORT_RQ
+from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC
 from pynetdicom.pdu_primitives import A_P_ABORT, P_DATA
 
-from dimse.upper_layer.associate_pdu import LeanAssociateRequest
+from dimse.upper_layer.associate_pdu import A_ASSOCIATE_RQ_TYPE, LeanAssociateRequest, complete_accept
 from dimse.upper_layer.dimse_provider import WakingQueue
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.reception import Reception
@@ -36,7 +37,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT: Final = 5.0
 FROM_LOCAL_USER: Final = frozenset({"Evt1", "Evt7", "Evt8", "Evt9", "Evt11", "Evt14", "Evt15"})
-A_ASSOCIATE_RQ_TYPE: Final = 0x01
 
 IDLE, AWAITING_REQUEST, ESTABLISHED, RELEASING, CLOSING = "Sta1", "Sta2", "Sta6", "Sta7", "Sta13"
 
@@ -118,6 +118,16 @@ class LeanDUL(DULServiceProvider):
             self.wake()
             raise
 
+    def _send(self, pdu: Any) -> None:
+        if not isinstance(pdu, A_ASSOCIATE_AC) or self.socket is None:
+            super()._send(pdu)
+            return
+        assoc = self.lean_assoc
+        contexts = [*assoc._accepted_cx.values(), *assoc.rejected_contexts]
+        contexts.sort(key=lambda context: context.context_id or 0)
+        self.socket.send(complete_accept(pdu.encode(), contexts, assoc.role_answers))
+        evt.trigger(assoc, evt.EVT_PDU_SENT, {"pdu": pdu})
+
     @property
     def wire(self) -> Wire | None:
         sock = self.socket
@@ -186,7 +196,7 @@ class LeanDUL(DULServiceProvider):
             self._look_at_idle_timer()
             return
         try:
-            count = wire.receive_into(self._stream.space(), self._stream.needed)
+            count = wire.receive_into(self._stream.space())
         except Stalled:
             self._check_progress()
             return

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydicom.uid import UID
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dimse.sop_classes import may_be_storage
@@ -78,7 +77,7 @@ DEFAULT_ROLES: Final = (True, False)
 class Negotiated:
     accepted: dict[int, PresentationContext]
     rejected: list[PresentationContext]
-    role_answers: list[SCP_SCU_RoleSelectionNegotiation]
+    role_answers: dict[str, tuple[bool, bool]]
 
 
 def negotiate(table: ContextTable, proposals: Sequence[Proposal], roles: Roles) -> Negotiated:
@@ -89,7 +88,7 @@ def negotiate(table: ContextTable, proposals: Sequence[Proposal], roles: Roles) 
     """
     accepted: dict[int, PresentationContext] = {}
     rejected: list[PresentationContext] = []
-    answers: dict[str, SCP_SCU_RoleSelectionNegotiation] = {}
+    answers: dict[str, tuple[bool, bool]] = {}
     for proposal in proposals:
         supported = table.find(proposal.abstract_syntax)
         agreed = agree_roles(supported, roles.get(proposal.abstract_syntax)) if supported else DEFAULT_ROLES
@@ -100,8 +99,8 @@ def negotiate(table: ContextTable, proposals: Sequence[Proposal], roles: Roles) 
             continue
         accepted[proposal.context_id] = context
         if proposal.abstract_syntax in roles and supported and supported.requestor_may_be_scp:
-            answers[proposal.abstract_syntax] = role_answer(proposal.abstract_syntax, agreed)
-    return Negotiated(accepted, rejected, list(answers.values()))
+            answers[proposal.abstract_syntax] = agreed
+    return Negotiated(accepted, rejected, answers)
 
 
 def judge(proposal: Proposal, supported: SupportedContext | None, agreed: tuple[bool, bool]) -> tuple[int, str]:
@@ -132,10 +131,3 @@ def make_context(proposal: Proposal, syntax: str, result: int, agreed: tuple[boo
     context._as_scp = result == ACCEPTANCE and agreed[0]
     context._as_scu = result == ACCEPTANCE and agreed[1]
     return context
-
-
-def role_answer(sop_class_uid: str, agreed: tuple[bool, bool]) -> SCP_SCU_RoleSelectionNegotiation:
-    answer = SCP_SCU_RoleSelectionNegotiation()
-    answer.sop_class_uid = UID(sop_class_uid)
-    answer.scu_role, answer.scp_role = agreed
-    return answer

@@ -52,7 +52,7 @@ class PduStream:
     Data set bytes are never copied here, and no length that the peer claims is ever allocated.
     """
 
-    def __init__(self, receiver: Receiver, limits: Limits, size: int = 1 << 18) -> None:
+    def __init__(self, receiver: Receiver, limits: Limits, size: int = 1 << 17) -> None:
         self._receiver = receiver
         self._limits = limits
         self._buffer = memoryview(bytearray(size))
@@ -68,11 +68,6 @@ class PduStream:
     @property
     def inside_pdu(self) -> bool:
         return self._pdu_left > 0 or self._end > 0
-
-    @property
-    def needed(self) -> int:
-        """How many bytes the sender must still send for its PDU, if it has said so and they fit the buffer."""
-        return min(self._pdu_left, len(self._buffer) - self._end)
 
     def received(self, count: int) -> None:
         """Take the first `count` bytes of space() as received."""

@@ -40,8 +40,8 @@ class Wire(Protocol):
     def pending(self) -> bool:
         """Whether bytes wait in this process, where poll() does not see them."""
 
-    def receive_into(self, space: memoryview, needed: int) -> int:
-        """Receive at least one byte, and preferably `needed`; 0 when the peer has closed, Stalled after a tick."""
+    def receive_into(self, space: memoryview) -> int:
+        """Receive at least one byte; 0 when the peer has closed, Stalled after a tick."""
 
     def send(self, buffers: Sequence[bytes | bytearray | memoryview]) -> None:
         """Send all of it, not mixed with what other threads send."""
@@ -75,12 +75,9 @@ class PlainWire:
     def pending(self) -> bool:
         return False
 
-    def receive_into(self, space: memoryview, needed: int) -> int:
+    def receive_into(self, space: memoryview) -> int:
         try:
-            if needed:
-                count = self._socket.recv_into(space[:needed], needed, socket.MSG_WAITALL)
-            else:
-                count = self._socket.recv_into(space)
+            count = self._socket.recv_into(space)
         except BlockingIOError:
             raise Stalled from None
         if count:
@@ -142,7 +139,7 @@ class TlsWire:
         with self._tls_lock:
             return self._socket.fileno() >= 0 and self._socket.pending() > 0
 
-    def receive_into(self, space: memoryview, needed: int) -> int:  # noqa: ARG002 - TLS cannot wait for all of it
+    def receive_into(self, space: memoryview) -> int:
         deadline = time.monotonic() + TICK
         while True:
             try:
