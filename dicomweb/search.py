@@ -22,6 +22,25 @@ from vna.model.query import Element, Level, Match, SearchPage
 OFFERS = (Offer(DICOM_JSON), Offer(JSON), Offer(DICOM_XML, multipart=True))
 MODALITIES_IN_STUDY = "00080061"
 RETRIEVE_URL = "00081190"
+REQUIRED: dict[Level, tuple[tuple[str, str], ...]] = {  # type R of PS3.18 Tables 10.6.3-3 to 10.6.3-5, with the VR
+    Level.STUDY: (
+        ("00080020", "DA"),
+        ("00080030", "TM"),
+        ("00080050", "SH"),
+        ("00080090", "PN"),
+        ("00100010", "PN"),
+        ("00100020", "LO"),
+        ("00100030", "DA"),
+        ("00100040", "CS"),
+        ("00200010", "SH"),
+        ("00201206", "IS"),
+        ("00201208", "IS"),
+    ),
+    Level.SERIES: (("00080060", "CS"), ("00200011", "IS"), ("00201209", "IS")),
+    Level.IMAGE: (("00080016", "UI"), ("00200013", "IS")),
+}
+"""Given without a value where none is known (PS3.4 C.2.2.1.2). ModalitiesInStudy is the exception, see `answer`."""
+
 _UIDS = frozenset({"0020000D", "0020000E", "00080018"})
 _LEVELS = {tag: attribute.level for tag, attribute in BY_TAG.items()} | {c.tag: c.level for c in COMPUTED}
 _OF_ALL_LEVELS = frozenset({"00080054", "00080056", "00080201"})
@@ -66,12 +85,16 @@ def answer(match: Match, level: Level, target: Target, parameters: Parameters, b
 
     Attributes of the levels above are left out where the address already names the study or series (PS3.18 10.6.3.3).
     """
-    above = Level.SERIES if target.series else Level.STUDY if target.study else None
+    above = Level.SERIES if target.series else Level.STUDY if target.study else Level.PATIENT
     asked = parameters.fields | {path[0] for path in parameters.keys} | _UIDS | _OF_ALL_LEVELS
-    kept = {
+    everything = parameters.all_fields or above is Level.PATIENT
+    kept: dict[str, Element] = {
+        tag: {"vr": vr} for one, table in REQUIRED.items() if above < one <= level for tag, vr in table
+    }
+    kept |= {
         tag: element
         for tag, element in match.elements.items()
-        if above is None or parameters.all_fields or tag in asked or _LEVELS.get(tag, level) > above
+        if everything or tag in asked or _LEVELS.get(tag, level) > above
     }
     if not kept.get(MODALITIES_IN_STUDY, {}).get("Value"):
         kept.pop(MODALITIES_IN_STUDY, None)  # a viewer's study list breaks on one that has no value

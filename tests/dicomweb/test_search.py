@@ -1,0 +1,235 @@
+"""QIDO-RS: six addresses, the attributes of the tables, paging, and answers that viewers can live with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lxml import etree
+from pydicom.dataset import Dataset
+
+from dicomweb.native_xml import NAMESPACE
+from dicomweb.service import StudiesService
+from tests.dicomweb.builders import ROOT, SERIES, STUDY, ct
+from tests.dicomweb.client import Web, parts_of
+from tests.dicomweb.conftest import Stow
+from vna.archive.search import Search
+
+BASE = "http://127.0.0.1:8080/dicom-web"
+OTHER = f"{ROOT}.2"
+
+Answer = list[dict[str, Any]]
+
+# PS3.18 Tables 10.6.3-3 to 10.6.3-5, written down apart from the code: what is required, and what is to be there
+# when it is known, as it is of the CT series below.
+STUDY_TABLE = {"00080020", "00080030", "00080050", "00080056", "00080061", "00080090", "00081190", "00100010"} | {
+    *("00100020", "00100030", "00100040", "0020000D", "00200010", "00201206", "00201208")
+}
+SERIES_TABLE = {"00080060", "00081190", "0020000E", "00200011", "00201209"}
+SERIES_KNOWN = {"0008103E", "00400244", "00400245", "00400275"}
+INSTANCE_TABLE = {"00080016", "00080018", "00080056", "00081190", "00200013"}
+INSTANCE_KNOWN = {"00280008", "00280010", "00280011", "00280100"}
+
+
+@pytest.fixture
+def held(stow: Stow) -> list[Dataset]:
+    """Two studies: one of two series (CT with two instances, MR with one), one of one instance."""
+    item = Dataset()
+    item.ScheduledProcedureStepID = "SPS1"
+    series: dict[str, Any] = {
+        "SeriesDescription": "Lung",
+        "PerformedProcedureStepStartDate": "20240301",
+        "PerformedProcedureStepStartTime": "101500",
+        "RequestAttributesSequence": [item],
+    }
+    other: dict[str, Any] = {"StudyInstanceUID": OTHER, "SeriesInstanceUID": f"{OTHER}.1", "StudyDate": "20250607"}
+    datasets = [
+        ct(InstanceNumber=2, frames=2, StudyDescription="Thorax", **series),
+        ct(InstanceNumber=1, frames=2, **series),
+        ct(SeriesInstanceUID=f"{ROOT}.1.2", SeriesNumber=2, Modality="MR"),
+        ct(PatientID="P2", PatientName="Öztürk^Ali", **other),
+    ]
+    assert stow(*datasets).status_code == 200
+    return datasets
+
+
+def find(web: Web, path: str) -> Answer:
+    response = web.get(path)
+    assert response.status_code in (200, 204), response.text
+    found: Answer = response.json() if response.content else []
+    return found
+
+
+def values(found: Answer, tag: str) -> list[Any]:
+    return [one[tag].get("Value", [None])[0] for one in found]
+
+
+@pytest.mark.claim("PS3.18-10.6.1")
+@pytest.mark.parametrize(
+    ("path", "tag", "expected"),
+    [
+        ("studies", "0020000D", {STUDY, OTHER}),
+        (f"studies/{STUDY}/series", "0020000E", {SERIES, f"{ROOT}.1.2"}),
+        ("series", "0020000E", {SERIES, f"{ROOT}.1.2", f"{OTHER}.1"}),
+        (f"studies/{STUDY}/instances", "00080018", {0, 1, 2}),
+        (f"studies/{STUDY}/series/{SERIES}/instances", "00080018", {0, 1}),
+        ("instances", "00080018", {0, 1, 2, 3}),
+    ],
+)
+def test_each_address_gives_its_level(web: Web, held: list[Dataset], path: str, tag: str, expected: set[Any]) -> None:
+    wanted = {held[one].SOPInstanceUID if isinstance(one, int) else one for one in expected}
+    found = values(find(web, path), tag)
+    assert set(found) == wanted
+    assert len(found) == len(wanted)
+
+
+@pytest.mark.claim("PS3.18-10.6.3.3")
+@pytest.mark.parametrize(
+    ("path", "table"),
+    [
+        ("studies", STUDY_TABLE),
+        (f"studies/{STUDY}/series", SERIES_TABLE),
+        (f"studies/{STUDY}/series?Modality=CT", SERIES_TABLE | SERIES_KNOWN),
+        ("series", STUDY_TABLE | SERIES_TABLE),
+        (f"studies/{STUDY}/series/{SERIES}/instances", INSTANCE_TABLE | INSTANCE_KNOWN),
+        ("instances", STUDY_TABLE | SERIES_TABLE | INSTANCE_TABLE),
+    ],
+)
+def test_every_attribute_of_the_tables_is_there(web: Web, held: list[Dataset], path: str, table: set[str]) -> None:
+    found = find(web, path)
+    assert found
+    for one in found:
+        assert table <= set(one)
+        assert list(one) == sorted(one)
+
+
+def test_a_required_attribute_that_is_not_known_is_there_without_a_value(web: Web, stow: Stow) -> None:
+    assert stow(ct(StudyID="", InstanceNumber=None)).status_code == 200
+    (one,) = find(web, "instances")
+    assert one["00100040"] == {"vr": "CS"}
+    assert one["00200010"] == {"vr": "SH"}
+    assert one["00200013"] == {"vr": "IS"}
+
+
+def test_attributes_of_upper_levels_are_left_out_where_the_address_names_them(web: Web, held: list[Dataset]) -> None:
+    (first, _) = find(web, f"studies/{STUDY}/series")
+    assert "00100010" not in first
+    assert first["0020000D"]["Value"] == [STUDY]
+    (first, _) = find(web, f"studies/{STUDY}/series?includefield=PatientName")
+    assert first["00100010"]["Value"] == [{"Alphabetic": str(held[0].PatientName)}]
+    (first, _) = find(web, f"studies/{STUDY}/series?PatientID=P1")
+    assert first["00100020"]["Value"] == ["P1"]
+
+
+def test_retrieve_url_is_the_address_of_what_matched(web: Web, held: list[Dataset]) -> None:
+    assert f"{BASE}/studies/{STUDY}" in values(find(web, "studies"), "00081190")
+    assert f"{BASE}/studies/{STUDY}/series/{SERIES}" in values(find(web, "series"), "00081190")
+    for url in values(find(web, "instances"), "00081190"):
+        assert web.get(url, headers={"Accept": "application/dicom"}).status_code == 200
+
+
+def test_counts_and_modalities_are_those_of_the_study(web: Web, held: list[Dataset]) -> None:
+    (one,) = find(web, f"studies?StudyInstanceUID={STUDY}")
+    assert one["00201206"]["Value"] == [2]
+    assert one["00201208"]["Value"] == [3]
+    assert sorted(one["00080061"]["Value"]) == ["CT", "MR"]
+
+
+def test_modalities_in_study_is_never_without_a_value(web: Web, stow: Stow) -> None:
+    assert stow(ct(Modality="")).status_code == 200
+    (one,) = find(web, "studies?includefield=ModalitiesInStudy")
+    assert one.get("00080061", {"Value": ["left out"]})["Value"]
+
+
+@pytest.mark.parametrize(
+    ("query", "studies"),
+    [
+        ("PatientID=P2", [OTHER]),
+        ("00100020=*2*", [OTHER]),
+        ("PatientName=*%C3%96ZT%C3%9CRK*", [OTHER]),
+        ("PatientName=%2Aali%2A", [OTHER]),
+        ("StudyDate=20250101-20251231", [OTHER]),
+        ("StudyDate=-19991231", []),
+        ("ModalitiesInStudy=MR%2CUS", [STUDY]),
+        ("ModalitiesInStudy=CT%2CMR", [OTHER, STUDY]),
+        (f"StudyInstanceUID={STUDY},{OTHER}", [OTHER, STUDY]),
+        ("StudyDescription=Thorax", [STUDY]),
+        ("AccessionNumber=A1&PatientID=P1", [STUDY]),
+        ("AccessionNumber=*&includefield=00081030%2C00080060%2C00080090%2C00100030&fuzzymatching=true", [OTHER, STUDY]),
+        ("PatientID=nobody", []),
+    ],
+)  # fmt: skip
+def test_matching_is_that_of_the_archive(web: Web, held: list[Dataset], query: str, studies: list[str]) -> None:
+    assert set(values(find(web, f"studies?{query}"), "0020000D")) == set(studies)
+
+
+def test_a_sequence_is_matched_by_path(web: Web, held: list[Dataset]) -> None:
+    found = find(web, "instances?RequestAttributesSequence.ScheduledProcedureStepID=SPS1")
+    assert held[0].SOPInstanceUID in values(found, "00080018")
+    assert find(web, "instances?RequestAttributesSequence.ScheduledProcedureStepID=SPS2") == []
+
+
+@pytest.mark.claim("PS3.18-8.3.4.4")
+def test_pages_join_to_the_whole(web: Web, stow: Stow) -> None:
+    datasets = [ct(InstanceNumber=number) for number in range(1, 12)]
+    assert stow(*datasets).status_code == 200
+    whole = values(find(web, "instances"), "00080018")
+    pages = [values(find(web, f"instances?limit=4&offset={offset}"), "00080018") for offset in (0, 4, 8, 12)]
+    assert [len(page) for page in pages] == [4, 4, 3, 0]
+    assert [one for page in pages for one in page] == whole
+
+
+def test_nothing_found_is_204(web: Web, held: list[Dataset]) -> None:
+    for query in ("PatientID=nobody", "limit=0", "offset=5"):
+        response = web.get(f"studies?{query}")
+        assert (response.status_code, response.content) == (204, b"")
+
+
+def test_answers_come_as_xml_in_parts(web: Web, held: list[Dataset]) -> None:
+    response = web.get("studies", headers={"Accept": 'multipart/related; type="application/dicom+xml"'})
+    parts = parts_of(response)
+    found = {
+        etree.fromstring(body).findtext(f"{{{NAMESPACE}}}DicomAttribute[@tag='0020000D']/{{{NAMESPACE}}}Value")
+        for _, body in parts
+    }
+    assert found == {STUDY, OTHER}
+
+
+def test_what_was_ignored_is_said_in_a_warning(web: Web, held: list[Dataset]) -> None:
+    response = web.get("studies?Foo=1&SOPInstanceUID=1.2&includefield=Rows")
+    assert response.status_code == 200
+    warning = response.headers["warning"]
+    assert warning.startswith(f"299 {BASE}: ")
+    assert "Foo" in warning
+    assert "SOPInstanceUID" in warning
+    assert "Rows" in warning
+    assert "warning" not in web.get("studies?PatientID=P1&includefield=StudyDescription").headers
+    assert "warning" not in web.get("instances").headers
+
+
+def test_an_answer_that_the_archive_cut_says_so(
+    web: Web, held: list[Dataset], service: StudiesService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Search(service.search._database, service.search._policy, "VNA", max_matches=1)
+    monkeypatch.setattr(service.search, "find", small.find)
+    response = web.get("studies")
+    assert len(response.json()) == 1
+    assert "additional results" in response.headers["warning"]
+    assert "warning" not in web.get("studies?limit=1").headers
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [("limit=x", "limit"), ("StudyInstanceUID=x", "StudyInstanceUID"), ("StudyDate=yesterday", "StudyDate"),
+     ("fuzzymatching=perhaps", "fuzzymatching"), ("StudyTime=25", "StudyTime")],
+)  # fmt: skip
+def test_a_malformed_value_is_400_and_names_the_parameter(
+    web: Web, held: list[Dataset], query: str, named: str
+) -> None:
+    response = web.get(f"studies?{query}")
+    assert response.status_code == 400
+    assert named in response.json()["message"]
+
+
+def test_unacceptable_is_406(web: Web, held: list[Dataset]) -> None:
+    assert web.get("studies", headers={"Accept": "image/png"}).status_code == 406
