@@ -57,8 +57,8 @@ def search(database: Database, query: Query, said: Mapping[str, Element], bounds
         skip = 0 if plan.is_exact else query.offset
         with closing(found.matches(query.offset, limit + ours, said)) as each:
             matches = list(islice(each, skip, skip + limit + ours))
-    capped = len(matches) > limit or found.cut
-    return SearchPage(tuple(matches[:limit]), capped, plan.unsupported)
+    cap = f"{limit} matches" if len(matches) > limit else f"{bounds.max_scanned} rows" if found.cut else ""
+    return SearchPage(tuple(matches[:limit]), bool(cap), cap, plan.unsupported)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,8 +126,12 @@ class Empty:
 Condition = Equal | Like | Number | Within | Moment | Name | FuzzyName | Empty
 
 NUMERIC_VRS = frozenset({"DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"})
-WITHOUT_WILDCARDS = frozenset({"AS", "AT", "UI", "UR"})
+WITHOUT_WILDCARDS = frozenset({"AS", "AT", "UI"})
 UNMATCHABLE_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ"})
+
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What databases do not take as text, and no value has: it matches only what was unreadable there too."""
 
 
 def plain(value: Any) -> str:
@@ -152,7 +156,7 @@ def number_of(value: Any) -> float | None:
 
 def condition(vr: str, text: str, *, fuzzy: bool = False) -> Condition | None:
     """What a key's value means; None for a DA, TM or DT that is neither a date or time nor a range of them."""
-    text = text.strip(" \0")
+    text = _NO_TEXT.sub("\ufffd", text.strip(" \0"))
     if vr in _CHECKED:
         span = {"DA": dates.date_span, "TM": dates.time_span, "DT": dates.datetime_span}[vr](text)
         return None if span is None else Within(span, vr)

@@ -68,8 +68,12 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """Matches of one page; `capped` when the archive's own bound ended it before the caller's did."""
+    """Matches of one page; `capped` when the archive's own bound ended it before the caller's did, `cap` names that.
+
+    `unsupported` are tags that were asked and are not known at the level: keys among them narrowed nothing.
+    """
 
     matches: tuple[Match, ...] = field(default=())
     capped: bool = False
+    cap: str = ""
     unsupported: frozenset[str] = frozenset()

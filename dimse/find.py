@@ -1,0 +1,165 @@
+"""C-FIND as provider: Patient Root, Study Root and Patient/Study Only (PS3.4 C.4.1, PS3.7 9.1.2)."""
+
+import logging
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any, Final
+
+from pydicom import Dataset
+from pynetdicom import evt
+from pynetdicom.dimse_primitives import C_FIND
+from pynetdicom.dsutils import decode, encode
+from pynetdicom.presentation import PresentationContext
+
+from dimse.answers import Answers
+from dimse.extended import negotiated
+from dimse.identifiers import Request, read_request
+from dimse.models import MODELS
+from vna.archive.search import Search
+from vna.model.access import Actor
+from vna.model.errors import BadRequest, NotAuthorized, OutOfResources, TooLarge, VnaError
+from vna.model.query import SearchPage
+
+log = logging.getLogger(__name__)
+
+SUCCESS: Final = 0x0000
+CANCEL: Final = 0xFE00
+PENDING: Final = 0xFF00
+PENDING_WITH_UNSUPPORTED_KEYS: Final = 0xFF01
+OUT_OF_RESOURCES: Final = 0xA700
+DOES_NOT_MATCH_SOP_CLASS: Final = 0xA900
+UNABLE_TO_PROCESS: Final = 0xC001
+
+FIND_STATUS: Final[dict[type[VnaError], int]] = {  # PS3.4 Table C.4-1; for NotAuthorized PS3.7 C.5
+    BadRequest: DOES_NOT_MATCH_SOP_CLASS,
+    NotAuthorized: 0x0124,
+    OutOfResources: OUT_OF_RESOURCES,
+    TooLarge: OUT_OF_RESOURCES,
+}
+"""Every other error is UNABLE_TO_PROCESS."""
+
+Response = tuple[Dataset, Dataset | None]
+"""Status, with a comment where there is one, and the identifier of a match."""
+
+ActorOf = Callable[[Any], Actor]
+_Read = Callable[[], Dataset]
+_IsCancelled = Callable[[], bool]
+
+_LONGEST_COMMENT = 64
+
+
+def actor_of_association(assoc: Any) -> Actor:
+    """Who the upper layer found the peer to be when it was admitted."""
+    actor = getattr(assoc, "actor", None)
+    if not isinstance(actor, Actor):
+        raise NotAuthorized("the calling application entity is not known", authenticated=False)
+    return actor
+
+
+class FindProvider:
+    """Answers C-FIND requests; `ae_title` is ours, which answers name as the place to retrieve from."""
+
+    def __init__(self, search: Search, ae_title: str, actor_of: ActorOf = actor_of_association) -> None:
+        self._search = search
+        self._ae_title = ae_title
+        self._actor_of = actor_of
+
+    def handle(self, event: evt.Event) -> Iterator[Response]:
+        """A handler for pynetdicom's EVT_C_FIND."""
+        return self._responses(
+            event.assoc, str(event.context.abstract_syntax), lambda: event.identifier, lambda: event.is_cancelled
+        )
+
+    def serve(self, assoc: Any, message: C_FIND, context: PresentationContext) -> None:
+        """A service of our upper layer: one request to its last response."""
+        syntax = context.transfer_syntax[0]
+        coding = syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated
+
+        def read() -> Dataset:
+            return decode(message.Identifier or BytesIO(), *coding)
+
+        def is_cancelled() -> bool:
+            return bool(assoc.is_cancelled(message.MessageID))
+
+        for status, identifier in self._responses(assoc, str(context.abstract_syntax), read, is_cancelled):
+            if not assoc.is_established:
+                return
+            response = _response(message, status)
+            if identifier is not None:
+                response.Identifier = BytesIO(encode(identifier, *coding) or b"")
+            assoc.dimse.send_msg(response, context.context_id)
+
+    def _responses(self, assoc: Any, sop_class_uid: str, read: _Read, is_cancelled: _IsCancelled) -> Iterator[Response]:
+        fields = {"peer_ae": assoc.requestor.ae_title}
+        try:
+            request, page = self._found(assoc, sop_class_uid, read)
+            yield from _answered(Answers(request, self._ae_title), page, is_cancelled, fields)
+        except VnaError as exc:
+            log.info("C-FIND refused", extra={**fields, "reason": str(exc)})
+            yield _status(_status_of(exc), str(exc)), None
+        except Exception:
+            log.exception("C-FIND failed", extra=fields)
+            yield _status(UNABLE_TO_PROCESS, "the archive could not process the query"), None
+
+    def _found(self, assoc: Any, sop_class_uid: str, read: _Read) -> tuple[Request, SearchPage]:
+        actor = self._actor_of(assoc)
+        try:
+            request = read_request(read(), MODELS[sop_class_uid], negotiated(assoc, sop_class_uid))
+        except VnaError:
+            raise
+        except Exception as exc:
+            raise BadRequest("the identifier cannot be read") from exc
+        return request, self._search.find(actor, request.query)
+
+
+def find_handler(
+    search: Search, ae_title: str, actor_of: ActorOf = actor_of_association
+) -> Callable[[evt.Event], Iterator[Response]]:
+    """A handler for pynetdicom's EVT_C_FIND."""
+    return FindProvider(search, ae_title, actor_of).handle
+
+
+def find_service(
+    search: Search, ae_title: str, actor_of: ActorOf = actor_of_association
+) -> Callable[[Any, Any, PresentationContext], None]:
+    """A service for the profile of our upper layer, for each of `dimse.models.FIND_CLASSES`."""
+    return FindProvider(search, ae_title, actor_of).serve
+
+
+def _answered(
+    answers: Answers, page: SearchPage, is_cancelled: _IsCancelled, fields: dict[str, str]
+) -> Iterator[Response]:
+    pending = _status(PENDING_WITH_UNSUPPORTED_KEYS if page.unsupported else PENDING)
+    for sent, match in enumerate(page.matches):
+        if is_cancelled():
+            log.info("C-FIND cancelled", extra={**fields, "answers": sent})
+            yield _status(CANCEL), None
+            return
+        yield pending, answers.dataset(match)
+    log.info("C-FIND answered", extra={**fields, "answers": len(page.matches), "capped": page.capped})
+    if page.capped:
+        yield _status(OUT_OF_RESOURCES, f"stopped at the limit of {page.cap}"), None
+    else:
+        yield _status(SUCCESS), None
+
+
+def _status_of(error: VnaError) -> int:
+    return next((status for kind, status in FIND_STATUS.items() if isinstance(error, kind)), UNABLE_TO_PROCESS)
+
+
+def _status(status: int, comment: str = "") -> Dataset:
+    ds = Dataset()
+    ds.Status = status
+    if comment:
+        ds.ErrorComment = comment.encode("ascii", "replace").decode()[:_LONGEST_COMMENT]
+    return ds
+
+
+def _response(request: C_FIND, status: Dataset) -> C_FIND:
+    response = C_FIND()
+    response.MessageIDBeingRespondedTo = request.MessageID
+    response.AffectedSOPClassUID = request.AffectedSOPClassUID
+    response.Status = status.Status
+    if "ErrorComment" in status:
+        response.ErrorComment = status.ErrorComment
+    return response
