@@ -1,0 +1,65 @@
+"""C-STORE as provider: what the upper layer receives goes into the archive (PS3.4 B.2, PS3.7 9.1.1)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+
+from dimse.callers import actor_of, address_of
+from dimse.status import PROCESSING_FAILURE, STORE_STATUS, SUCCESS, comment_of, status_of
+from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand
+from storage.spool import Incoming
+from vna.archive.store import Store
+from vna.model.errors import BadRequest, VnaError
+from vna.model.identifiers import is_uid
+from vna.model.instances import Arrival, Door
+
+if TYPE_CHECKING:
+    from dimse.upper_layer.association import LeanAssociation
+
+log = logging.getLogger(__name__)
+
+
+class ArchiveStore:
+    """The upper layer's StoreHandler over the archive's one way in."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(self, assoc: LeanAssociation, command: StoreCommand) -> Sink:
+        """A spool for the data set, when the command makes sense and the policy allows it."""
+        if not is_uid(command.sop_instance_uid):
+            raise BadRequest("Affected SOP Instance UID is not a UID")
+        return self._store.open(actor_of(assoc), arrival_of(assoc, command))
+
+    def complete(self, assoc: LeanAssociation, command: StoreCommand, sink: Sink) -> StoreAnswer:
+        """Success means that the instance is durable and indexed, or was already; the archive logs what it refuses."""
+        try:
+            self._store.accept(cast("Incoming", sink), actor_of(assoc), arrival_of(assoc, command))
+        except VnaError as error:
+            return _refusal(error)
+        return StoreAnswer(SUCCESS)
+
+    def refuse(self, assoc: LeanAssociation, command: StoreCommand, error: BaseException) -> StoreAnswer:
+        """Of what ended before the archive saw it whole; what is no VnaError has been logged by the upper layer."""
+        if isinstance(error, VnaError):
+            uid = command.sop_instance_uid if is_uid(command.sop_instance_uid) else ""
+            fields = {"peer_ae": assoc.requestor.ae_title, "sop_instance_uid": uid, "reason": str(error)}
+            log.warning("store refused", extra=fields)
+        return _refusal(error)
+
+
+def _refusal(error: BaseException) -> StoreAnswer:
+    return StoreAnswer(status_of(error, STORE_STATUS, PROCESSING_FAILURE), comment_of(error))
+
+
+def arrival_of(assoc: LeanAssociation, command: StoreCommand) -> Arrival:
+    """What association and command say of an instance beside its bytes."""
+    return Arrival(
+        Door.C_STORE,
+        calling_ae=assoc.requestor.ae_title.strip(),
+        address=address_of(assoc),
+        sop_class_uid=command.sop_class_uid,
+        sop_instance_uid=command.sop_instance_uid,
+        transfer_syntax_uid=command.transfer_syntax_uid,
+    )
