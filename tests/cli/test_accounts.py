@@ -1,0 +1,81 @@
+"""`vna ae`, `vna user`, `vna token`, `vna settings`: what they change and show."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Done, Vna
+from vna.app import build
+from vna.model.access import Action, ActorKind, Coercion, Peer
+from vna.settings import load
+
+
+def _add_user(vna: Vna, monkeypatch: pytest.MonkeyPatch, *args: str, password: str = "a long secret") -> Done:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(password + "\n"))
+    return vna("user", "add", "ayse", "--password-stdin", *args)
+
+
+def test_an_ae_title_is_added_listed_and_forgotten(vna: Vna, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text('[set]\nInstitutionName = "X"\n')
+    added = vna("ae", "add", "PACS", "--host", "10.0.0.5", "--port", "104", "--facility", "34001", "--rights", "store",
+                "--coerce", "rules.toml")  # fmt: skip
+    assert (added.code, added.out) == (0, "PACS is known\n")
+    archive = build(load().settings)
+    rules = Coercion(set=(("InstitutionName", "X"),))
+    assert archive.peers.get("PACS") == Peer("PACS", "10.0.0.5", 104, "34001", frozenset({Action.STORE}), rules)
+    archive.close()
+    (row,) = json.loads(vna("ae", "list", "--format", "json").out)
+    assert (row["ae_title"], row["port"], row["rights"]) == ("PACS", "104", "store")
+    assert "10.0.0.5" in vna("ae", "list").out
+    assert vna("ae", "remove", "PACS").code == 0
+    assert json.loads(vna("ae", "list", "--format", "json").out) == []
+
+
+def test_a_user_logs_in_with_the_password_that_was_given(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _add_user(vna, monkeypatch, "--rights", "query,retrieve").code == 0
+    archive = build(load().settings)
+    actor = archive.accounts.authenticate_basic("ayse", "a long secret", "")
+    archive.close()
+    assert actor.rights == {Action.QUERY, Action.RETRIEVE}
+    (row,) = json.loads(vna("user", "list", "--format", "json").out)
+    assert (row["name"], row["rights"]) == ("ayse", "query,retrieve")
+    assert vna("user", "remove", "ayse").code == 0
+    assert json.loads(vna("user", "list", "--format", "json").out) == []
+
+
+def test_a_short_password_is_refused(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = _add_user(vna, monkeypatch, password="short")
+    assert (done.code, done.err) == (1, "vna: a password has at least 8 characters\n")
+
+
+def test_a_token_is_printed_once_and_works_until_it_is_removed(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    _add_user(vna, monkeypatch)
+    secret = vna("token", "add", "ayse", "--expires", "30d", "--rights", "query", "--description", "viewer").out.strip()
+    archive = build(load().settings)
+    actor = archive.accounts.authenticate_token(secret, "")
+    archive.close()
+    assert (actor.kind, actor.rights) == (ActorKind.TOKEN, frozenset({Action.QUERY}))
+    listed = vna("token", "list", "--format", "json").out
+    assert secret not in listed
+    (row,) = json.loads(listed)
+    assert (row["user"], row["description"]) == ("ayse", "viewer")
+    assert vna("token", "remove", row["token_id"]).code == 0
+    assert json.loads(vna("token", "list", "--format", "json").out) == []
+
+
+def test_settings_are_shown_with_their_source_and_without_secrets(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VNA_STORAGE__SECRET_KEY", "hush")
+    monkeypatch.setenv("VNA_NONSENSE", "1")
+    shown = vna("settings", "--format", "json")
+    values = json.loads(shown.out)
+    assert values["VNA_STORAGE__SECRET_KEY"] == {"value": "********", "source": "environment"}
+    assert values["VNA_HTTP__PORT"] == {"value": "8080", "source": "default"}
+    assert shown.err == "vna: VNA_NONSENSE is in the environment and is no setting: it is ignored\n"
+    table = vna("settings").out
+    assert "hush" not in table
+    assert "VNA_DIMSE__AE_TITLE" in table

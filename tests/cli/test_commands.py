@@ -1,0 +1,118 @@
+"""Every command: help with an example, exit codes, errors in one line of plain words."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Vna
+from vna.cli import session
+
+COMMANDS = (
+    "serve", "import", "send", "verify", "reindex", "migrate", "settings", "demo",
+    "ae add", "ae list", "ae remove", "user add", "user list", "user remove", "token add", "token list", "token remove",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["", "ae", "user", "token", *COMMANDS])
+def test_every_command_has_help_with_an_example(vna: Vna, command: str) -> None:
+    done = vna(*command.split(), "--help")
+    assert done.code == 0
+    assert done.out.startswith(f"Usage: vna {command}".rstrip())
+    assert "\n  Example" in done.out
+    assert f"vna {command}".rstrip() in done.out.partition("\n  Example")[2]
+
+
+def test_the_help_lists_every_command(vna: Vna) -> None:
+    listed = vna("--help").out.partition("Commands:")[2]
+    assert {line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line.strip()} >= {
+        command.split()[0] for command in COMMANDS
+    }
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("import",), "Missing argument 'PATH...'; see vna import --help"),
+        (("nonsense",), "No such command 'nonsense'; see vna --help"),
+        (("verify", "--fast"), "No such option: --fast; see vna verify --help"),
+        (("send", "x"), "Missing option '--to'; see vna send --help"),
+        (("ae", "add", "X", "--port", "ten"), "Invalid value for '--port'"),
+    ],
+)
+def test_a_command_written_wrongly_ends_with_2_and_one_line(vna: Vna, args: tuple[str, ...], words: str) -> None:
+    done = vna(*args)
+    assert done.code == 2
+    assert done.err.startswith(f"vna: {words}")
+    assert done.err.count("\n") == 1
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("import", "/nowhere/at/all"), "/nowhere/at/all is no file and no folder"),
+        (("ae", "add", "X" * 17), "an AE title is 1 to 16 printable ASCII characters"),
+        (("ae", "add", "X", "--port", "104"), "a C-MOVE destination needs both --host and --port"),
+        (("ae", "add", "X", "--rights", "store,fly"), "fly is no right: use echo, store, query, retrieve, admin"),
+        (("ae", "remove", "X"), "no AE title X is known"),
+        (("ae", "add", "X", "--coerce", "nowhere.toml"), "nowhere.toml cannot be read: No such file or directory"),
+        (("user", "remove", "x"), "no user x"),
+        (("token", "add", "x"), "no user x"),
+        (("token", "add", "x", "--expires", "soon"), "soon is no time span: write 30d, 12h, 45m or never"),
+        (("send", ".", "--to", "PACS"), "PACS is no destination: write AET@HOST:PORT"),
+        (("send", ".", "--to", "PACS@127.0.0.1:1"), "no connection to PACS@127.0.0.1:1: Connection refused"),
+        (("--config", "nowhere.toml", "settings"), "nowhere.toml cannot be read: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_1_and_one_line(vna: Vna, args: tuple[str, ...], words: str) -> None:
+    done = vna(*args)
+    assert done.code == 1
+    assert done.err.startswith(f"vna: {words}")
+    assert done.err.count("\n") == 1
+
+
+def test_a_wrong_setting_ends_every_command_with_one_line(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VNA_HTTP__HOST", "0.0.0.0")
+    for command in ("serve", "verify", "settings"):
+        done = vna(command)
+        assert done.code == 1
+        assert "set VNA_SECURITY__MODE=enforced" in done.err
+        assert done.err.count("\n") == 1
+
+
+def test_an_index_that_does_not_answer_ends_with_one_line(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VNA_DATABASE__URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    done = vna("verify")
+    assert (done.code, done.err) == (1, "vna: the index does not answer\n")
+
+
+def test_a_fault_of_ours_is_one_line_without_a_traceback(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_self: session.Session) -> None:
+        raise KeyError("Gizli^Hasta")
+
+    monkeypatch.setattr(session.Session, "loaded", broken)
+    done = vna("settings")
+    assert done.code == 1
+    assert done.err == "vna: an error inside vna (KeyError); VNA_LOG__LEVEL=debug shows where\n"
+
+
+def test_the_version_is_said(vna: Vna) -> None:
+    done = vna("--version")
+    assert done.code == 0
+    assert done.out.startswith("vna ")
+
+
+def test_python_m_runs_the_same_commands(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vna.cli", "nonsense"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "vna: No such command 'nonsense'; see vna --help\n"
