@@ -2,11 +2,13 @@
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -15,6 +17,9 @@ from vna.model.errors import OutOfResources, Unavailable
 
 Connection = sa.Connection
 """What a transaction hands out; rooms above storage pass it on and never look inside."""
+
+DRIVER_INTEGRITY_ERRORS = (sqlite3.IntegrityError, psycopg.IntegrityError)
+"""What statements that go past SQLAlchemy raise."""
 
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -37,9 +42,10 @@ class Database:
         self.url: URL = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
-        self._snapshots = (
-            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
-        )
+        isolated = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._snapshots = self.engine.execution_options(**isolated)
+        alone = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._glances = self.engine.execution_options(**alone)
 
     def _sqlite(self) -> sa.Engine:
         database = self.url.database or ""
@@ -72,23 +78,40 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection for reading, in one snapshot."""
-        with translated(), self._snapshots.connect() as connection:
+        with self._translated(), self._snapshots.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
 
     @contextmanager
+    def glance(self) -> Iterator[sa.Connection]:
+        """A connection for one reading statement: without the cost of a transaction around it."""
+        with self._translated(), self._glances.connect() as connection:
+            yield connection
+
+    @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """A connection for writing: commits at the end, durable when it returns, or leaves nothing."""
-        with translated():
+        with self._translated():
             if self.is_sqlite:
-                with self._writer_lock(), self.engine.connect() as connection:
+                with self.engine.connect() as connection, self._writer_lock():
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                     yield connection
                     connection.commit()
             else:
                 with self.engine.begin() as connection:
                     yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """`translated`; after an outage connections that broke unnoticed are let go, so that it is over at once."""
+        try:
+            with translated():
+                yield
+        except Unavailable:
+            if not self.is_sqlite:
+                self.engine.dispose()
+            raise
 
     @contextmanager
     def _writer_lock(self) -> Iterator[None]:
@@ -109,12 +132,12 @@ def translated() -> Iterator[None]:
     """Foreign errors of the index become ours, by meaning."""
     try:
         yield
-    except sa.exc.OperationalError as exc:
-        text = str(exc.orig).lower()
-        if "full" in text or "no space" in text:
+    except (sa.exc.OperationalError, sqlite3.OperationalError, psycopg.OperationalError) as exc:
+        text = str(exc).lower()
+        if "is full" in text or "no space" in text:
             raise OutOfResources("the index has no space left") from exc
         raise Unavailable("the index does not answer") from exc
-    except sa.exc.InterfaceError as exc:
+    except (sa.exc.InterfaceError, sqlite3.InterfaceError, psycopg.InterfaceError) as exc:
         raise Unavailable("the index does not answer") from exc
     except sa.exc.TimeoutError as exc:
         raise Unavailable("the index has no free connection") from exc

@@ -7,6 +7,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.index.engine import DRIVER_INTEGRITY_ERRORS
 from storage.index.prepared import Prepared, bindings
 from storage.index.schema import coercions, conflicts, instances, patients, series, studies, superseded
 from vna.model.identifiers import PatientKey
@@ -146,7 +147,7 @@ class InstanceWriter:
             inserted = _INSERT_INSTANCE[connection.dialect.name].run(
                 connection, series_fk=places.series_fk, **new.instance
             )
-        except sa.exc.IntegrityError as exc:
+        except DRIVER_INTEGRITY_ERRORS as exc:
             self._known.clear()
             raise Raced from exc
         if inserted.rowcount == 0:
@@ -182,7 +183,7 @@ class InstanceWriter:
         patient_fk, study_fk, conflict, new_study = self._study(connection, new)
         dialect = connection.dialect.name
         inserted = _INSERT_SERIES[dialect].run(connection, study_fk=study_fk, **new.series).rowcount
-        series_fk = _FIND_SERIES.run(connection, study=study_fk, uid=new.series_instance_uid).scalar_one()
+        series_fk = _FIND_SERIES.run(connection, study=study_fk, uid=new.series_instance_uid).fetchone()[0]
         if inserted and not new_study:
             _fill(connection, studies, study_fk, new.study)
             if not conflict:
@@ -191,18 +192,19 @@ class InstanceWriter:
 
     def _study(self, connection: sa.Connection, new: NewInstance) -> tuple[int, int, bool, bool]:
         dialect, key = connection.dialect.name, new.patient_key
-        found = _FIND_STUDY.run(connection, uid=new.study_instance_uid).one_or_none()
+        found = _found(_FIND_STUDY.run(connection, uid=new.study_instance_uid).fetchone())
         if found is None:
             _INSERT_PATIENT[dialect].run(connection, **new.patient)
-            patient_fk = _FIND_PATIENT.run(connection, key_id=key.patient_id, key_issuer=key.issuer).scalar_one()
+            patient_fk = _FIND_PATIENT.run(connection, key_id=key.patient_id, key_issuer=key.issuer).fetchone()[0]
             inserted = _INSERT_STUDY[dialect].run(connection, patient_fk=patient_fk, **new.study)
-            found = _FIND_STUDY.run(connection, uid=new.study_instance_uid).one()
+            found = _found(_FIND_STUDY.run(connection, uid=new.study_instance_uid).fetchone())
+            assert found is not None
             if inserted.rowcount:
-                return patient_fk, found.id, False, True
+                return patient_fk, found.key, False, True
             if found.patient_fk != patient_fk:
                 raise Raced
         conflict = (found.patient_id, found.issuer) != (key.patient_id, key.issuer)
-        return found.patient_fk, found.id, conflict, False
+        return found.patient_fk, found.key, conflict, False
 
     def _list_conflict(self, connection: sa.Connection, new: NewInstance) -> None:
         _INSERT_CONFLICT[connection.dialect.name].run(
@@ -214,6 +216,20 @@ class InstanceWriter:
             source_ae=new.instance["source_ae"],
             at=new.received_at,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Study:
+    """A study's row, and who it is filed under."""
+
+    key: int
+    patient_fk: int
+    patient_id: str
+    issuer: str
+
+
+def _found(row: tuple[Any, ...] | None) -> _Study | None:
+    return _Study(*row) if row is not None else None
 
 
 @dataclass(frozen=True, slots=True)

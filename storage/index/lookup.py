@@ -81,8 +81,8 @@ _CONTENT = Prepared(
 
 def content(connection: sa.Connection, sop_instance_uid: str) -> Content | None:
     """What is held under a SOP Instance UID."""
-    row = _CONTENT.run(connection, uid=sop_instance_uid).one_or_none()
-    return Content(*tuple(row)) if row is not None else None
+    row = _CONTENT.run(connection, uid=sop_instance_uid).fetchone()
+    return Content(*row) if row is not None else None
 
 
 def select(connection: sa.Connection, selection: Selection) -> Iterator[Held]:

@@ -11,8 +11,7 @@ _Compiled = tuple[str, tuple[str, ...] | None, dict[str, Any]]
 
 
 class Prepared:
-    """A Core statement whose text is compiled once per dialect; its bind parameters are all given by name at each
-    run."""
+    """A Core statement whose text is compiled once per dialect; every run gives all its bind parameters by name."""
 
     __slots__ = ("_compiled", "_statement")
 
@@ -20,8 +19,11 @@ class Prepared:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
-    def run(self, connection: sa.Connection, **values: Any) -> sa.CursorResult[Any]:
-        """Execute with these values and no others."""
+    def run(self, connection: sa.Connection, **values: Any) -> Any:
+        """Execute with these values and no others, by the driver itself; the answer is the driver's cursor.
+
+        Errors are the driver's too: `storage.index.engine.translated` knows them.
+        """
         dialect = connection.dialect
         found = self._compiled.get(dialect.name)
         if found is None:
@@ -30,9 +32,8 @@ class Prepared:
         text, order, constants = found
         if constants:
             values |= constants
-        if order is None:
-            return connection.exec_driver_sql(text, values)
-        return connection.exec_driver_sql(text, tuple([values[name] for name in order]))
+        driver: Any = connection.connection.driver_connection
+        return driver.execute(text, values if order is None else [values[name] for name in order])
 
     def _compile(self, dialect: sa.Dialect) -> _Compiled:
         compiled = self._statement.compile(dialect=dialect)

@@ -45,6 +45,4 @@ def keep_event(connection: sa.Connection, past: Event) -> None:
 def continue_after(connection: sa.Connection, event_id: int) -> None:
     """The next event gets a greater id than any that was journaled. SQLite sees to that by itself."""
     if connection.dialect.name == "postgresql":
-        connection.execute(
-            sa.select(sa.func.setval(sa.func.pg_get_serial_sequence("events", "id"), max(event_id, 1)))
-        )
+        connection.execute(sa.select(sa.func.setval(sa.func.pg_get_serial_sequence("events", "id"), max(event_id, 1))))

@@ -282,7 +282,7 @@ class Store:
         )
 
     def _held(self, sop_instance_uid: str) -> lookup.Content | None:
-        with self._database.read() as connection:
+        with self._database.glance() as connection:
             return lookup.content(connection, sop_instance_uid)
 
     def _is_same(self, held: lookup.Content, incoming: Incoming, found: _Read) -> bool:

@@ -1,0 +1,1 @@
+"""Measurements against real peers, in turn, in one run: `make bench`."""

@@ -1,0 +1,91 @@
+"""`make bench`: stores per second, the archive and its peers in turn; medians of ratios with their spread.
+
+    make bench ARGS="--rounds 5 --count 400"
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
+from benchmarks.objects import ct_images, small_objects
+
+Contestant = Callable[[], AbstractContextManager[Peer]]
+
+_NAGLE = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
+
+
+def send(peer: Peer, groups: list[list[Path]], env: dict[str, str]) -> float:
+    """Instances per second over as many associations as there are groups; every one has to be answered with success."""
+    count = sum(len(group) for group in groups)
+    started = time.perf_counter()
+    clients = [
+        subprocess.Popen(
+            ["/usr/bin/storescu", "127.0.0.1", str(peer.port), *map(str, group)],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for group in groups
+    ]
+    for client in clients:
+        said, _ = client.communicate(timeout=600)
+        if client.returncode or b"E:" in said or b"W:" in said:
+            raise SystemExit(f"{peer.name}: storescu failed: {said[-500:]!r}")
+    return count / (time.perf_counter() - started)
+
+
+def measure(contestants: list[Contestant], groups: list[list[Path]], env: dict[str, str], rounds: int) -> None:
+    """Each contestant starts empty each time; they take turns."""
+    rates: dict[str, list[float]] = defaultdict(list)
+    for number in range(rounds):
+        order = contestants[number % len(contestants) :] + contestants[: number % len(contestants)]
+        for contestant in order:
+            with contestant() as peer:
+                rates[peer.name].append(send(peer, groups, env))
+    for name, values in rates.items():
+        print(f"    {name:20s} {_spread(values)} per second")
+    ours = rates["vna"]
+    for name, values in rates.items():
+        if name != "vna":
+            ratios = [mine / theirs for mine, theirs in zip(ours, values, strict=True)]
+            print(f"    vna / {name:14s} {_spread(ratios, '{:.2f}')}", flush=True)
+
+
+def _spread(values: list[float], form: str = "{:.0f}") -> str:
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{form.format(middle)} ({form.format(low)} to {form.format(high)})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=400, help="CT images (default 400)")
+    parser.add_argument("--small", type=int, default=200, help="8 KB objects (default 200)")
+    parser.add_argument("--quick", action="store_true", help="without PostgreSQL and storescp")
+    options = parser.parse_args()
+    peers: list[Contestant] = [vna, orthanc]
+    if not options.quick:
+        peers += [storescp, vna_on_postgresql]
+    print(f"{os.cpu_count()} cores, {options.rounds} rounds in turn; median (lowest to highest)")
+    with folder() as path:
+        images = ct_images(path, options.count)
+        documents = small_objects(path, options.small)
+        everything = [file for group in images for file in group]
+        print(f"C-STORE, {options.count} CT images of 512 KB, one association, TCP_NODELAY=1")
+        measure(peers, [everything], NO_DELAY, options.rounds)
+        print(f"C-STORE, {options.count} CT images of 512 KB, four associations, TCP_NODELAY=1")
+        measure(peers, images, NO_DELAY, options.rounds)
+        print(f"C-STORE, {options.small} objects of 8 KB, one association, unmodified client (Nagle on)")
+        measure([vna, orthanc], [documents], _NAGLE, options.rounds)
+
+
+main()

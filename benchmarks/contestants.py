@@ -1,0 +1,129 @@
+"""Who takes part: the archive on either pair of stores, Orthanc on its defaults, and storescp that merely receives."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.peers.postgres import PostgresServer
+from tests.peers.processes import answers, free_port, wait_for
+
+NO_DELAY = {**os.environ, "TCP_NODELAY": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Something that listens for associations."""
+
+    name: str
+    port: int
+    pids: tuple[int, ...]
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Beside the checkout, not in /tmp: that may be memory, where syncing costs nothing."""
+    path = Path(tempfile.mkdtemp(prefix=".bench-", dir=Path(__file__).parent.parent))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _process(argv: list[str], log: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=log.parent)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def vna(name: str = "vna", **settings: str) -> Iterator[Peer]:
+    """`vna serve` on its defaults (SQLite and a folder), or as told."""
+    with folder() as path:
+        log = path / "log"
+        env = {
+            **NO_DELAY,
+            "VNA_DATA_DIR": str(path / "data"),
+            "VNA_HTTP__PORT": "0",
+            "VNA_HTTP__WORKERS": "1",
+            "VNA_DIMSE__PORT": "0",
+            "VNA_STORAGE__MIN_FREE": "0",
+            "VNA_LOG__LEVEL": "warning",
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+            **settings,
+        }
+        if "VNA_DATABASE__URL" in settings:
+            subprocess.run([sys.executable, "-m", "vna.cli", "migrate"], env=env, check=True, stdout=subprocess.DEVNULL)
+        with _process([sys.executable, "-m", "vna.cli", "serve"], log, env) as process:
+            wait_for(lambda: "data  " in log.read_text(), what="vna", timeout=60)
+            found = re.search(r"DICOM +\S+:(\d+)", log.read_text())
+            assert found is not None
+            time.sleep(2)
+            yield Peer(name, int(found[1]), (process.pid,))
+
+
+@contextmanager
+def vna_on_postgresql() -> Iterator[Peer]:
+    """The same with the index in PostgreSQL, durable as it comes (fsync and synchronous_commit on)."""
+    with tempfile.TemporaryDirectory(prefix="vna-bench-pg-", ignore_cleanup_errors=True) as directory:
+        server = PostgresServer(Path(directory), settings=())
+        server.start()
+        try:
+            with vna("vna on PostgreSQL", VNA_DATABASE__URL=server.new_database()) as peer:
+                yield peer
+        finally:
+            server.stop()
+
+
+@contextmanager
+def orthanc() -> Iterator[Peer]:
+    """Orthanc on its defaults, ports and folder aside."""
+    with folder() as path:
+        port = free_port()
+        configuration = {
+            "Name": "bench",
+            "StorageDirectory": str(path / "db"),
+            "IndexDirectory": str(path / "db"),
+            "HttpPort": free_port(),
+            "DicomPort": port,
+            "DicomAlwaysAllowStore": True,
+            "RemoteAccessAllowed": False,
+        }
+        (path / "orthanc.json").write_text(json.dumps(configuration))
+        with _process(["/usr/sbin/Orthanc", str(path / "orthanc.json")], path / "log", NO_DELAY) as process:
+            wait_for(lambda: answers(port), what="Orthanc", timeout=60)
+            time.sleep(1)
+            yield Peer("Orthanc", port, (process.pid,))
+
+
+@contextmanager
+def storescp() -> Iterator[Peer]:
+    """dcmtk's storescp +B: receives and writes, no index, no sync. The limit."""
+    with folder() as path:
+        port = free_port()
+        argv = ["/usr/bin/storescp", "--fork", "+B", "+xa", "-od", str(path), str(port)]
+        with _process(argv, path.parent / f"{path.name}.log", NO_DELAY) as process:
+            wait_for(lambda: answers(port), what="storescp", timeout=30)
+            yield Peer("storescp +B", port, (process.pid,))
+    (path.parent / f"{path.name}.log").unlink(missing_ok=True)
