@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _IMPLICIT = frozenset({IMPLICIT_LITTLE, "1.2.840.113619.5.2"})  # the second is GE's, Big Endian in its pixel data only
-_VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (*range(100, 109), *range(114, 117)))
+_VIDEO = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 """Transfer syntaxes whose fragments are one stream: MPEG-2, MPEG-4 AVC, HEVC, each also as `...1` for fragmentable."""
 
 _NUMBER_OF_FRAMES = "00280008"

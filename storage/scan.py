@@ -131,6 +131,7 @@ class Reader:
         self.pixels: Pixels | None = None
         self._begin = 0
         self._base, self._bytes = 0, b""
+        self._looked_for_padding = False
         self._stepped_over = 0
         self._count = 0
         self._unsure: list[tuple[Level, int, bytes]] = []
@@ -144,8 +145,8 @@ class Reader:
         except RecursionError:
             raise CannotUnderstand("sequences are nested too deep") from None
         for level, tag, raw in self._unsure:
-            if level.representation():
-                self._keep(level, tag, 0, decode_value(level.order.name("SS"), raw, level.codecs))
+            name = level.order.name("SS" if level.representation() else "US")
+            self._keep(level, tag, 0, decode_value(name, raw, level.codecs))
         while root.elements and (key := next(iter(root.elements))) < "00030000":
             del root.elements[key]  # command and file meta elements have no place in a data set (PS3.10 7.1)
         return root.elements
@@ -253,8 +254,7 @@ class Reader:
         return self._bytes, self._base
 
     def _uncommon(self, level: Level, tag: int, vr: bytes, length: int, at: int) -> int:
-        """An Explicit VR element with four bytes of length, an unknown VR, or no VR at all, as some writers leave it
-        out."""
+        """An Explicit VR element with four bytes of length, of an unknown VR, or of none, as some writers do it."""
         start = at + 8
         if tag in _DELIMITERS or not (b"AA" <= vr <= b"ZZ"):
             (length,) = level.order.length(self.buf, at + 4)
@@ -269,8 +269,7 @@ class Reader:
         return self._value(level, tag, LONG_VRS.get(vr, "UN"), at, start + 4, length)
 
     def _long_form(self, level: Level, tag: int, at: int) -> bool:
-        """Whether an element of an unknown VR makes sense with four bytes of length, as PS3.5 7.1.2 has it for new
-        VRs."""
+        """Whether an element of an unknown VR makes sense with the four bytes of length of new VRs (PS3.5 7.1.2)."""
         if at + 12 > level.end:
             return False
         (length,) = level.order.length(self.buf, at + 8)
@@ -287,9 +286,10 @@ class Reader:
         """
         if tag in _DELIMITERS:
             return self._delimiter(level, tag, at)
-        if not tag and level.parent is None and _zeros(self.buf, at, level.end):
-            level.closed = True
-            return self._padding(at, level.end)
+        if not tag and level.parent is None and not self._looked_for_padding:
+            self._looked_for_padding = True
+            if _zeros(self.buf, at, level.end):
+                return self._padding(at, level.end)
         if length == _UNDEFINED:
             return self._undefined(level, tag, vr, at, start, unsaid=unsaid)
         end = start + length
