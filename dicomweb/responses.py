@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dicomweb.media_types import MULTIPART
-from vna.mime.writer import Part, multipart_size, new_boundary, write_multipart
+from vna.mime.writer import Part, exactly, multipart_size, new_boundary, write_multipart
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ async def stream(
     pieces: Iterable[bytes], *, media_type: str, size: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Joined up to JOINED bytes, else streamed; the first piece is read here, so that its failure is still an error."""
-    gathered = gather(pieces)
+    gathered = gather(pieces if size is None else exactly(pieces, size))
     if size is not None and size <= JOINED:
         body = await run_in_threadpool(b"".join, gathered)
         return Response(body, headers=HEADERS | dict(headers or {}), media_type=media_type)

@@ -11,6 +11,7 @@ from dicomweb.media_types import DICOM, Offer, acceptable, choose
 from dicomweb.requests import actor_of
 from dicomweb.responses import multipart, stream
 from dicomweb.service import StudiesService
+from vna import events as signals
 from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import NotFound
@@ -22,6 +23,7 @@ async def instances(request: Request, service: StudiesService) -> Response:
     actor, target = actor_of(request), target_of(request)
     ranges = acceptable(request)
     found = await held(service, actor, target)
+    signals.emit("retrieve.answered", door="WADO-RS", instances=len(found), bytes=sum(one.size for one in found))
     offer = choose(ranges, _offers(found, alone=bool(target.instance)))
     if not offer.multipart:
         outgoing = await run_in_threadpool(service.retrieval.part10, actor, found[0])

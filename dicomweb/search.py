@@ -1,5 +1,6 @@
 """Search transaction: studies, series and instances that match (PS3.18 10.6)."""
 
+import time
 from collections.abc import Iterable
 
 import orjson
@@ -14,6 +15,7 @@ from dicomweb.query_parameters import Parameters, parse
 from dicomweb.requests import actor_of
 from dicomweb.responses import HEADERS, multipart
 from dicomweb.service import StudiesService
+from vna import events as signals
 from vna.mime.writer import Part
 from vna.model.attributes import BY_TAG, COMPUTED
 from vna.model.dictionary import keyword_of
@@ -66,7 +68,15 @@ async def _search(request: Request, service: StudiesService, level: Level) -> Re
     actor, target = actor_of(request), target_of(request)
     offer = choose(acceptable(request), OFFERS)
     parameters = parse(request.query_params.multi_items(), target)
+    started = time.perf_counter()
     page = await run_in_threadpool(service.search.find, actor, parameters.query(level))
+    signals.emit(
+        "query.answered",
+        door="QIDO-RS",
+        level=level.name,
+        matches=len(page.matches),
+        seconds=time.perf_counter() - started,
+    )
     base = service_url(request, service.public_url)
     headers = HEADERS | _warning(page, parameters, base)
     if not page.matches:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vna.mime.reader import Bounds, MultipartReader, PartBegins, PartBytes, PartEnds, boundary_of
 from vna.mime.writer import Part, multipart_size, new_boundary, write_multipart
-from vna.model.errors import BadRequest, TooLarge
+from vna.model.errors import BadRequest, TooLarge, Unavailable
 
 Parts = list[tuple[dict[str, str], bytes]]
 
@@ -197,3 +197,9 @@ def test_boundaries_never_repeat_and_headers_cannot_be_split() -> None:
     assert len({new_boundary() for _ in range(1000)}) == 1000
     with pytest.raises(ValueError, match="not a header field"):
         list(write_multipart([Part((("Content-Type", "a/b\r\nX: y"),), [])], "b"))
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_part_that_is_not_as_long_as_it_says_is_no_part(size: int) -> None:
+    with pytest.raises(Unavailable):
+        list(write_multipart([Part((), [b"ab", b"c"], size)], "b"))

@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from vna.model.errors import Unavailable
+
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 
 
@@ -28,9 +30,21 @@ def write_multipart(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
     lead = b""
     for part in parts:
         yield lead + mark + b"\r\n" + _header(part.headers)
-        yield from part.chunks
+        yield from part.chunks if part.size is None else exactly(part.chunks, part.size)
         lead = b"\r\n"
     yield lead + mark + b"--\r\n"
+
+
+def exactly(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes; Unavailable when they are not as many as was said: half an object never passes for a whole."""
+    left = size
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            break
+        yield chunk
+    if left:
+        raise Unavailable("what is kept is not as long as was said")
 
 
 def multipart_size(parts: Sequence[Part], boundary: str) -> int | None:
