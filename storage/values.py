@@ -107,15 +107,12 @@ def _decimal(text: str) -> int | float | str | None:
     if not text:
         return None
     try:
-        number: int | float = int(text)
+        number: int | float = float(text) if "." in text or "e" in text or "E" in text else int(text)
     except ValueError:
-        try:
-            number = float(text)
-        except ValueError:
-            return text
-    if isinstance(number, int) and not -_MAX_INTEGER <= number < _MAX_INTEGER:
         return text
-    return number if isfinite(number) and "_" not in text else text
+    if "_" in text or not -_MAX_INTEGER <= number < _MAX_INTEGER:  # Python's own notation; past what JSON readers take
+        return number if isinstance(number, float) and isfinite(number) and "_" not in text else text
+    return number
 
 
 def _numbers(vr: str, code: str, size: int, order: str, raw: bytes, _: tuple[str, ...]) -> Decoded:
