@@ -169,10 +169,9 @@ class _Sending:
         self._reason: BaseException = Unavailable("the destination does not answer")
 
     def run(self, parallel: int, heartbeat: Callable[[], None]) -> Iterator[Sent]:
-        threads = [threading.Thread(target=self._work, name="dicom-sender", daemon=True) for _ in range(parallel)]
-        for thread in threads:
-            thread.start()
-        working = len(threads)
+        """The first association goes alone until something got across: a peer may take no more than one."""
+        threads = [self._start()]
+        working = 1
         try:
             while working:
                 try:
@@ -182,8 +181,11 @@ class _Sending:
                     continue
                 if end is None:
                     working -= 1
-                else:
-                    yield end
+                    continue
+                while len(threads) < parallel and self._waiting:
+                    threads.append(self._start())
+                    working += 1
+                yield end
         finally:
             self._stopped = True
             for thread in threads:
@@ -191,6 +193,11 @@ class _Sending:
         if not self._cancelled():
             for item, _ in self._waiting:
                 yield failed(item, self._reason)
+
+    def _start(self) -> threading.Thread:
+        thread = threading.Thread(target=self._work, name="dicom-sender", daemon=True)
+        thread.start()
+        return thread
 
     def _work(self) -> None:
         line = _Line(self._scu, self._batch.contexts)

@@ -190,10 +190,13 @@ class Receiver:
 
 
 @contextmanager
-def receiving(accepting: Accepting = BOTH, ae_title: str = "DEST") -> Iterator[Receiver]:
+def receiving(
+    accepting: Accepting = BOTH, ae_title: str = "DEST", maximum_associations: int = 10
+) -> Iterator[Receiver]:
     """A storage SCP on a free port."""
     receiver = Receiver()
     ae = AE(ae_title)
+    ae.maximum_associations = maximum_associations
     for sop_class, syntaxes in accepting:
         ae.add_supported_context(sop_class, list(syntaxes))
     server = ae.start_server(

@@ -139,7 +139,7 @@ def test_what_is_fetched_is_what_was_stored_byte_for_byte(door: Door) -> None:
 
 def test_pending_responses_count_down_and_the_last_has_no_remainder(door: Door) -> None:
     door.hold(*study_of(6))
-    answers = get(door.port, STUDY_ROOT, STUDY_A, on_store=lambda _: _after(0.12, 0))
+    answers = get(door.port, STUDY_ROOT, STUDY_A, on_store=lambda _: after(0.12, 0))
     pending = [status for status in answers.statuses if status.Status == 0xFF00]
     remaining = [status.NumberOfRemainingSuboperations for status in pending]
     assert remaining[0] == 6
@@ -174,14 +174,14 @@ def test_when_nothing_can_be_sent_the_request_fails_with_a_reason(door: Door) ->
 
 
 def test_an_instance_comes_in_the_stored_syntax_when_that_is_taken(door: Door) -> None:
-    door.hold(_rle_image())
+    door.hold(rle_image())
     (one,) = get(door.port, STUDY_ROOT, STUDY_A, accepting=[(CT, [IMPLICIT]), (CT, [RLE])]).received
     assert one.transfer_syntax_uid == RLE
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT])
 def test_an_instance_is_transcoded_when_its_syntax_is_not_taken(door: Door, syntax: str) -> None:
-    door.hold(_rle_image())
+    door.hold(rle_image())
     (one,) = get(door.port, STUDY_ROOT, STUDY_A, accepting=[(CT, [syntax])]).received
     assert one.transfer_syntax_uid == syntax
     assert np.array_equal(read_as(one.data, syntax).pixel_array, ramp(2, 16, 16))
@@ -219,7 +219,7 @@ def test_a_retrieval_can_be_cancelled(door: Door) -> None:
         door.port,
         STUDY_ROOT,
         STUDY_A,
-        on_store=lambda _: _after(0.05, 0),
+        on_store=lambda _: after(0.05, 0),
         on_pending=lambda assoc, context: assoc.send_c_cancel(1, context),
     )
     assert answers.status == 0xFE00
@@ -268,7 +268,7 @@ def test_when_matches_cannot_be_found_the_status_says_why(
 
 def test_an_instance_whose_bytes_are_lost_fails_alone(door: Door) -> None:
     door.hold(*study_of(3))
-    _lose(door, f"{A}.1.2")
+    lose(door, f"{A}.1.2")
     answers = get(door.port, STUDY_ROOT, STUDY_A)
     assert answers.counts == (None, 2, 1, 0)
     assert answers.failed == [f"{A}.1.2"]
@@ -292,13 +292,13 @@ def test_a_context_without_the_scp_role_is_not_sent_on(door: Door) -> None:
     assert answers.failed == [f"{A}.1.1"]
 
 
-def _rle_image() -> bytes:
+def rle_image() -> bytes:
     pixels = ramp(2, 16, 16)
     uids = {"StudyInstanceUID": A, "SeriesInstanceUID": f"{A}.1", "SOPClassUID": CT, "SOPInstanceUID": generate_uid()}
     return compressed(image(pixels, PatientID="P1", **uids), RLE, [rle(frame) for frame in pixels])
 
 
-def _lose(door: Door, uid: str) -> None:
+def lose(door: Door, uid: str) -> None:
     from vna.model.access import SYSTEM
     from vna.model.instances import Selection
 
@@ -306,7 +306,7 @@ def _lose(door: Door, uid: str) -> None:
     door.application.blobs.delete(instance.blob)
 
 
-def _after(seconds: float, status: int) -> int:
+def after(seconds: float, status: int) -> int:
     import time
 
     time.sleep(seconds)
