@@ -1,6 +1,7 @@
 """C-FIND as provider: Patient Root, Study Root and Patient/Study Only (PS3.4 C.4.1, PS3.7 9.1.2)."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, Final
@@ -15,6 +16,7 @@ from dimse.answers import Answers
 from dimse.extended import negotiated
 from dimse.identifiers import Request, read_request
 from dimse.models import MODELS
+from vna import events as signals
 from vna.archive.search import Search
 from vna.model.access import Actor
 from vna.model.errors import BadRequest, NotAuthorized, OutOfResources, TooLarge, VnaError
@@ -109,7 +111,16 @@ class FindProvider:
             raise
         except Exception as exc:
             raise BadRequest("the identifier cannot be read") from exc
-        return request, self._search.find(actor, request.query)
+        started = time.perf_counter()
+        page = self._search.find(actor, request.query)
+        signals.emit(
+            "query.answered",
+            door="C-FIND",
+            level=request.query.level.name,
+            matches=len(page.matches),
+            seconds=time.perf_counter() - started,
+        )
+        return request, page
 
 
 def find_handler(

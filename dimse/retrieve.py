@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from dimse.status import RETRIEVE_STATUS, UNABLE_TO_PROCESS, status_of
 from dimse.suboperations import Reports, Tally
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.profile import Profile, Service
+from vna import events as signals
 from vna.archive.retrieve import Retrieval
 from vna.model.access import Actor, Peer
 from vna.model.dictionary import keyword_of
@@ -96,12 +98,21 @@ class _Provider:
         actor = actor_of(assoc)
         instances = self._retrieval.instances(actor, read_selection(request, context))
         tally = Tally(len(instances))
+        started = time.perf_counter()
         self._send(assoc, request, reports, tally, self._items(actor, instances))
         if not assoc.stands():
             log.warning("retrieval broken off by the requestor", extra=fields)
             return
         cancelled = assoc.is_cancelled(request.MessageID)
         status = reports.final(tally, cancelled=cancelled)
+        failed = frozenset(tally.failed_uids)
+        signals.emit(
+            "retrieve.answered",
+            door=self.name,
+            instances=tally.completed + tally.warnings,
+            bytes=sum(i.size for i in instances if i.sop_instance_uid not in failed) if not tally.remaining else 0,
+            seconds=time.perf_counter() - started,
+        )
         counts = {"completed": tally.completed, "failed": tally.failed, "warnings": tally.warnings}
         log.info("retrieval answered", extra={**fields, **counts, "status": f"{status:04X}", "reason": tally.reason})
 

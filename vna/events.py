@@ -15,7 +15,7 @@ Name = Literal[
     "association.opened",  # (nothing)
     "association.closed",  # (nothing)
     "association.refused",  # reason
-    "query.answered",  # door (C-FIND | QIDO-RS | page), level, matches, seconds
+    "query.answered",  # door (C-FIND | QIDO-RS), level, matches, seconds
     "retrieve.answered",  # door (C-MOVE | C-GET | WADO-RS), instances, bytes, seconds
     "http.answered",  # method, route, status, seconds
     "worker.started",  # kind, pid

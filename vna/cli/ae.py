@@ -22,10 +22,12 @@ Title = Annotated[str, typer.Argument(metavar="AET", help="AE title.")]
 def add(
     context: typer.Context,
     title: Title,
-    host: Annotated[str, typer.Option(help="Address that C-MOVE sends to.")] = "",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port that C-MOVE sends to.")] = 0,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Address that C-MOVE sends to.")] = "",
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port that C-MOVE sends to.")] = 0,
     facility: Annotated[str, typer.Option(metavar="CODE", help="Code of the facility it belongs to.")] = "",
-    rights: Annotated[str, typer.Option(help="What it may do, with commas between.")] = "store,query,retrieve",
+    rights: Annotated[
+        str, typer.Option(metavar="RIGHTS", help="What it may do, with commas between.")
+    ] = "store,query,retrieve",
     coerce: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Rules (TOML) that change attributes of what it sent, on the way out."),

@@ -24,7 +24,7 @@ def send(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="DICOM files, or folders with such.")],
     to: Annotated[str, typer.Option("--to", metavar="AET@HOST:PORT", help="Where to.")],
-    parallel: Annotated[int, typer.Option(min=1, max=16, help="Associations at once.")] = 1,
+    parallel: Annotated[int, typer.Option(metavar="N", min=1, max=16, help="Associations at once.")] = 1,
 ) -> None:
     """Send DICOM files and folders to another application entity (C-STORE), under our own AE title."""
     from dimse.scu import StoreSCU, sender

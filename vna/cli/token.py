@@ -33,9 +33,11 @@ def lifetime(text: str) -> timedelta | None:
 def add(
     context: typer.Context,
     user: Annotated[str, typer.Argument(metavar="USER", help="The user it stands for.")],
-    rights: Annotated[str, typer.Option(help="Fewer rights than the user has, with commas between.")] = "",
-    expires: Annotated[str, typer.Option(help="How long it works: 30d, 12h, 45m or never.")] = "90d",
-    description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    rights: Annotated[
+        str, typer.Option(metavar="RIGHTS", help="Fewer rights than the user has, with commas between.")
+    ] = "",
+    expires: Annotated[str, typer.Option(metavar="SPAN", help="How long it works: 30d, 12h, 45m or never.")] = "90d",
+    description: Annotated[str, typer.Option(metavar="WORDS", help="What it is for.")] = "",
 ) -> None:
     """Make a token and print it, this once: it is kept nowhere."""
     from vna.cli.output import say

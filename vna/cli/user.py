@@ -25,7 +25,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="User name.")]
 def add(
     context: typer.Context,
     name: Name,
-    rights: Annotated[str, typer.Option(help="What the user may do, with commas between.")] = "store,query,retrieve",
+    rights: Annotated[
+        str, typer.Option(metavar="RIGHTS", help="What the user may do, with commas between.")
+    ] = "store,query,retrieve",
     facility: Annotated[str, typer.Option(metavar="CODE", help="Code of the facility the user belongs to.")] = "",
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
