@@ -1,4 +1,4 @@
-"""The documents say what is: settings, commands, options, metrics and addresses are all in them; links lead somewhere."""
+"""The documents say what is: settings, commands, options, metrics, addresses; and their links lead somewhere."""
 
 from __future__ import annotations
 
