@@ -31,6 +31,7 @@ _DELIMITERS: Final = {
 _TEXT_VRS: Final = frozenset(
     {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UN", "UR", "UT"}
 )
+_UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 _SINGLE_VRS: Final = frozenset({"LT", "ST", "UR", "UT"})
 
 
@@ -118,7 +119,9 @@ class _Reader:
             tag = f"{int(number):08X}"
             if tag.endswith("0000") or (not path and tag in _NOT_ASKED):
                 continue
-            vr = ds.get_item(number).VR or vr_of(tag)
+            element = ds.get_item(number)
+            _check_whole(element)
+            vr = element.VR or vr_of(tag)
             if vr == "SQ":
                 inside, more = self._items(ds, number, (*path, tag))
                 asked.append(Asked(tag, vr, tuple(inside)))
@@ -145,6 +148,14 @@ class _Reader:
             parts = [text] if vr in _SINGLE_VRS else text.split("\\")
             return [part.strip(" \0") for part in parts]
         return [_text(vr, value) for value in _values(ds[number])]
+
+
+def _check_whole(element: DataElement | RawDataElement) -> None:
+    """pydicom reads a value that is cut off by the end of the data as if it were whole."""
+    if not isinstance(element, RawDataElement) or not isinstance(element.value, bytes):
+        return
+    if element.length not in (len(element.value), _UNDEFINED_LENGTH):
+        raise BadRequest("the identifier ends within an element")
 
 
 def _values(element: DataElement) -> Sequence[Any]:
