@@ -1,6 +1,6 @@
 """Values of the retired big endian syntax go out in little endian, as bulk data and frames are (PS3.18 8.7.3.3.1)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from vna.model.query import Element
@@ -33,3 +33,14 @@ def turned(chunks: Iterable[bytes], unit: int) -> Iterator[bytes]:
         yield swapped(piece[:whole], unit)
     if rest:
         yield rest
+
+
+def turned_reader(read: Callable[[int, int], bytes], start: int, unit: int) -> Callable[[int, int], bytes]:
+    """Reads ranges of a value that begins at `start`, turned round; a frame may begin or end within a unit."""
+
+    def read_turned(offset: int, length: int) -> bytes:
+        before = (offset - start) % unit
+        after = -(before + length) % unit
+        return swapped(read(offset - before, before + length + after), unit)[before : before + length]
+
+    return read_turned

@@ -15,7 +15,7 @@ from storage.offsets import unpack_bulk, unpack_frames
 from storage.part10 import read_file_meta
 from storage.rewrite import DEFLATED, rewritten
 from storage.temporary import temporary_copy
-from vna.archive.byte_order import PIXEL_DATA, turned, unit_of
+from vna.archive.byte_order import PIXEL_DATA, turned, turned_reader, unit_of
 from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
@@ -76,8 +76,9 @@ class Retrieval:
             if not 1 <= number <= table.count:
                 raise NotFound(f"there is no frame {number}: the instance has {table.count}")
         read = self._inflated_reader(instance)
-        found = [_frame(instance, table.ranges(number), read) for number in numbers]
-        return self._in_little_endian(actor, instance, PIXEL_DATA, found)
+        if instance.transfer_syntax_uid == EXPLICIT_BE and table.count:
+            read = turned_reader(read, table.ranges(1)[0][0], self._unit(actor, instance, PIXEL_DATA))
+        return [_frame(instance, table.ranges(number), read) for number in numbers]
 
     def bulk(self, actor: Actor, instance: Instance, tag_path: str) -> Outgoing:
         """The value of one attribute, in little endian; NotFound when it is none of those that metadata leaves out."""
@@ -88,8 +89,10 @@ class Retrieval:
         offset, length = found
         if instance.transfer_syntax_uid == DEFLATED:
             return _outgoing(instance, length, iter([self._inflated_reader(instance)(offset, length)]))
-        value = _outgoing(instance, length, self._blobs.stream(instance.blob, offset, length))
-        return self._in_little_endian(actor, instance, tag_path, [value])[0]
+        value = self._blobs.stream(instance.blob, offset, length)
+        if instance.transfer_syntax_uid == EXPLICIT_BE:
+            value = turned(value, self._unit(actor, instance, tag_path))
+        return _outgoing(instance, length, value)
 
     def metadata(self, actor: Actor, instance: Instance) -> bytes:
         """The bulk-free data set as a DICOM JSON object; bulk data URIs are tag paths, to be put behind an address."""
@@ -130,13 +133,8 @@ class Retrieval:
         made.seek(0)
         return Outgoing(instance, target, size, _file_chunks(made))
 
-    def _in_little_endian(
-        self, actor: Actor, instance: Instance, tag_path: str, values: list[Outgoing]
-    ) -> list[Outgoing]:
-        if instance.transfer_syntax_uid != EXPLICIT_BE:
-            return values
-        unit = unit_of(orjson.loads(self.metadata(actor, instance)), tag_path)
-        return [replace(value, chunks=turned(value.chunks, unit)) for value in values]
+    def _unit(self, actor: Actor, instance: Instance, tag_path: str) -> int:
+        return unit_of(orjson.loads(self.metadata(actor, instance)), tag_path)
 
     def _offsets(self, instance: Instance) -> bytes:
         with self._database.read() as connection:
