@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -111,7 +113,19 @@ class LiveArchive:
     child: Child
     http: str
     dimse_port: int
-    ae_title: str = "VNA"
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def vna(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command on the same archive."""
+        return subprocess.run(
+            [sys.executable, "-m", "vna.cli", *arguments],
+            env={**os.environ, **self.environment},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     @property
     def dicomweb(self) -> str:
@@ -151,7 +165,7 @@ def start_archive(backend: Backend, *arguments: str, wrapper: tuple[str, ...] = 
     child.wait_until(lambda: ready() is not None, timeout=60)
     found = ready()
     assert found is not None
-    return LiveArchive(child, found["http"], int(found["dimse"]))
+    return LiveArchive(child, found["http"], int(found["dimse"]), env)
 
 
 @pytest.fixture
