@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dimse.upper_layer.refusal import Refusal
+from vna import events as signals
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class Acceptor:
             self._end_refusal(sock)
         self._selector.close()
         self._listener.close()
-        os.close(self._spare)
+        self._give_up_spare()
 
     def forget(self) -> None:
         """In a process forked from the supervisor: let go of every descriptor, and change nothing that is shared."""
@@ -187,6 +188,7 @@ class Acceptor:
         if not self._refusals:
             log.warning("connections refused", extra={"associations": self.active, "limit": self.limit})
         self.counters.refused += 1
+        signals.emit("association.refused", reason="local limit")
         sock.setblocking(False)
         self._refusals[sock] = Refusal(sock, time.monotonic() + self._refusal_seconds)
         self._selector.register(sock, selectors.EVENT_READ)

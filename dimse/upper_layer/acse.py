@@ -11,7 +11,7 @@ from pynetdicom._globals import APPLICATION_CONTEXT_NAME
 from pynetdicom.acse import ACSE
 from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassExtendedNegotiation, UserIdentityNegotiation
 
-from dimse.upper_layer.associate_pdu import AssociateIndication
+from dimse.upper_layer.associate_request import AssociateIndication
 from dimse.upper_layer.negotiation import negotiate
 from dimse.upper_layer.profile import (
     APPLICATION_CONTEXT_NOT_SUPPORTED,
@@ -58,7 +58,7 @@ class LeanACSE(ACSE):
         evt.trigger(assoc, evt.EVT_ESTABLISHED, {})
 
     def _judge(self, request: AssociateIndication) -> Rejection | None:
-        if request.application_context_name != APPLICATION_CONTEXT_NAME:
+        if request.application_context != APPLICATION_CONTEXT_NAME:
             return APPLICATION_CONTEXT_NOT_SUPPORTED
         if 0 < (self.requestor.maximum_length or 0) < SMALLEST_PDU:
             return NO_REASON_GIVEN

@@ -23,6 +23,7 @@ from dimse.upper_layer.handlers import StoreAnswer, StoreCommand, StoreHandler
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.sockets import LeanSocket
 from dimse.upper_layer.stream import PDU_HEADER, PDV_HEADER
+from vna import events as signals
 
 if TYPE_CHECKING:
     from pynetdicom.ae import ApplicationEntity
@@ -55,6 +56,7 @@ class LeanAssociation(Association):
         self._connection: socket.socket | None = None
         self._server_tls: ssl.SSLContext | None = None
         self._serving = 0
+        self._serving_lock = threading.Lock()
         self._woken = threading.Event()
         super().__init__(ae, mode)
         self.acse = LeanACSE(self)
@@ -198,7 +200,11 @@ class LeanAssociation(Association):
             self.acse.negotiate_association()
         if self.is_established:
             log.info("association accepted", extra=self.log_fields)
-            self._run_reactor()
+            signals.emit("association.opened")
+            try:
+                self._run_reactor()
+            finally:
+                signals.emit("association.closed")
 
     def _open_transport(self) -> bool:
         sock, self._connection = self._connection, None
@@ -264,7 +270,23 @@ class LeanAssociation(Association):
     # Requests
 
     def _serve_request(self, msg: Any, context_id: int) -> None:
-        self._serving += 1
+        with self._serving_now():
+            self._dispatch(msg, context_id)
+
+    @contextmanager
+    def _serving_now(self) -> Iterator[None]:
+        """Counted under a lock: pynetdicom serves N-EVENT-REPORT in threads of their own."""
+        with self._serving_lock:
+            self._serving += 1
+        try:
+            yield
+        finally:
+            with self._serving_lock:
+                self._serving -= 1
+            if self.draining:
+                self.dul.wake()
+
+    def _dispatch(self, msg: Any, context_id: int) -> None:
         try:
             service = self.profile.services.get(str(requested_class(msg)))
             context = self._accepted_cx.get(context_id)
@@ -278,10 +300,6 @@ class LeanAssociation(Association):
         except Exception:
             log.exception("request not served", extra=self.log_fields)
             self.abort()
-        finally:
-            self._serving -= 1
-            if self.draining:
-                self.dul.wake()
 
     def answer_store(self, command: StoreCommand, answer: StoreAnswer) -> None:
         """Send a C-STORE-RSP at once, as one PDU."""

@@ -13,7 +13,9 @@ from pynetdicom.fsm import TRANSITION_TABLE
 from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC
 from pynetdicom.pdu_primitives import A_P_ABORT, P_DATA
 
-from dimse.upper_layer.associate_pdu import A_ASSOCIATE_RQ_TYPE, LeanAssociateRequest, complete_accept
+from dimse.upper_layer.associate_accept import complete_accept
+from dimse.upper_layer.associate_items import A_ASSOCIATE_RQ
+from dimse.upper_layer.associate_request import LeanAssociateRequest
 from dimse.upper_layer.dimse_provider import WakingQueue
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.reception import Reception
@@ -66,6 +68,14 @@ class LeanDUL(DULServiceProvider):
         self.was_connected = False
 
     # What other threads call
+
+    def start(self) -> None:
+        self._wake_up.open()
+        try:
+            super().start()
+        except BaseException:
+            self._let_go()
+            raise
 
     def wake(self) -> None:
         self._wake_up.wake()
@@ -146,12 +156,15 @@ class LeanDUL(DULServiceProvider):
             self.lean_assoc.break_off()
         finally:
             self.reception.abandon("connection ended")
-            if isinstance(self.socket, LeanSocket):
-                self.socket.discard()
-            self._wake_up.close()
+            self._let_go()
             self.lean_assoc.dimse.msg_queue.put((None, None))
             self.closed.set()
             self.lean_assoc.wake()
+
+    def _let_go(self) -> None:
+        if isinstance(self.socket, LeanSocket):
+            self.socket.discard()
+        self._wake_up.close()
 
     def _turn(self) -> None:
         if not self.event_queue.queue:
@@ -250,7 +263,8 @@ class LeanDUL(DULServiceProvider):
 
     def _abort(self, error: ProtocolError) -> None:
         """AA-8 with the reason that the state machine would leave out; before a request came, AA-1."""
-        log.warning("association aborted", extra={"reason": str(error), **self.lean_assoc.log_fields})
+        level = logging.INFO if self.lean_assoc.draining else logging.WARNING
+        log.log(level, "association aborted", extra={"reason": str(error), **self.lean_assoc.log_fields})
         self.reception.abandon(str(error))
         state = self.state_machine.current_state
         pdu = A_ABORT_RQ()
@@ -288,7 +302,7 @@ class LeanDUL(DULServiceProvider):
             return
         self.reception.abandon("association ended by the peer")
         pdu_class, event = _PDU_TYPES[encoded[:1]]
-        pdu = LeanAssociateRequest() if pdu_type == A_ASSOCIATE_RQ_TYPE else pdu_class()
+        pdu = LeanAssociateRequest() if pdu_type == A_ASSOCIATE_RQ else pdu_class()
         try:
             pdu.decode(encoded)
         except ProtocolError:

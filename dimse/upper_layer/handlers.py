@@ -58,4 +58,4 @@ class StoreHandler(Protocol):
         """Store what was written. The sink belongs to the handler from here on, also when this raises."""
 
     def refuse(self, assoc: LeanAssociation, command: StoreCommand, error: BaseException) -> StoreAnswer:
-        """The answer to an instance whose begin(), write() or complete() raised."""
+        """The answer when begin(), write() or complete() raised; an error that is no VnaError has been logged."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pynetdicom.pdu_primitives import P_DATA
 
+from dimse.sop_classes import may_be_storage
 from dimse.upper_layer.command import (
     C_STORE_RQ,
     COMMAND_DATA_SET_TYPE,
@@ -132,7 +133,11 @@ class Reception:
         if not has_data_set:
             self._refuse(CannotUnderstand("C-STORE without a data set"))
             self._store_ends(command)
-        elif context.as_scp and command.sop_class_uid == command.abstract_syntax_uid:
+        elif (
+            context.as_scp
+            and command.sop_class_uid == command.abstract_syntax_uid
+            and may_be_storage(command.sop_class_uid)
+        ):
             try:
                 self._sink = self._handler.begin(self._assoc, command)
             except Exception as error:  # noqa: BLE001 - refused, and logged there

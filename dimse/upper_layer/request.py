@@ -56,10 +56,11 @@ def open_association(
     """
     if not 0 < len(contexts) <= MOST_CONTEXTS:
         raise BadRequest(f"an association takes 1 to {MOST_CONTEXTS} presentation contexts, not {len(contexts)}")
+    address = resolve(host, port)
     assoc = LeanAssociation(application_entity(profile), "requestor", profile, store)
     assoc.tls = (tls, host) if tls else None
     assoc.acceptor.ae_title = called_ae
-    assoc.acceptor.address_info = address_information(resolve(host, port))
+    assoc.acceptor.address_info = address_information(address)
     configure_requestor(assoc)
     for role in roles:
         assoc.requestor.add_negotiation_item(role_item(role))

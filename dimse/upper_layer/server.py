@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
 import ssl
@@ -111,8 +110,4 @@ def application_entity(profile: Profile) -> ApplicationEntity:
     ae.maximum_pdu_size = profile.limits.max_pdu
     ae.implementation_class_uid = UID(profile.implementation_class_uid)
     ae.implementation_version_name = profile.implementation_version_name
-    with contextlib.suppress(AttributeError):
-        ae.acse_timeout = profile.limits.acse_timeout
-        ae.network_timeout = profile.limits.network_timeout
-        ae.dimse_timeout = profile.limits.dimse_timeout
     return ae

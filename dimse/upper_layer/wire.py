@@ -253,16 +253,24 @@ def wait_for(sock: socket.socket, event: int, deadline: float) -> None:
 
 
 class WakeUp:
-    """Ends another thread's wait() on a wire; safe to call at any time, also after close()."""
+    """Ends another thread's wait() on a wire; wake() may be called at any time, before open() and after close() too."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._descriptor = -1
+        self._woken_early = False
+
+    def open(self) -> None:
+        """Take the descriptor that wait() needs."""
+        with self._lock:
+            self._descriptor = os.eventfd(int(self._woken_early), os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def wake(self) -> None:
         with self._lock:
             if self._descriptor >= 0:
                 os.eventfd_write(self._descriptor, 1)
+            else:
+                self._woken_early = True
 
     def wait(self, wire: Wire | None, timeout: float) -> bool:
         """Wait for bytes on the wire, a wake-up or the time-out; whether it was the wire."""
@@ -280,5 +288,6 @@ class WakeUp:
 
     def close(self) -> None:
         with self._lock:
-            os.close(self._descriptor)
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
             self._descriptor = -1

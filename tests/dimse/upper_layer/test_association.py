@@ -15,8 +15,9 @@ from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation, UserIdentityN
 
 from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION
 from dimse.upper_layer.association import LeanAssociation
-from dimse.upper_layer.handlers import StoreCommand
+from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand
 from dimse.upper_layer.inprocess import listening
+from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.profile import CALLED_AE_NOT_RECOGNIZED, USER_IDENTITY_REFUSED, Rejection
 from dimse.upper_layer.server import Server
 from tests.dimse.upper_layer.harness import (
@@ -124,10 +125,12 @@ def test_a_query_stops_when_the_peer_is_gone(serve: Callable[..., int]) -> None:
     def find(event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         answer = Dataset()
         answer.PatientID = "P1"
-        while not event.is_cancelled:
-            yield 0xFF00, answer
-            time.sleep(0.005)
-        stopped.set()
+        try:
+            while not event.is_cancelled:
+                yield 0xFF00, answer
+                time.sleep(0.005)
+        finally:
+            stopped.set()
 
     query = Dataset()
     query.PatientID, query.QueryRetrieveLevel = "P1", "STUDY"
@@ -310,3 +313,57 @@ def test_every_end_of_an_association_is_noticed(store: MemoryStore, ending: str)
         else:
             peer.close()
         eventually(lambda: server.active == 0, 1)
+
+
+def test_a_store_that_outlasts_the_idle_time_is_answered(serve: Callable[..., int], store: MemoryStore) -> None:
+    store.on_complete = lambda _: time.sleep(0.7)
+    limits = Limits(network_timeout=0.3, receive_timeout=0.3, closing_timeout=0.3)
+    with raw_peer(serve(profile(store, limits=limits))) as peer:
+        peer.associate()
+        one = pdu(0x04, pdv(1, 3, store_request()) + pdv(1, 2, b"x"))
+        peer.send(one, one[:40])
+        assert peer.receive_status() == 0
+        peer.send(one[40:])
+        assert peer.receive_status() == 0
+        peer.release()
+
+
+def test_a_service_that_outlasts_the_idle_time_is_not_disturbed(serve: Callable[..., int]) -> None:
+    def slow(assoc: LeanAssociation, message: Any, context: Any) -> None:
+        time.sleep(0.7)
+        message.MessageIDBeingRespondedTo, message.Status = message.MessageID, 0
+        assoc.dimse.send_msg(message, context.context_id)
+
+    limits = Limits(network_timeout=0.2, closing_timeout=0.3)
+    with raw_peer(serve(profile(services={VERIFICATION: slow}, limits=limits))) as peer:
+        peer.associate()
+        assert peer.echo() == 0
+
+
+@pytest.mark.parametrize("moment", ["begin", "complete"])
+def test_a_store_handler_may_abort_its_association(serve: Callable[..., int], moment: str) -> None:
+    class Aborting(MemoryStore):
+        def begin(self, assoc: LeanAssociation, command: StoreCommand) -> Sink:
+            if moment == "begin":
+                assoc.abort()
+            return super().begin(assoc, command)
+
+        def complete(self, assoc: LeanAssociation, command: StoreCommand, sink: Sink) -> StoreAnswer:
+            assoc.abort()
+            return StoreAnswer(0)
+
+    with raw_peer(serve(profile(Aborting()))) as peer:
+        peer.associate()
+        peer.send(pdu(0x04, pdv(1, 3, store_request())), pdu(0x04, pdv(1, 2, b"x")))
+        kind, value = peer.receive()
+        assert (kind, value[2]) == (0x07, 0)
+        assert peer.receive() == (0, b"")
+
+
+def test_an_admission_that_breaks_rejects_for_now(serve: Callable[..., int]) -> None:
+    def admit(assoc: LeanAssociation) -> Rejection | None:
+        raise KeyError("bug")
+
+    with raw_peer(serve(profile(admit=admit))) as peer:
+        peer.send(associate_request(context_item(1, CT, EXPLICIT)))
+        assert peer.receive() == (0x03, bytes((0, 2, 3, 1)))

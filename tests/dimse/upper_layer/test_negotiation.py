@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom._uid_dict import UID_dictionary
 from pynetdicom.presentation import AllStoragePresentationContexts
 
 from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION, may_be_storage
 from dimse.transfer_syntaxes import STORAGE_TRANSFER_SYNTAXES, TRANSFER_SYNTAX_NAMES
-from dimse.upper_layer.associate_pdu import LeanAssociateRequest
+from dimse.upper_layer.associate_request import LeanAssociateRequest
 from dimse.upper_layer.negotiation import ContextTable, Negotiated, Proposal, SupportedContext, negotiate
 from dimse.upper_layer.stream import ProtocolError
 from tests.dimse.upper_layer.harness import CT, EXPLICIT, IMPLICIT, MR, associate_request, context_item, item, pdu
@@ -97,6 +101,59 @@ def test_proposals_are_read_and_the_rest_left_to_pynetdicom() -> None:
     assert primitive.proposals == (Proposal(1, CT, (EXPLICIT, IMPLICIT)), Proposal(3, MR, (EXPLICIT,)))
     assert (primitive.calling_ae_title, primitive.called_ae_title) == ("RAW", "VNA")
     assert primitive.maximum_length_received == 16384
+
+
+SOUND = associate_request(
+    context_item(1, CT, EXPLICIT),
+    user_items=item(0x55, b"OLD")
+    + item(0x54, b"\0\x031.2\1\1")
+    + item(0x58, b"\x02\x01\0\x01a\0\x01b")
+    + item(0x56, b"\0\x031.2\1"),
+)
+
+
+@pytest.mark.parametrize(
+    ("sound", "sloppy"),
+    [
+        (b"RAW".ljust(16), b"RAW".ljust(16, b"\0")),
+        (b"VNA".ljust(16), b"V\\A\x07\xc4".ljust(16)),
+        (item(0x55, b"OLD"), item(0x55, b"A VERSION NAME THAT IS TOO LONG")),
+        (item(0x55, b"OLD"), item(0x55, b"\xff\n")),
+        (item(0x52, b"1.2.3.4"), item(0x52, b"not a UID")),
+        (item(0x52, b"1.2.3.4"), item(0x77, b"unknown")),
+        (item(0x51, b"\0\0\x40\0"), item(0x77, b"unkn")),
+        (item(0x10, b"1.2.840.10008.3.1.1.1"), item(0x99, b"unknown" * 3)),
+    ],
+)
+def test_slips_in_fields_that_decide_nothing_are_put_right(sound: bytes, sloppy: bytes) -> None:
+    assert sound in SOUND
+    encoded = SOUND.replace(sound, sloppy)
+    request = LeanAssociateRequest()
+    request.decode(encoded[:2] + struct.pack(">L", len(encoded) - 6) + fit_user_information(encoded[6:]))
+    primitive = request.to_primitive()
+    assert primitive.proposals == (Proposal(1, CT, (EXPLICIT,)),)
+    assert primitive.roles == {"1.2": (True, True)}
+    assert primitive.maximum_length_received == 16384
+    assert primitive.calling_ae_title == "RAW"
+
+
+def fit_user_information(body: bytes) -> bytes:
+    """The same with the length of the user information item, which is the last, as it now is."""
+    start = body.index(b"\x50\0", 68)
+    return body[: start + 2] + struct.pack(">H", len(body) - start - 4) + body[start + 4 :]
+
+
+@given(st.lists(st.tuples(st.integers(6, len(SOUND) - 1), st.integers(0, 255)), max_size=6))
+def test_a_damaged_request_is_refused_when_it_is_decoded_or_not_at_all(damage: list[tuple[int, int]]) -> None:
+    encoded = bytearray(SOUND)
+    for position, value in damage:
+        encoded[position] = value
+    request = LeanAssociateRequest()
+    try:
+        request.decode(bytes(encoded))
+    except (ProtocolError, ValueError):
+        return
+    assert len(request.to_primitive().proposals) == len(request.proposals)
 
 
 @pytest.mark.parametrize(

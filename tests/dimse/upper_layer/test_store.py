@@ -148,6 +148,13 @@ def test_a_class_other_than_the_contexts_is_refused(peer: RawPeer, store: Memory
     assert len(store.commands) == 1
 
 
+def test_a_store_in_a_context_that_is_not_for_storing_is_refused(peer: RawPeer, store: MemoryStore) -> None:
+    peer.associate()
+    peer.send(pdu(0x04, pdv(3, 3, store_request(sop_class=VERIFICATION)) + pdv(3, 2, b"x")))
+    assert peer.receive_status() == 0x0122
+    assert not store.commands
+
+
 def test_a_store_without_data_set_is_refused(peer: RawPeer, store: MemoryStore) -> None:
     peer.associate()
     peer.send(pdu(0x04, pdv(1, 0x03, store_request(data_set_type=0x0101))))

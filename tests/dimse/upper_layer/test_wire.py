@@ -91,6 +91,9 @@ def test_a_silent_peer_stalls_a_receive_for_a_tick_only() -> None:
 
 def test_a_wake_up_ends_a_wait_and_is_harmless_after_close() -> None:
     wake_up = WakeUp()
+    wake_up.wake()
+    wake_up.open()
+    assert not wake_up.wait(None, 5)
     threading.Timer(0.05, wake_up.wake).start()
     started = time.monotonic()
     assert not wake_up.wait(None, 5)
