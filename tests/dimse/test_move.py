@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pydicom
 import pytest
@@ -29,9 +31,11 @@ from tests.dimse.clients import (
 from tests.dimse.door import Door
 from tests.dimse.test_get import STUDY_A, A, after, lose, rle_image, study_of
 from tests.objects import ct, part10
+from tests.peers import samples
 from tests.peers.dcmtk import Dcmtk, StoreSCP
+from tests.peers.orthanc import Modality, Orthanc
 from tests.peers.processes import free_port
-from tests.pixels.objects import ramp
+from tests.pixels.objects import ramp, values
 
 
 @pytest.fixture
@@ -298,3 +302,40 @@ def test_patient_root_moves_a_patient(door: Door, dcmtk: Dcmtk, destination: Rec
     ran = dcmtk("movescu", "-P", "-aec", "VNA", "-aem", "DEST", *keys, "127.0.0.1", door.port)
     assert ran.returncode == 0, ran.stdout
     assert len(destination.uids) == 2
+
+
+ORTHANC_SAMPLES = (
+    "MR_small_RLE.dcm",
+    "JPEG2000.dcm",
+    "SC_rgb_jpeg_dcmtk.dcm",
+    "SC_rgb_jpeg_gdcm.dcm",
+    "examples_ybr_color.dcm",
+    "JPGExtended.dcm",
+    "CT_small.dcm",
+    "rtplan.dcm",
+)
+
+
+def test_orthanc_asks_for_what_it_then_receives_unchanged(door: Door, orthanc: Callable[..., Orthanc]) -> None:
+    paths = [path for path in samples.pydicom_files() if path.name in ORTHANC_SAMPLES]
+    assert len(paths) == len(ORTHANC_SAMPLES)
+    door.hold(*(path.read_bytes() for path in paths))
+    peer = orthanc(ae_title="ORTHANC", modalities={"vna": Modality("VNA", door.port)})
+    door.knows("ORTHANC", peer.dicom_port)
+    studies = [{"StudyInstanceUID": uid} for uid in sorted({pydicom.dcmread(p).StudyInstanceUID for p in paths})]
+    asked = httpx.post(
+        f"{peer.url}/modalities/vna/move",
+        json={"Level": "STUDY", "Resources": studies, "TargetAet": "ORTHANC", "Synchronous": True},
+        timeout=60,
+    )
+    assert asked.status_code == httpx.codes.OK, asked.text
+    files = (httpx.get(f"{peer.url}/instances/{one}/file") for one in httpx.get(f"{peer.url}/instances").json())
+    got = [pydicom.dcmread(io.BytesIO(file.content)) for file in files]
+    found = sorted(map(_encoded, got), key=str)
+    assert found == sorted((_encoded(pydicom.dcmread(path)) for path in paths), key=str)
+
+
+def _encoded(ds: pydicom.FileDataset) -> tuple[str, dict[int, Any]]:
+    """Orthanc writes blank values as empty ones."""
+    encoded = {tag: b"" if value == b"  " else value for tag, value in values(ds).items()}
+    return ds.file_meta.TransferSyntaxUID, encoded
