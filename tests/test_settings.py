@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from vna.model.access import Action, Coercion, Peer
 from vna.settings import SecurityMode, UnusableSettings, load, read_coercion, table
+from vna.settings.root import fields
 
 
 @pytest.fixture(autouse=True)
@@ -152,3 +154,13 @@ def test_coercion_rules_come_from_a_file_and_name_real_attributes(tmp_path: Path
     path.write_text('remove = ["OperatorName"]\n')
     with pytest.raises(UnusableSettings, match="not the keyword of a DICOM attribute: OperatorName"):
         read_coercion(path)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in fields()])
+def test_every_setting_is_read_by_the_archive(name: str) -> None:
+    section, _, field = name.rpartition(".")
+    words = rf"\b{section}\.{field}\b|\bsettings\.{field}\b"
+    root = Path(__file__).parents[1] / "vna"
+    filled_in = {"database.url": "database_url", "storage.url": "storage_url"}
+    sources = [path.read_text() for folder in ("app", "cli") for path in (root / folder).glob("*.py")]
+    assert [text for text in sources if re.search(filled_in.get(name, words), text)]

@@ -53,6 +53,17 @@ def test_a_short_password_is_refused(vna: Vna, monkeypatch: pytest.MonkeyPatch) 
     assert (done.code, done.err) == (1, "vna: a password has at least 8 characters\n")
 
 
+def test_without_a_terminal_the_password_has_to_come_from_standard_input(
+    vna: Vna, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    done = vna("user", "add", "ayse")
+    assert (done.code, done.err) == (
+        1,
+        "vna: there is no terminal to ask for the password: give it with --password-stdin\n",
+    )
+
+
 def test_a_token_is_printed_once_and_works_until_it_is_removed(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
     _add_user(vna, monkeypatch)
     secret = vna("token", "add", "ayse", "--expires", "30d", "--rights", "query", "--description", "viewer").out.strip()

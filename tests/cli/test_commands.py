@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +86,21 @@ def test_a_wrong_setting_ends_every_command_with_one_line(vna: Vna, monkeypatch:
         assert done.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("door", ["HTTP", "DIMSE"])
+def test_a_port_that_is_taken_is_said_in_one_line(door: str, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = {"VNA_DATA_DIR": str(tmp_path), "VNA_HTTP__PORT": "0", f"VNA_{door}__PORT": str(port)}
+        done = _python_m("serve", **settings)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"vna: cannot listen on 127.0.0.1:{port}: Address already in use; "
+        f"VNA_{door}__HOST and VNA_{door}__PORT choose another place\n"
+    )
+
+
 def test_an_index_that_does_not_answer_ends_with_one_line(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VNA_DATABASE__URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
     done = vna("verify")
@@ -106,13 +123,18 @@ def test_the_version_is_said(vna: Vna) -> None:
     assert done.out.startswith("vna ")
 
 
-def test_python_m_runs_the_same_commands(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "vna.cli", "nonsense"],
+def _python_m(*args: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "vna.cli", *args],
         capture_output=True,
         text=True,
         check=False,
         cwd=Path(__file__).parents[2],
+        env={**os.environ, **settings},
     )
+
+
+def test_python_m_runs_the_same_commands() -> None:
+    done = _python_m("nonsense")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "vna: No such command 'nonsense'; see vna --help\n"

@@ -18,6 +18,7 @@ from vna.app import processes
 from vna.app.doors import Addresses
 from vna.app.wiring import prepare
 from vna.metrics import Metrics
+from vna.model.errors import Unavailable
 from vna.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,8 @@ class Supervisor:
         self._children: dict[int, _Child] = {}
         self._again: list[tuple[float, str]] = []
         self._lifeline_read, self._lifeline_write = os.pipe()
-        self._http = _http_socket(settings.http.host, settings.http.port)
-        dimse = listen(settings.dimse.host, settings.dimse.port)
+        self._http = _listen("HTTP", settings.http.host, settings.http.port, backlog=2048)
+        dimse = _listen("DIMSE", settings.dimse.host, settings.dimse.port, backlog=4096)
         self.addresses = Addresses(_place(self._http), _place(dimse))
         self._acceptor = Acceptor(dimse, settings.dimse.max_associations)
 
@@ -191,8 +192,12 @@ class Supervisor:
         log.info("serving", extra={"http": self.addresses.http[1], "dimse": self.addresses.dimse[1], "mode": mode})
 
 
-def _http_socket(host: str, port: int) -> socket.socket:
-    return listen(host, port, backlog=2048)
+def _listen(door: str, host: str, port: int, *, backlog: int) -> socket.socket:
+    try:
+        return listen(host, port, backlog)
+    except OSError as exc:
+        reason = f"{exc.strerror or exc}; VNA_{door}__HOST and VNA_{door}__PORT choose another place"
+        raise Unavailable(f"cannot listen on {_shown(host)}:{port}: {reason}") from exc
 
 
 def _place(sock: socket.socket) -> tuple[str, int]:

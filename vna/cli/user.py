@@ -36,11 +36,14 @@ def add(
     """Add a user, or change the password and rights of one."""
     from vna.cli.output import say
     from vna.model.access import SYSTEM
+    from vna.model.errors import BadRequest
     from vna.security.rights import parse_rights
 
     granted = parse_rights(rights)
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
+    elif not sys.stdin.isatty():
+        raise BadRequest("there is no terminal to ask for the password: give it with --password-stdin")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     session: Session = context.obj

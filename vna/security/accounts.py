@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -63,7 +64,6 @@ class Accounts:
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._remembered: dict[bytes, float] = {}
-        self._no_such_user = self._hasher.hash(secrets.token_hex(16))
 
     def authenticate_basic(self, name: str, password: str, address: str) -> Actor:
         """The user with this password, or NotAuthorized (the same for an unknown name and a wrong password)."""
@@ -158,6 +158,11 @@ class Accounts:
         self._policy.check(actor, Action.ADMIN)
         with self._database.read() as connection:
             return tuple(_token(row) for row in rows.all_tokens(connection))
+
+    @cached_property
+    def _no_such_user(self) -> str:
+        """What a login under an unknown name is checked against, so that it takes as long as any other."""
+        return self._hasher.hash(secrets.token_hex(16))
 
     def _tell(self, connection: Connection, actor: Actor, detail: dict[str, object]) -> None:
         events.append(
