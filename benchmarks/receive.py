@@ -251,7 +251,7 @@ def main() -> None:
     if not args.inside:
         script = 'ip link set lo up; exec "$0" "$@" --inside'
         os.execvp("unshare", ["unshare", "-n", "sh", "-c", script, sys.executable, *sys.argv])
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as work:
+    with tempfile.TemporaryDirectory() as work:
         measure(args, Path(work))
 
 
