@@ -172,6 +172,7 @@ class Store:
     def _read(self, incoming: Incoming, arrival: Arrival) -> _Read:
         with incoming.finish() as buffer:
             meta = read_file_meta(buffer)
+            require_uid(meta.transfer_syntax_uid, "TransferSyntaxUID")  # it stands in header fields of answers
             scanned = scan(buffer, meta, self._rules.limits)
         elements = scanned.elements
         found = _Read(
