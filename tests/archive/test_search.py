@@ -8,6 +8,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from pydicom import config
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
 
 from storage.index import answers
 from tests.archive.held import AE_TITLE, EXPLICIT_LITTLE, Archive, sqlite_archive
@@ -26,16 +29,29 @@ SEED = 20231119
 HELD = Held(population(SEED))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+DATABASES = ("sqlite", "postgresql")
+
+
+def new_archive(database: str, request: pytest.FixtureRequest, folder: Path) -> Archive:
+    if database == "sqlite":
+        return sqlite_archive(folder)
+    return Archive(request.getfixturevalue("postgres_server").new_database(), folder / "blobs")
+
+
+@pytest.fixture(scope="module", params=DATABASES)
 def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    folder = tmp_path_factory.mktemp("search")
-    if request.param == "sqlite":
-        filled = sqlite_archive(folder)
-    else:
-        filled = Archive(request.getfixturevalue("postgres_server").new_database(), folder / "blobs")
+    """Holds the population; nobody adds to it."""
+    filled = new_archive(request.param, request, tmp_path_factory.mktemp("search"))
     filled.put(HELD.datasets)
     yield filled
     filled.close()
+
+
+@pytest.fixture(params=DATABASES)
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]:
+    made = new_archive(request.param, request, tmp_path)
+    yield made
+    made.close()
 
 
 def key(path: str, vr: str, *values: str) -> Key:
@@ -256,8 +272,27 @@ def test_the_policy_is_asked_before_anything_else(archive: Archive) -> None:
     assert search.find(Actor(ActorKind.AE, "PACS", frozenset({Action.QUERY})), Query(Level.STUDY)).matches
 
 
-def test_nothing_is_found_in_an_empty_archive(tmp_path: Path) -> None:
-    empty = sqlite_archive(tmp_path)
+def test_outer_spaces_and_stray_bytes_of_values_do_not_hide_them(empty: Archive) -> None:
+    ds = HELD.datasets[0].copy()
+    odd = {
+        "PatientID": " SPACED",
+        "AccessionNumber": "  SPACED ",
+        "StudyDescription": "cut\0here",
+        "PatientName": "A\0B^C",
+    }
+    for keyword, value in odd.items():
+        ds[keyword] = DataElement(keyword, dictionary_VR(keyword), value, validation_mode=config.IGNORE)
+    empty.put([ds])
+    for path, vr, value in (
+        ("PatientID", "LO", "SPACED"),
+        ("AccessionNumber", "SH", "SPACED"),
+        ("AccessionNumber", "SH", "SPA*"),
+        ("StudyDescription", "LO", "cut*here"),
+        ("PatientName", "PN", "ab^c"),
+    ):
+        assert found_by(empty.search, "STUDY", key(path, vr, value)) == [ds.StudyInstanceUID], path
+
+
+def test_nothing_is_found_in_an_empty_archive(empty: Archive) -> None:
     for level in Level:
         assert empty.search.find(SYSTEM, Query(level, returns=None)) == SearchPage()
-    empty.close()

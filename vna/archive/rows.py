@@ -10,7 +10,7 @@ from storage.index.instances import NewInstance
 from storage.metadata import Element
 from vna.model.attributes import BY_LEVEL, Attribute
 from vna.model.dates import normal_date, normal_time
-from vna.model.identifiers import PatientKey
+from vna.model.identifiers import PatientKey, significant
 from vna.model.names import normalised
 from vna.model.query import Level
 
@@ -30,11 +30,19 @@ def _time(elements: Elements, tag: str) -> str:
     return normal_time(text(elements, tag))
 
 
-_READERS: dict[str, Callable[[Elements, str], Any]] = {"PN": person_name, "IS": _whole, "DA": _date, "TM": _time}
+def _plain(elements: Elements, tag: str) -> str:
+    return significant(text(elements, tag))
+
+
+def _name(elements: Elements, tag: str) -> str:
+    return significant(person_name(elements, tag))
+
+
+_READERS: dict[str, Callable[[Elements, str], Any]] = {"PN": _name, "IS": _whole, "DA": _date, "TM": _time}
 
 
 def _columns(level: Level) -> tuple[tuple[str, str, Callable[[Elements, str], Any]], ...]:
-    return tuple((a.column, a.tag, _READERS.get(a.vr, text)) for a in BY_LEVEL[level] if a.column)
+    return tuple((a.column, a.tag, _READERS.get(a.vr, _plain)) for a in BY_LEVEL[level] if a.column)
 
 
 _COLUMNS = {level: _columns(level) for level in Level}

@@ -10,6 +10,7 @@ from typing import Any
 
 from vna.model import dates
 from vna.model.dates import Span
+from vna.model.identifiers import significant
 from vna.model.names import normalised_group, text_of, words
 from vna.model.wildcards import compiled, expression, has_wildcard, is_universal
 
@@ -130,13 +131,13 @@ WITHOUT_WILDCARDS = frozenset({"AS", "AT", "UI"})
 UNMATCHABLE_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ"})
 
 
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 """What databases do not take as text, and no value has: it matches only what was unreadable there too."""
 
 
 def plain(value: Any) -> str:
     """A value as text without outer spaces and padding."""
-    return text_of(value).strip(" \0")
+    return significant(text_of(value))
 
 
 def number_of(value: Any) -> float | None:
@@ -156,7 +157,7 @@ def number_of(value: Any) -> float | None:
 
 def condition(vr: str, text: str, *, fuzzy: bool = False) -> Condition | None:
     """What a key's value means; None for a DA, TM or DT that is neither a date or time nor a range of them."""
-    text = _NO_TEXT.sub("\ufffd", text.strip(" \0"))
+    text = significant(_NO_TEXT.sub("\ufffd", text))
     if vr in _CHECKED:
         span = {"DA": dates.date_span, "TM": dates.time_span, "DT": dates.datetime_span}[vr](text)
         return None if span is None else Within(span, vr)

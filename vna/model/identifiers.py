@@ -32,6 +32,11 @@ def is_ae_title(text: str) -> bool:
     return _AE_TITLE.match(text) is not None and bool(text.strip())
 
 
+def significant(text: str) -> str:
+    """A short text as it is compared and indexed: without outer spaces (PS3.5 6.2) and NULs, which databases refuse."""
+    return text.replace("\0", "").strip(" ")
+
+
 @dataclass(frozen=True, slots=True)
 class PatientKey:
     """Who a patient is: an identifier within its issuer.
@@ -45,6 +50,7 @@ class PatientKey:
 
 def patient_key(patient_id: str, issuer: str, *, facility: str, study_instance_uid: str) -> PatientKey:
     """The identity rule: without an issuer the sending facility is the issuer."""
+    patient_id, issuer = significant(patient_id), significant(issuer)
     if not patient_id:
         return PatientKey("", f"study:{study_instance_uid}")
     return PatientKey(patient_id, issuer or facility)
