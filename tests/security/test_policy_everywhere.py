@@ -1,0 +1,241 @@
+"""No route, service or operation reaches storage without asking the policy: one that denies everything is put in its place."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import anyio
+import httpx
+import pytest
+from pydicom import Dataset
+from pynetdicom import AE
+from pynetdicom.presentation import build_role
+
+from dicomweb.routes import ADDRESSES as DICOMWEB
+from dimse.models import FIND_CLASSES, MODELS
+from dimse.upper_layer.acceptor import listen
+from storage.blobs.filesystem import FilesystemBlobs
+from storage.index.engine import Database
+from tests.archives import Backend
+from tests.objects import ct, part10
+from vna.app import Application, build, migrate, prepare
+from vna.app.doors import Addresses, dimse_server, http_application
+from vna.archive.care import Care
+from vna.archive.reindex import Reindex
+from vna.archive.retrieve import Retrieval
+from vna.archive.search import Search
+from vna.archive.status import Status
+from vna.archive.store import Store
+from vna.metrics import Metrics
+from vna.model.access import Action, Actor, ActorKind, Peer
+from vna.model.errors import NotAuthorized
+from vna.model.instances import Arrival, Door, Instance
+from vna.security.accounts import Accounts
+from vna.security.peers import Peers
+from vna.web.routes import ADDRESSES as PAGES
+
+NOBODY = Actor(ActorKind.ANONYMOUS, "nobody")
+
+WITHOUT_POLICY = {
+    (Status, "readiness"),  # says whether the archive works, nothing of what it holds
+    (Accounts, "authenticate_basic"),  # these establish who asks
+    (Accounts, "authenticate_token"),
+    (Peers, "get"),
+    (Peers, "all"),
+    (Peers, "actor_for"),
+    (Peers, "seed"),
+    (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
+    (Store, "replace"),
+    (Store, "forget"),
+}
+"""Public operations that ask nobody, each for a reason; every other one has to be refused."""
+
+
+class DenyAll:
+    """A policy that allows nothing."""
+
+    def check(self, actor: Actor, action: Action, thing: str = "") -> None:
+        raise NotAuthorized(f"{action.value} is denied to {actor.name}{thing and ' on'}")
+
+
+@dataclass
+class Touches:
+    """Who reached the index or the blob store."""
+
+    by: list[str] = field(default_factory=list)
+
+    def note(self) -> None:
+        frames = [f"{Path(frame.filename).stem}.{frame.name}" for frame in traceback.extract_stack()]
+        if not any(name in ("status.readiness", "peers._fresh", "accounts.authenticate_basic") for name in frames):
+            self.by.append(" < ".join(reversed(frames[-8:-1])))
+
+
+@pytest.fixture
+def touches(monkeypatch: pytest.MonkeyPatch) -> Touches:
+    seen = Touches()
+    for owner, names in (
+        (Database, ("read", "glance", "transaction")),
+        (FilesystemBlobs, ("put", "put_file", "read", "stream", "size", "delete", "names")),
+    ):
+        for name in names:
+            original = getattr(owner, name)
+
+            def noted(*args: Any, _original: Any = original, **kwargs: Any) -> Any:
+                seen.note()
+                return _original(*args, **kwargs)
+
+            monkeypatch.setattr(owner, name, noted)
+    return seen
+
+
+@pytest.fixture
+def denying(tmp_path: Path) -> Iterator[Application]:
+    settings = Backend("sqlite+folder", tmp_path).settings()
+    migrate(settings)
+    prepare(settings)
+    application = build(settings, policy=DenyAll())
+    application.peers.get("ANY")  # the table of AE titles is read before anybody counts
+    yield application
+    application.close()
+
+
+USE_CASES = ("store", "search", "retrieval", "care", "reindex", "status", "accounts", "peers")
+
+
+def _operations() -> Iterator[tuple[str, type, str]]:
+    for name, kind in zip(USE_CASES, (Store, Search, Retrieval, Care, Reindex, Status, Accounts, Peers), strict=True):
+        for operation, member in inspect.getmembers(kind, inspect.isfunction):
+            if not operation.startswith("_") and (kind, operation) not in WITHOUT_POLICY:
+                yield name, kind, operation
+                assert member
+
+
+@pytest.mark.parametrize(("use_case", "kind", "operation"), list(_operations()), ids=lambda value: str(value))
+def test_every_operation_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, use_case: str, kind: type, operation: str
+) -> None:
+    method = getattr(getattr(denying, use_case), operation)
+    parameters = inspect.signature(method).parameters
+    hints = get_type_hints(getattr(kind, operation))
+    arguments = {
+        name: _argument(name, hints.get(name)) for name, p in parameters.items() if p.default is inspect.Parameter.empty
+    }
+    assert "actor" in arguments, "an operation of a use case takes an actor"
+
+    with pytest.raises(NotAuthorized):
+        answer = method(**arguments)
+        if inspect.isgenerator(answer):
+            next(answer)
+
+    assert touches.by == []
+
+
+def _argument(name: str, kind: Any) -> Any:
+    if name == "actor":
+        return NOBODY
+    if kind is Arrival:
+        return Arrival(Door.STOW)
+    if kind is Instance:
+        return _instance()
+    if kind is Peer:
+        return Peer("X")
+    if name == "incoming":
+        return None
+    if name == "selection":
+        from vna.model.instances import Selection
+
+        return Selection()
+    if name == "query":
+        from vna.model.query import Level, Query
+
+        return Query(Level.STUDY)
+    return {"numbers": [1], "accepted": ["1.2.840.10008.1.2"], "rights": frozenset()}.get(name, "x" * 9)
+
+
+def _instance() -> Instance:
+    from datetime import UTC, datetime
+
+    uid = "1.2.3"
+    return Instance(uid, uid, uid, uid, "1.2.840.10008.1.2", "x", 1, "", 0, 0, 0, "", "", datetime.now(UTC), 1)
+
+
+HTTP = [(a.method, "/dicom-web" + a.path, 403) for a in DICOMWEB] + [
+    ("GET", path, 200) for path, _ in PAGES
+]
+
+
+@pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=lambda value: str(value))
+def test_every_route_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, method: str, path: str, expected: int
+) -> None:
+    app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+    for name in ("{study}", "{series}", "{instance}"):
+        path = path.replace(name, "1.2.3")
+    path = path.replace("{frames}", "1").replace("{path:path}", "7FE00010")
+    body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part10(ct()) + b"\r\n--b--\r\n"
+    headers = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'} if method == "POST" else {}
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+            return await client.request(method, path, content=body if method == "POST" else None, headers=headers)
+
+    answer = anyio.run(ask)
+
+    assert answer.status_code == expected, answer.text
+    assert touches.by == []
+
+
+def _association(denying: Application, contexts: list[str], roles: list[Any]) -> Any:
+    server = dimse_server(denying)
+    listener = listen("127.0.0.1", 0)
+    ae = AE(ae_title="ANY")
+    for uid in contexts:
+        ae.add_requested_context(uid)
+    import threading
+
+    def accept() -> None:
+        sock, address = listener.accept()
+        server.serve_connection(sock, address)
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    assoc = ae.associate("127.0.0.1", listener.getsockname()[1], ext_neg=roles)
+    thread.join()
+    listener.close()
+    assert assoc.is_established
+    return assoc, server
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.2", *MODELS])
+def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, uid: str
+) -> None:
+    denying.peers.get("ANY")
+    roles = [build_role("1.2.840.10008.5.1.4.1.1.2", scp_role=True)] if uid in MODELS else []
+    assoc, server = _association(denying, sorted({uid, "1.2.840.10008.5.1.4.1.1.2"}), roles)
+    query = Dataset()
+    query.QueryRetrieveLevel, query.StudyInstanceUID, query.PatientID = "STUDY", "1.2.3", "1"
+    try:
+        if uid not in MODELS:
+            ds = ct()
+            part10(ds)
+            status = assoc.send_c_store(ds)
+        elif uid in FIND_CLASSES:
+            status = list(assoc.send_c_find(query, uid))[-1][0]
+        elif uid.endswith(".2"):
+            status = list(assoc.send_c_move(query, "ANY", uid))[-1][0]
+        else:
+            status = list(assoc.send_c_get(query, uid))[-1][0]
+    finally:
+        assoc.release()
+        server.shutdown(2)
+
+    assert status.Status in (0x0124, 0xA801), status
+    assert touches.by == []
