@@ -9,6 +9,9 @@ from pynetdicom.sop_class import _STORAGE_CLASSES
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 
+STANDARD: Final = "1.2.840.10008."
+STANDARD_STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
+
 NAMED_STORAGE_WITHOUT_BEING: Final = frozenset(
     {
         "1.2.840.10008.1.3.10",  # Media Storage Directory: a DICOMDIR is no instance
@@ -25,5 +28,10 @@ STORAGE_CLASSES: Final[frozenset[str]] = frozenset(str(uid) for uid in _STORAGE_
 
 
 def may_be_storage(uid: str) -> bool:
-    """Whether an abstract syntax is a storage class, or one that no registry knows."""
-    return uid in STORAGE_CLASSES or uid not in UID_dictionary
+    """Whether an abstract syntax is a storage class, or one that no registry knows and that can be one.
+
+    Of the standard's own UIDs, those that are still to come are storage only where it has always assigned storage.
+    """
+    if uid in STORAGE_CLASSES or uid in UID_dictionary:
+        return uid in STORAGE_CLASSES
+    return uid.startswith(STANDARD_STORAGE) or not uid.startswith(STANDARD)

@@ -11,7 +11,7 @@ import pytest
 from dimse.upper_layer.inprocess import listening
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.server import Server
-from tests.dimse.upper_layer.harness import MemoryStore, RawPeer, profile, raw_peer, receiver_threads
+from tests.dimse.upper_layer.harness import MemoryStore, RawPeer, eventually, profile, raw_peer, receiver_threads
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def serve() -> Iterator[Callable[..., int]]:
             return servers.enter_context(listening(Server(wanted), grace_seconds=0.1, **options))
 
         yield start
-    assert not receiver_threads()
+    eventually(lambda: not receiver_threads())
 
 
 @pytest.fixture

@@ -85,6 +85,9 @@ def test_every_storage_class_of_pynetdicom_is_storage() -> None:
     assert "1.2.840.10008.5.1.4.38.1" in STORAGE_CLASSES  # Hanging Protocol (PS3.4 GG.3)
     assert "1.2.840.10008.1.20.1" not in STORAGE_CLASSES  # Storage Commitment
     assert not may_be_storage(VERIFICATION)
+    assert not may_be_storage("1.2.840.10008.5.1.4.34.6")  # Unified Procedure Step
+    assert may_be_storage("1.2.840.10008.5.1.4.1.1.999")
+    assert may_be_storage("1.2.840.113619.4.26")
 
 
 def test_every_transfer_syntax_of_pydicom_and_jpeg_xl_are_known() -> None:
