@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,11 +23,18 @@ from vna.settings import Settings
 Stow = Callable[..., httpx.Response]
 
 
+@pytest.fixture(scope="session")
+def empty_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of an archive that holds nothing, made once: migrations take longer than most tests."""
+    folder = tmp_path_factory.mktemp("empty") / "data"
+    prepare(Settings(data_dir=folder))
+    return folder
+
+
 @pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Application]:
-    settings = Settings(data_dir=tmp_path / "data")
-    prepare(settings)
-    application = build(settings)
+def archive(empty_archive: Path, tmp_path: Path) -> Iterator[Application]:
+    shutil.copytree(empty_archive, tmp_path / "data")
+    application = build(Settings(data_dir=tmp_path / "data"))
     yield application
     application.close()
 

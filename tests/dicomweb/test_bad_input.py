@@ -52,10 +52,10 @@ def deflate_bomb() -> bytes:
     ds = ct()
     ds.PixelData = None
     del ds.PixelData
-    plain = split(part10(ds))[1] + b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<I", 3 << 30)
+    plain = split(part10(ds))[1] + b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<I", 1 << 30)
     packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     zeros = bytes(16 << 20)
-    body = packer.compress(plain) + b"".join(packer.compress(zeros) for _ in range(128)) + packer.flush()
+    body = packer.compress(plain) + b"".join(packer.compress(zeros) for _ in range(72)) + packer.flush()
     meta = part10(ct())
     deflated = DeflatedExplicitVRLittleEndian.encode()
     head = split(meta)[0].replace(struct.pack("<H", 20) + EXPLICIT_LE, struct.pack("<H", 22) + deflated)
