@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -77,6 +78,12 @@ def needs_header(tags: Iterable[str]) -> bool:
     return any(tag not in _FROM_ROWS for tag in tags)
 
 
+def level_of(tag: str) -> Level:
+    """The level whose row has the attribute; IMAGE for those of the header."""
+    attribute = BY_TAG.get(tag) or COMPUTED_BY_TAG.get(tag)
+    return Level.IMAGE if attribute is None else attribute.level
+
+
 def record(level: Level, row: sa.Row[Any], wanted: frozenset[str] | None) -> Record:
     """Read one row."""
     values = row._mapping
@@ -150,7 +157,9 @@ def _instance(values: Mapping[Any, Any]) -> Elements:
     }
 
 
+@lru_cache(maxsize=4096)
 def _count(number: int) -> Element:
+    """Elements are never changed once made, so equal ones may be one."""
     return {"vr": "IS", "Value": [number]}
 
 

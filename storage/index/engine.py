@@ -95,9 +95,14 @@ class Database:
         with self._translated():
             if self.is_sqlite:
                 with self.engine.connect() as connection, self._writer_lock():
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                    yield connection
-                    connection.commit()
+                    driver: Any = connection.connection.driver_connection
+                    driver.execute("BEGIN IMMEDIATE")
+                    try:
+                        yield connection
+                        driver.commit()
+                    except BaseException:
+                        driver.rollback()
+                        raise
             else:
                 with self.engine.begin() as connection:
                     yield connection

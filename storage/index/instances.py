@@ -1,5 +1,6 @@
 """Writing instances into the index: one transaction each, racing stores never duplicate or fail."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +15,23 @@ from vna.model.identifiers import PatientKey
 
 
 @dataclass(frozen=True, slots=True)
+class Parents:
+    """The rows above an instance, a dict of columns each."""
+
+    patient: dict[str, Any]
+    study: dict[str, Any]
+    series: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class NewInstance:
-    """Rows to be, one dict of columns a level, as vna.archive.rows made them."""
+    """Rows to be, as vna.archive.rows makes them; `parents` only when they are asked for."""
 
     patient_key: PatientKey
     study_instance_uid: str
     series_instance_uid: str
     sop_instance_uid: str
-    patient: dict[str, Any]
-    study: dict[str, Any]
-    series: dict[str, Any]
+    parents: Callable[[], Parents]
     instance: dict[str, Any]
     modality: str
     sop_class_uid: str
@@ -40,12 +48,8 @@ class Places:
     conflict: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
-    """Whether the row is new (else the UID is held already, and nothing was written), and where it is."""
-
-    new: bool
-    places: Places
+class AlreadyHeld(Exception):
+    """The SOP Instance UID has a row: the transaction has to be given up, and has written nothing."""
 
 
 class Raced(Exception):
@@ -133,8 +137,8 @@ class InstanceWriter:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, PatientKey], Places] = {}
 
-    def add(self, connection: sa.Connection, new: NewInstance) -> Added:
-        """Write the rows of one instance in the caller's transaction, or nothing when its UID is held already.
+    def add(self, connection: sa.Connection, new: NewInstance) -> Places:
+        """Write the rows of one instance in the caller's transaction; raises AlreadyHeld.
 
         The statements come in one order (new patient, new study, new series, instance, counts upwards), so that racing
         transactions wait for each other and never deadlock. Raises Raced.
@@ -151,7 +155,7 @@ class InstanceWriter:
             self._known.clear()
             raise Raced from exc
         if inserted.rowcount == 0:
-            return Added(False, places)
+            raise AlreadyHeld
         counted = _COUNT_IN_STUDY.run(
             connection,
             key=places.study_fk,
@@ -167,7 +171,7 @@ class InstanceWriter:
         _COUNT_IN_PATIENT.run(connection, key=places.patient_fk, new_series=made.series, new_study=made.study)
         if places.conflict:
             self._list_conflict(connection, new)
-        return Added(True, places)
+        return places
 
     def remember(self, new: NewInstance, places: Places) -> None:
         """To be called after the commit: before it the rows might still go away."""
@@ -180,23 +184,24 @@ class InstanceWriter:
         self._known.clear()
 
     def _file(self, connection: sa.Connection, new: NewInstance) -> "_Made":
-        patient_fk, study_fk, conflict, new_study = self._study(connection, new)
+        parents = new.parents()
+        patient_fk, study_fk, conflict, new_study = self._study(connection, new, parents)
         dialect = connection.dialect.name
-        inserted = _INSERT_SERIES[dialect].run(connection, study_fk=study_fk, **new.series).rowcount
+        inserted = _INSERT_SERIES[dialect].run(connection, study_fk=study_fk, **parents.series).rowcount
         series_fk = _FIND_SERIES.run(connection, study=study_fk, uid=new.series_instance_uid).fetchone()[0]
         if inserted and not new_study:
-            _fill(connection, studies, study_fk, new.study)
+            _fill(connection, studies, study_fk, parents.study)
             if not conflict:
-                _fill(connection, patients, patient_fk, new.patient)
+                _fill(connection, patients, patient_fk, parents.patient)
         return _Made(int(new_study), inserted, Places(patient_fk, study_fk, series_fk, conflict))
 
-    def _study(self, connection: sa.Connection, new: NewInstance) -> tuple[int, int, bool, bool]:
+    def _study(self, connection: sa.Connection, new: NewInstance, parents: Parents) -> tuple[int, int, bool, bool]:
         dialect, key = connection.dialect.name, new.patient_key
         found = _found(_FIND_STUDY.run(connection, uid=new.study_instance_uid).fetchone())
         if found is None:
-            _INSERT_PATIENT[dialect].run(connection, **new.patient)
+            _INSERT_PATIENT[dialect].run(connection, **parents.patient)
             patient_fk = _FIND_PATIENT.run(connection, key_id=key.patient_id, key_issuer=key.issuer).fetchone()[0]
-            inserted = _INSERT_STUDY[dialect].run(connection, patient_fk=patient_fk, **new.study)
+            inserted = _INSERT_STUDY[dialect].run(connection, patient_fk=patient_fk, **parents.study)
             found = _found(_FIND_STUDY.run(connection, uid=new.study_instance_uid).fetchone())
             assert found is not None
             if inserted.rowcount:

@@ -69,7 +69,6 @@ studies = sa.Table(
     sa.Index("ix_studies_patient", "patient_fk"),
     sa.Index("ix_studies_date", "study_date", "study_time", "id"),
     sa.Index("ix_studies_accession", "accession_number"),
-    sa.Index("ix_studies_received", "last_received_at", "id"),
     sqlite_autoincrement=True,
 )
 

@@ -17,12 +17,12 @@ from vna.model.attributes import NEVER_MATCHED, is_known_at
 from vna.model.matching import Criterion, criteria, satisfies
 from vna.model.query import Element, Level, Match, Query, SearchPage
 
-_JOINS = {
-    Level.STUDY: patients.c.id == studies.c.patient_fk,
-    Level.SERIES: studies.c.id == series.c.study_fk,
-    Level.IMAGE: series.c.id == instances.c.series_fk,
+_PARENT: dict[Level, sa.Column[int]] = {
+    Level.STUDY: studies.c.patient_fk,
+    Level.SERIES: series.c.study_fk,
+    Level.IMAGE: instances.c.series_fk,
 }
-"""From a level to the one above it."""
+"""What names the row above."""
 
 _ORDER: dict[Level, tuple[sa.ColumnElement[Any], ...]] = {
     Level.PATIENT: (patients.c.patient_name_norm, patients.c.id),
@@ -63,18 +63,21 @@ def search(database: Database, query: Query, said: Mapping[str, Element], bounds
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How a query is answered: the statement, and what is left to decide after it."""
+    """How a query is answered: the statement, and what is left to decide after it, by where it can be decided."""
 
     level: Level
     statement: sa.Select[Any]
-    left: tuple[Criterion, ...]
+    left_to_row: tuple[Criterion, ...]
+    left_to_rows_above: tuple[Criterion, ...]
+    left_to_header: tuple[Criterion, ...]
     wanted: frozenset[str] | None
     with_header: bool
     unsupported: frozenset[str]
 
     @property
     def is_exact(self) -> bool:
-        return not self.left
+        """Whether every row of the statement is a match."""
+        return not (self.left_to_row or self.left_to_rows_above or self.left_to_header)
 
 
 def _plan(query: Query, *, sqlite: bool) -> _Plan:
@@ -92,24 +95,36 @@ def _plan(query: Query, *, sqlite: bool) -> _Plan:
         if translated is None or not translated.exact:
             left.append(criterion)
     wanted = answers.tags_wanted(level, query.returns)
-    tags = {tag for criterion in left for tag in (criterion.path[0], criterion.time) if tag}
-    with_header = level is Level.IMAGE and (wanted is None or answers.needs_header(tags | wanted - NEVER_MATCHED))
-    return _Plan(level, _statement(level, clauses), tuple(left), wanted, with_header, unsupported)
+    in_header = [c for c in left if answers.needs_header(c.tags)]
+    in_row = [c for c in left if c not in in_header and answers.level_of(c.path[0]) is level]
+    return _Plan(
+        level=level,
+        statement=_statement(level, clauses),
+        left_to_row=tuple(in_row),
+        left_to_rows_above=tuple(c for c in left if c not in in_header and c not in in_row),
+        left_to_header=tuple(in_header),
+        wanted=wanted,
+        with_header=level is Level.IMAGE and (wanted is None or answers.needs_header(wanted - NEVER_MATCHED)),
+        unsupported=unsupported,
+    )
 
 
 def _statement(level: Level, clauses: Sequence[Translated]) -> sa.Select[Any]:
-    """Only the levels that keys narrow are joined; those above come by their keys, batch by batch."""
-    tables = {translated.table for translated in clauses}
-    top = min((Level(upper) for upper in Level if TABLES[upper] in tables and upper <= level), default=level)
-    source: sa.FromClause = TABLES[level]
-    for lower in range(level, top, -1):
-        source = source.join(TABLES[Level(lower - 1)], _JOINS[Level(lower)])
-    return (
-        sa.select(*COLUMNS[level])
-        .select_from(source)
-        .where(*(translated.where for translated in clauses))
-        .order_by(*_ORDER[level])
-    )
+    """Keys of the levels above narrow by IN, from the top: so both databases look through the smaller tables first.
+
+    What the levels above say of a match is not part of the statement: it comes by key, batch by batch.
+    """
+    above: sa.Select[tuple[int]] | None = None
+    for upper in (Level(number) for number in range(level)):
+        here = [translated.where for translated in clauses if translated.table is TABLES[upper]]
+        if above is not None:
+            here.append(_PARENT[upper].in_(above))
+        if here:
+            above = sa.select(TABLES[upper].c.id).where(*here)
+    own = [translated.where for translated in clauses if translated.table is TABLES[level]]
+    if above is not None:
+        own.append(_PARENT[level].in_(above))
+    return sa.select(*COLUMNS[level]).where(*own).order_by(*_ORDER[level])
 
 
 class _Found:
@@ -130,33 +145,44 @@ class _Found:
                 yield _match(self._plan.level, lineage, {**header, **given})
 
     def _batches(self, offset: int, count: int) -> Iterator[Sequence[sa.Row[Any]]]:
-        plan, bounds = self._plan, self._bounds
-        if plan.is_exact:
-            statement = plan.statement.limit(count).offset(offset or None)
-        else:
-            statement = plan.statement.limit(bounds.max_scanned + 1)
-        size = max(1, min(bounds.batch, count) if plan.is_exact else bounds.batch)
+        if self._plan.is_exact:
+            yield from self._rows(self._plan.statement.limit(count).offset(offset or None), count)
+            return
         seen = 0
+        columns = COLUMNS[self._plan.level]
+        by_key = self._plan.statement.with_only_columns(columns[0]).limit(self._bounds.max_scanned + 1)
+        for found in self._rows(by_key, self._bounds.batch):  # keys first: long rows would go through the sort
+            seen += len(found)
+            keys = [key for (key,) in found[: len(found) - max(0, seen - self._bounds.max_scanned)]]
+            rows = {row.id: row for row in self._connection.execute(sa.select(*columns).where(columns[0].in_(keys)))}
+            yield [rows[key] for key in keys]
+            if seen > self._bounds.max_scanned:
+                self.cut = True
+                return
+
+    def _rows(self, statement: sa.Select[Any], count: int) -> Iterator[Sequence[sa.Row[Any]]]:
+        size = max(1, min(self._bounds.batch, count))
         with self._connection.execute(statement.execution_options(yield_per=size)) as result:
-            for rows in result.partitions(size):
-                seen += len(rows)
-                if not plan.is_exact and seen > bounds.max_scanned:
-                    self.cut = True
-                    yield rows[: len(rows) - (seen - bounds.max_scanned)]
-                    return
-                yield rows
+            yield from result.partitions(size)
 
     def _judged(self, rows: Sequence[sa.Row[Any]]) -> Iterator[tuple[tuple[Record, ...], Elements]]:
+        """Those that match, with the records above them and what is wanted of their header; cheapest asked first."""
         plan = self._plan
         records = [answers.record(plan.level, row, plan.wanted) for row in rows]
+        if plan.left_to_row:
+            records = [record for record in records if satisfies(record.elements, plan.left_to_row)]
         self._load_above(records)
-        headers = self._headers([record.key for record in records]) if plan.with_header else {}
-        for record in records:
-            lineage = self._lineage(record)
-            header = headers.pop(record.key, {})
-            if plan.left and not satisfies(_all_elements(lineage, header), plan.left):
-                continue
-            yield lineage, answers.chosen(header, plan.wanted)
+        lineages = [self._lineage(record) for record in records]
+        if plan.left_to_rows_above:
+            lineages = [each for each in lineages if satisfies(_above(each), plan.left_to_rows_above)]
+        if not (plan.with_header or plan.left_to_header):
+            yield from ((lineage, {}) for lineage in lineages)
+            return
+        headers = self._headers([lineage[-1].key for lineage in lineages])
+        for lineage in lineages:
+            header = headers.pop(lineage[-1].key, {})
+            if not plan.left_to_header or satisfies(header, plan.left_to_header):
+                yield lineage, answers.chosen(header, plan.wanted)
 
     def _lineage(self, record: Record) -> tuple[Record, ...]:
         """The record and those above it, from the root down."""
@@ -184,9 +210,9 @@ class _Found:
         return {key: answers.header_elements(packed) for key, packed in self._connection.execute(statement)}
 
 
-def _all_elements(lineage: Sequence[Record], header: Elements) -> Elements:
-    merged = dict(header)
-    for record in lineage:
+def _above(lineage: Sequence[Record]) -> Elements:
+    merged: Elements = {}
+    for record in lineage[:-1]:
         merged.update(record.elements)
     return merged
 

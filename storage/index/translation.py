@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage.index.schema import instances, patients, series, studies
-from vna.model.attributes import ATTRIBUTES
+from vna.model.attributes import ATTRIBUTES, BY_TAG
 from vna.model.conditions import Condition, Empty, Equal, FuzzyName, Like, Moment, Name, Number, Within
 from vna.model.dates import Span
 from vna.model.matching import Criterion
@@ -33,6 +33,7 @@ _NUMBERS: dict[str, sa.Column[int]] = {
 }
 _OTHERS: dict[str, sa.Column[str]] = {"00083002": instances.c.transfer_syntax_uid}
 _ISSUER = "00100021"
+_KNOWN = frozenset({*_COLUMNS, *_LISTS, *_NUMBERS, *_OTHERS})
 
 Clause = sa.ColumnElement[bool]
 
@@ -52,9 +53,9 @@ class Translated:
 
 def translate(criterion: Criterion, *, sqlite: bool) -> Translated | None:
     """None when the database cannot even narrow."""
-    if len(criterion.path) > 1:
-        return None
     tag = criterion.path[0]
+    if len(criterion.path) > 1 or tag not in _KNOWN:
+        return _mentioned(criterion, sqlite)
     if criterion.time:
         return _moment(criterion)
     column = _column(tag)
@@ -70,6 +71,16 @@ def translate(criterion: Criterion, *, sqlite: bool) -> Translated | None:
     join = sa.and_ if criterion.every else sa.or_
     where = join(*(clause for clause, _ in known))
     return _narrowed(tag, column.table, where, exact=all(exact for _, exact in known))
+
+
+def _mentioned(criterion: Criterion, sqlite: bool) -> Translated | None:
+    """What is kept without a column can only match where the row's JSON has the attribute at all."""
+    attribute = BY_TAG.get(criterion.path[0])
+    without_value = any(isinstance(condition, Empty) for condition in criterion.conditions)
+    if attribute is None or attribute.level is Level.IMAGE or (without_value and len(criterion.path) == 1):
+        return None
+    table = TABLES[attribute.level]
+    return Translated(glob(table.c.attributes, f'*"{attribute.tag}":*', sqlite), False, table)
 
 
 def _narrowed(tag: str, table: sa.Table, where: Clause, *, exact: bool) -> Translated:

@@ -59,6 +59,7 @@ def run(kind: str, start: Start) -> None:
     application = build(start.settings)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)  # headers are many small objects that die young and form no cycles
     try:
         _KINDS[kind](start, application)
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from storage.elements import number, person_name, text
-from storage.index.instances import NewInstance
+from storage.index.instances import NewInstance, Parents
 from storage.metadata import Element
 from vna.model.attributes import BY_LEVEL, Attribute
 from vna.model.dates import normal_date, normal_time
@@ -74,7 +74,30 @@ _NORMALISED = {level: _names(BY_LEVEL[level]) for level in Level}
 def build(
     elements: Elements, *, key: PatientKey, facility: str, received_at: str, instance: dict[str, Any]
 ) -> NewInstance:
-    """The rows of one instance; `instance` gives the columns that the header does not (blob, size, digest ...)."""
+    """The rows of one instance; `instance` gives the columns that the header does not (blob, size, digest ...).
+
+    Those of the levels above are made when the writer asks: it seldom does, as most instances join a known series.
+    """
+    return NewInstance(
+        patient_key=key,
+        study_instance_uid=text(elements, "0020000D"),
+        series_instance_uid=text(elements, "0020000E"),
+        sop_instance_uid=text(elements, "00080018"),
+        parents=lambda: _parents(elements, key, facility, received_at),
+        instance={
+            **_row(Level.IMAGE, elements),
+            "facility": facility,
+            "received_at": received_at,
+            "version": 1,
+            **instance,
+        },
+        modality=text(elements, "00080060"),
+        sop_class_uid=text(elements, "00080016"),
+        received_at=received_at,
+    )
+
+
+def _parents(elements: Elements, key: PatientKey, facility: str, received_at: str) -> Parents:
     patient = _row(Level.PATIENT, elements)
     patient.update(
         patient_id=key.patient_id, issuer=key.issuer, attributes=_kept(Level.PATIENT, elements), **_COUNTS[0]
@@ -91,25 +114,7 @@ def build(
     )
     series = _row(Level.SERIES, elements)
     series.update(attributes=_kept(Level.SERIES, elements), last_received_at=received_at, **_COUNTS[2])
-    return NewInstance(
-        patient_key=key,
-        study_instance_uid=study["study_instance_uid"],
-        series_instance_uid=series["series_instance_uid"],
-        sop_instance_uid=text(elements, "00080018"),
-        patient=patient,
-        study=study,
-        series=series,
-        instance={
-            **_row(Level.IMAGE, elements),
-            "facility": facility,
-            "received_at": received_at,
-            "version": 1,
-            **instance,
-        },
-        modality=series["modality"],
-        sop_class_uid=text(elements, "00080016"),
-        received_at=received_at,
-    )
+    return Parents(patient, study, series)
 
 
 _COUNTS: tuple[dict[str, int], ...] = (

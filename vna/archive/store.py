@@ -13,7 +13,7 @@ from storage.elements import text
 from storage.index import events, lookup
 from storage.index import instances as index
 from storage.index.engine import Connection, Database
-from storage.index.instances import InstanceWriter, NewInstance, Raced
+from storage.index.instances import AlreadyHeld, InstanceWriter, NewInstance, Places, Raced
 from storage.index.packing import pack
 from storage.index.rebuild import keep_event
 from storage.metadata import Element, Limits, Scan, scan, to_json
@@ -214,20 +214,24 @@ class Store:
         raise Unavailable("the index is too busy with this study")
 
     def add(self, new: NewInstance, provenance: Provenance, *, replayed: Event | None = None) -> bool:
-        """Write the rows and their event (`replayed`, if given) in one transaction; False when the UID is held already."""
+        """Write the rows and their event (`replayed`, if given) in one transaction; False when the UID is held."""
+        try:
+            places = self._add(new, provenance, replayed)
+        except AlreadyHeld:
+            return False
+        self._writer.remember(new, places)
+        return True
+
+    def _add(self, new: NewInstance, provenance: Provenance, replayed: Event | None) -> Places:
         with self._database.transaction() as connection:
             if provenance.coercion is not None:
                 new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
-            added = self._writer.add(connection, new)
-            if not added.new:
-                connection.rollback()
-                return False
+            places = self._writer.add(connection, new)
             if replayed is not None:
                 keep_event(connection, replayed)
             else:
-                self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, conflict=added.places.conflict)
-        self._writer.remember(new, added.places)
-        return True
+                self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, conflict=places.conflict)
+        return places
 
     def forget(self) -> None:
         """Rows were removed: trust no remembered place."""

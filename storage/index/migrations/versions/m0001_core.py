@@ -167,7 +167,6 @@ def upgrade() -> None:
     op.create_index("ix_studies_accession", "studies", ["accession_number"], unique=False)
     op.create_index("ix_studies_date", "studies", ["study_date", "study_time", "id"], unique=False)
     op.create_index("ix_studies_patient", "studies", ["patient_fk"], unique=False)
-    op.create_index("ix_studies_received", "studies", ["last_received_at", "id"], unique=False)
     op.create_table(
         "tokens",
         sa.Column("token_id", sa.String(length=16), nullable=False),
