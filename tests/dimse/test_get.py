@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from tests.dimse.clients import (
+    BOTH,
     CT,
     EXPLICIT,
     IMPLICIT,
@@ -29,6 +31,7 @@ from tests.dimse.door import Door
 from tests.objects import ct, part10
 from tests.peers.dcmtk import Dcmtk
 from tests.pixels.objects import compressed, image, ramp, read_as, rle
+from tests.pixels.test_codecs import deadly_file
 from vna.model.access import Action
 from vna.model.errors import OutOfResources, Unavailable
 
@@ -311,3 +314,16 @@ def after(seconds: float, status: int) -> int:
 
     time.sleep(seconds)
     return status
+
+
+def test_a_frame_that_kills_its_codec_fails_alone(door: Door) -> None:
+    deadly = pydicom.dcmread(io.BytesIO(deadly_file()))
+    uids = {"StudyInstanceUID": A, "SeriesInstanceUID": f"{A}.1", "SOPInstanceUID": "1.2.9"}
+    for keyword, value in uids.items():
+        setattr(deadly, keyword, value)
+    out = io.BytesIO()
+    deadly.save_as(out, enforce_file_format=True)
+    door.hold(*study_of(3), out.getvalue())
+    answers = get(door.port, STUDY_ROOT, STUDY_A, accepting=[*BOTH, (deadly.SOPClassUID, [IMPLICIT])])
+    assert answers.counts == (None, 3, 1, 0)
+    assert answers.failed == ["1.2.9"]

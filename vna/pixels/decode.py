@@ -1,11 +1,8 @@
 """One encoded frame to the bytes that a native transfer syntax keeps (PS3.5 section 8, A.4).
 
-Colour: what a lossy JPEG keeps as YBR and what JPEG 2000 transforms on its own (YBR_ICT, YBR_RCT) comes out as RGB,
-which every reader shows alike. A lossless syntax that kept YBR_FULL samples gives back these very samples: turning them
-into RGB would round them. The result is always interleaved by pixel (Planar Configuration 0).
+Codecs are loaded here and only here: `vna.pixels.codecs` runs this in processes of its own.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import gdcm
@@ -15,55 +12,14 @@ from pydicom.pixels.utils import get_j2k_parameters
 
 from vna.model.errors import CannotUnderstand
 from vna.pixels import transfer_syntaxes as ts
+from vna.pixels.image import DCT, WAVELET, Image
 
-_DCT: Final = frozenset({ts.JPEG_BASELINE, ts.JPEG_EXTENDED})
-_WAVELET: Final = frozenset({ts.JPEG_2000, ts.JPEG_2000_LOSSLESS, ts.HTJ2K, ts.HTJ2K_LOSSLESS, ts.HTJ2K_LOSSLESS_RPCL})
-_SIGN_CORRECTED: Final = _WAVELET | {ts.JPEG_LS, ts.JPEG_LS_NEAR}
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """What the Image Pixel module says of every frame (PS3.3 C.7.6.3)."""
-
-    rows: int
-    columns: int
-    samples_per_pixel: int
-    bits_allocated: int
-    bits_stored: int
-    pixel_representation: int
-    photometric_interpretation: str
-    planar_configuration: int = 0
-    number_of_frames: int = 1
-
-    @property
-    def frame_bits(self) -> int:
-        """Bits of one frame without compression."""
-        return self.rows * self.columns * self.samples_per_pixel * self.bits_allocated
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one frame without compression, where frames end on a byte."""
-        return self.frame_bits // 8
-
-
-def native_photometric(syntax_uid: str, photometric: str, samples_per_pixel: int) -> str:
-    """What Photometric Interpretation says of the pixels after decode()."""
-    if samples_per_pixel != 3 or syntax_uid == ts.ENCAPSULATED_UNCOMPRESSED:
-        return photometric
-    if syntax_uid in _DCT and photometric in ("YBR_FULL", "YBR_FULL_422"):
-        return "RGB"
-    if syntax_uid in _WAVELET and photometric in ("YBR_ICT", "YBR_RCT"):
-        return "RGB"
-    if photometric == "YBR_FULL_422":  # no decoder leaves chrominance subsampled
-        return "YBR_FULL"
-    return photometric
+_SIGN_CORRECTED: Final = WAVELET | {ts.JPEG_LS, ts.JPEG_LS_NEAR}
 
 
 def decode(frame: bytes, image: Image, syntax_uid: str) -> bytes:
     """Decode one frame into little endian samples of Bits Allocated; CannotUnderstand when it cannot be."""
-    if syntax_uid == ts.ENCAPSULATED_UNCOMPRESSED:
-        decoded = frame[: image.frame_bytes]
-    elif syntax_uid == ts.JPEG_EXTENDED and image.bits_stored > 8:
+    if syntax_uid == ts.JPEG_EXTENDED and image.bits_stored > 8:
         decoded = _decode_extended(frame, image)
     else:
         decoded = _decode_with_pydicom(frame, image, syntax_uid)
@@ -73,7 +29,7 @@ def decode(frame: bytes, image: Image, syntax_uid: str) -> bytes:
 
 
 def _decode_with_pydicom(frame: bytes, image: Image, syntax_uid: str) -> bytes:
-    if syntax_uid in _WAVELET and (get_j2k_parameters(frame).get("precision") or 0) > image.bits_allocated:
+    if syntax_uid in WAVELET and (get_j2k_parameters(frame).get("precision") or 0) > image.bits_allocated:
         raise CannotUnderstand("a frame has more bits than Bits Allocated says")
     options: dict[str, Any] = {
         "rows": image.rows,
@@ -91,7 +47,7 @@ def _decode_with_pydicom(frame: bytes, image: Image, syntax_uid: str) -> bytes:
         options["correct_unused_bits"] = False
     try:
         samples, _ = get_decoder(syntax_uid).as_array(
-            _encapsulated(frame), index=0, raw=syntax_uid not in _DCT, **options
+            _encapsulated(frame), index=0, raw=syntax_uid not in DCT, **options
         )
     except Exception as exc:  # codecs raise whatever they like over damaged bytes
         raise CannotUnderstand("a frame cannot be decoded") from exc

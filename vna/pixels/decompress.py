@@ -1,13 +1,16 @@
 """Encapsulated pixel data as native pixel data, and the attributes that describe it (PS3.5 A.4, PS3.3 C.7.6.3)."""
 
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from vna.model.errors import CannotUnderstand, NotAcceptable
 from vna.pixels import value_representations as vrs
-from vna.pixels.decode import Image, decode, native_photometric
+from vna.pixels.codecs import CODECS
 from vna.pixels.elements import PIXEL_DATA, UNDEFINED, Encoding, Source, write_header
 from vna.pixels.encapsulation import Fragments
+from vna.pixels.image import Image, native_photometric
 from vna.pixels.recode import swapped
+from vna.pixels.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED
 
 
 class Decompressed:
@@ -46,10 +49,21 @@ class Decompressed:
         vr = "OW" if image.bits_allocated > 8 else "OB"
         swap = 1 if encoding.little else vrs.SWAPPED_UNITS.get(vr, 1)
         write_header(out, encoding, PIXEL_DATA, vr, length + length % 2)
-        # not writelines(): a spooled file would see only at its end how large it has become
-        for frame in Fragments(self._stream, source).frames(image.number_of_frames):  # noqa: FURB122
-            out.write(swapped(decode(frame, image, self._syntax_uid), swap))
+        frames = Fragments(self._stream, source).frames(image.number_of_frames)
+        for decoded in self._decoded(frames, image):  # noqa: FURB122 - writelines() would fill memory before it spools
+            out.write(swapped(decoded, swap))
         out.write(b"\0" * (length % 2))
+
+    def _decoded(self, frames: Iterator[bytes], image: Image) -> Iterator[bytes]:
+        if self._syntax_uid == ENCAPSULATED_UNCOMPRESSED:
+            for frame in frames:
+                if len(frame) < image.frame_bytes:
+                    raise CannotUnderstand("a frame is shorter than rows and columns say")
+                yield frame[: image.frame_bytes]
+            return
+        with CODECS.one() as codec:
+            for frame in frames:
+                yield codec.decode(frame, image, self._syntax_uid)
 
 
 def _image(around: vrs.Surroundings) -> Image:
