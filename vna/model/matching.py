@@ -33,6 +33,11 @@ class Criterion:
     every: bool = False
     time: str = ""
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The top-level attributes that decide."""
+        return (self.path[0], self.time) if self.time and len(self.path) == 1 else (self.path[0],)
+
 
 def criteria(query: Query) -> tuple[Criterion, ...]:
     """The criteria of a query; keys that match everything make none. BadRequest for a value that is none of its VR."""
