@@ -1,6 +1,5 @@
 """Retrieve transaction, bulk data: the value of one attribute that metadata leaves out (PS3.18 10.4.1.1.5)."""
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,26 +18,26 @@ PIXEL_DATA = "7FE00010"
 OFFERS = (Offer(OCTET_STREAM, multipart=True), Offer(OCTET_STREAM))
 
 
-async def bulkdata(request: Request, service: StudiesService) -> Response:
+def bulkdata(request: Request, service: StudiesService) -> Response:
     """The value at a tag path; compressed pixel data as its frames, one part each."""
     actor, target = actor_of(request), target_of(request)
     path = request.path_params["path"]
     ranges = acceptable(request)
-    instance = (await held(service, actor, target))[0]
+    instance = held(service, actor, target)[0]
     compressed = path == PIXEL_DATA and not is_native(instance.transfer_syntax_uid)
     address = f"{instance_url(service_url(request, service.public_url), instance)}/bulkdata/{path}"
     if compressed:
         single = instance.number_of_frames == 1
         offer = choose(ranges, pixel_offers(instance.transfer_syntax_uid, single=single))
         content_type = pixel_content_type(offer, instance.transfer_syntax_uid)
-        values = await run_in_threadpool(_all_frames, service, actor, instance)
+        values = _all_frames(service, actor, instance)
     else:
         offer, content_type = choose(ranges, OFFERS), OCTET_STREAM
-        values = [await run_in_threadpool(service.retrieval.bulk, actor, instance, path)]
+        values = [service.retrieval.bulk(actor, instance, path)]
     if not offer.multipart:
-        return await stream(values[0].chunks, media_type=content_type, size=values[0].size)
+        return stream(values[0].chunks, media_type=content_type, size=values[0].size)
     headers = (("Content-Type", content_type), ("Content-Location", address))
-    return await multipart([Part(headers, value.chunks, value.size) for value in values], media_type=offer.media_type)
+    return multipart([Part(headers, value.chunks, value.size) for value in values], media_type=offer.media_type)
 
 
 def _all_frames(service: StudiesService, actor: Actor, instance: Instance) -> list[Outgoing]:

@@ -2,7 +2,6 @@
 
 import re
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,17 +17,17 @@ from vna.model.errors import BadRequest
 _LIST = re.compile(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*")
 
 
-async def frames(request: Request, service: StudiesService) -> Response:
+def frames(request: Request, service: StudiesService) -> Response:
     """The frames named, in the order named."""
     actor, target = actor_of(request), target_of(request)
     numbers = frame_numbers(request.path_params["frames"])
     ranges = acceptable(request)
-    instance = (await held(service, actor, target))[0]
+    instance = held(service, actor, target)[0]
     offer = choose(ranges, pixel_offers(instance.transfer_syntax_uid, single=len(numbers) == 1))
-    found = await run_in_threadpool(service.retrieval.frames, actor, instance, numbers)
+    found = service.retrieval.frames(actor, instance, numbers)
     content_type = pixel_content_type(offer, instance.transfer_syntax_uid)
     if not offer.multipart:
-        return await stream(found[0].chunks, media_type=content_type, size=found[0].size)
+        return stream(found[0].chunks, media_type=content_type, size=found[0].size)
     address = instance_url(service_url(request, service.public_url), instance)
     parts = [
         Part(
@@ -38,7 +37,7 @@ async def frames(request: Request, service: StudiesService) -> Response:
         )
         for number, frame in zip(numbers, found, strict=True)
     ]
-    return await multipart(parts, media_type=offer.media_type)
+    return multipart(parts, media_type=offer.media_type)
 
 
 def frame_numbers(text: str) -> list[int]:

@@ -38,8 +38,8 @@ _MEDIA_TYPE = {f"1.2.840.10008.1.2.{end}": name for name, ends in COMPRESSED for
 class Offer:
     """One way in which a resource can be given.
 
-    `syntaxes` are the values of a transfer-syntax parameter that it satisfies, and `unasked` whether it is right
-    for those who send none. Without `syntaxes` the parameter means nothing to it.
+    `syntaxes` are the values of a transfer-syntax parameter that it satisfies, and `unasked` whether it is right for
+    those who name its media type and send none. Without `syntaxes` the parameter means nothing to it.
     """
 
     media_type: str
@@ -134,7 +134,7 @@ def _covers(media: MediaType, offer: Offer) -> int:
         return specificity
     syntax = media.parameters.get("transfer-syntax", "")
     if not syntax:
-        return specificity if offer.unasked else 0
+        return specificity if offer.unasked or inner == "*/*" else 0
     return specificity + 4 if syntax in ("*", *offer.syntaxes) else 0
 
 

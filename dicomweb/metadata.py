@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 import orjson
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,20 +22,20 @@ _URI = b'"BulkDataURI":"'
 Described = tuple[Instance, bytes]
 
 
-async def metadata(request: Request, service: StudiesService) -> Response:
+def metadata(request: Request, service: StudiesService) -> Response:
     """Metadata of all instances of the target, bulk data by absolute address."""
     actor, target = actor_of(request), target_of(request)
     offer = choose(acceptable(request), OFFERS)
     base = service_url(request, service.public_url)
     found = service.retrieval.metadata_of(actor, target.selection())
-    first = await run_in_threadpool(next, found, None)
+    first = next(found, None)
     if first is None:
         raise nothing_held(target)
     objects = _addressed(_again(first, found), base)
     if offer.multipart:
         parts = (Part((("Content-Type", DICOM_XML),), [native_xml(orjson.loads(one))]) for one in objects)
-        return await multipart(parts, media_type=DICOM_XML)
-    return await stream(json_array(objects), media_type=offer.media_type)
+        return multipart(parts, media_type=DICOM_XML)
+    return stream(json_array(objects), media_type=offer.media_type)
 
 
 def json_array(objects: Iterable[bytes]) -> Iterator[bytes]:

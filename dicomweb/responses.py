@@ -75,24 +75,26 @@ async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-async def stream(
+def stream(
     pieces: Iterable[bytes], *, media_type: str, size: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Joined up to JOINED bytes, else streamed; the first piece is read here, so that its failure is still an error."""
+    """Joined up to JOINED bytes, else streamed; the first piece is read here, so that its failure is still an error.
+
+    For a thread: reading may wait.
+    """
     gathered = gather(pieces if size is None else exactly(pieces, size))
     if size is not None and size <= JOINED:
-        body = await run_in_threadpool(b"".join, gathered)
-        return Response(body, headers=HEADERS | dict(headers or {}), media_type=media_type)
-    first = await run_in_threadpool(next, gathered, b"")
+        return Response(b"".join(gathered), headers=HEADERS | dict(headers or {}), media_type=media_type)
+    first = next(gathered, b"")
     return Streamed(_again(first, gathered), media_type=media_type, size=size, headers=headers)
 
 
-async def multipart(parts: Iterable[Part], *, media_type: str) -> Response:
+def multipart(parts: Iterable[Part], *, media_type: str) -> Response:
     """The parts one after another as multipart/related; a sequence of parts of known size has a Content-Length."""
     boundary = new_boundary()
     size = multipart_size(parts, boundary) if isinstance(parts, Sequence) else None
     content_type = f'{MULTIPART}; type="{media_type}"; boundary={boundary}'
-    return await stream(write_multipart(parts, boundary), media_type=content_type, size=size)
+    return stream(write_multipart(parts, boundary), media_type=content_type, size=size)
 
 
 def gather(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,26 +17,26 @@ from vna.model.errors import NotFound
 from vna.model.instances import Instance
 
 
-async def instances(request: Request, service: StudiesService) -> Response:
+def instances(request: Request, service: StudiesService) -> Response:
     """All instances of the target, whole, one after another."""
     actor, target = actor_of(request), target_of(request)
     ranges = acceptable(request)
-    found = await held(service, actor, target)
+    found = held(service, actor, target)
     signals.emit("retrieve.answered", door="WADO-RS", instances=len(found), bytes=sum(one.size for one in found))
     offer = choose(ranges, _offers(found, alone=bool(target.instance)))
     if not offer.multipart:
-        outgoing = await run_in_threadpool(service.retrieval.part10, actor, found[0])
-        return await stream(outgoing.chunks, media_type=DICOM, size=outgoing.size)
+        outgoing = service.retrieval.part10(actor, found[0])
+        return stream(outgoing.chunks, media_type=DICOM, size=outgoing.size)
     base = service_url(request, service.public_url)
     parts = _parts(service, actor, found, base)
     if target.instance:
-        return await multipart(await run_in_threadpool(list, parts), media_type=DICOM)
-    return await multipart(parts, media_type=DICOM)
+        return multipart(list(parts), media_type=DICOM)
+    return multipart(parts, media_type=DICOM)
 
 
-async def held(service: StudiesService, actor: Actor, target: Target) -> tuple[Instance, ...]:
+def held(service: StudiesService, actor: Actor, target: Target) -> tuple[Instance, ...]:
     """What the target names, or NotFound."""
-    found = await run_in_threadpool(service.retrieval.instances, actor, target.selection())
+    found = service.retrieval.instances(actor, target.selection())
     if not found:
         raise nothing_held(target)
     return found

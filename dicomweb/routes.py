@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,7 +19,9 @@ from dicomweb.service import PREFIX, StudiesService
 from dicomweb.store import store
 from vna.model.access import Action
 
-Transaction = Callable[[Request, StudiesService], Awaitable[Response]]
+Transaction = Callable[[Request, StudiesService], Response | Awaitable[Response]]
+"""Use cases wait for the index and the disk, so a transaction is an ordinary function and runs in a thread, as a whole;
+one that reads a body as it arrives is a coroutine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,13 @@ def routes(service: StudiesService) -> list[Route]:
 
 
 def _route(address: Address, service: StudiesService) -> Route:
+    transaction = address.transaction
+
     async def endpoint(request: Request) -> Response:
-        return await address.transaction(request, service)
+        is_coroutine = iscoroutinefunction(transaction)
+        answer = (
+            transaction(request, service) if is_coroutine else await run_in_threadpool(transaction, request, service)
+        )
+        return await answer if isinstance(answer, Awaitable) else answer
 
     return Route(PREFIX + address.path, guarded(endpoint), methods=[address.method])

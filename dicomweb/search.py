@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable
 
 import orjson
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -49,27 +48,27 @@ _OF_ALL_LEVELS = frozenset({"00080054", "00080056", "00080201"})
 """Kept at one level, and an attribute of the answers of each."""
 
 
-async def search_studies(request: Request, service: StudiesService) -> Response:
+def search_studies(request: Request, service: StudiesService) -> Response:
     """Studies, with the patient of each."""
-    return await _search(request, service, Level.STUDY)
+    return _search(request, service, Level.STUDY)
 
 
-async def search_series(request: Request, service: StudiesService) -> Response:
+def search_series(request: Request, service: StudiesService) -> Response:
     """Series, of one study or of all."""
-    return await _search(request, service, Level.SERIES)
+    return _search(request, service, Level.SERIES)
 
 
-async def search_instances(request: Request, service: StudiesService) -> Response:
+def search_instances(request: Request, service: StudiesService) -> Response:
     """Instances, of one series, of one study, or of all."""
-    return await _search(request, service, Level.IMAGE)
+    return _search(request, service, Level.IMAGE)
 
 
-async def _search(request: Request, service: StudiesService, level: Level) -> Response:
+def _search(request: Request, service: StudiesService, level: Level) -> Response:
     actor, target = actor_of(request), target_of(request)
     offer = choose(acceptable(request), OFFERS)
     parameters = parse(request.query_params.multi_items(), target)
     started = time.perf_counter()
-    page = await run_in_threadpool(service.search.find, actor, parameters.query(level))
+    page = service.search.find(actor, parameters.query(level))
     signals.emit(
         "query.answered",
         door="QIDO-RS",
@@ -84,7 +83,7 @@ async def _search(request: Request, service: StudiesService, level: Level) -> Re
     answers = [answer(match, level, target, parameters, base) for match in page.matches]
     if offer.multipart:
         parts = [Part((("Content-Type", DICOM_XML),), [native_xml(one)]) for one in answers]
-        response = await multipart(parts, media_type=DICOM_XML)
+        response = multipart(parts, media_type=DICOM_XML)
         response.headers.update(headers)
         return response
     return Response(orjson.dumps(answers), headers=headers, media_type=offer.media_type)

@@ -69,6 +69,8 @@ FRAMES = [  # Accept, stored syntax, what is chosen ("" is 406), syntax in the C
     ("image/jls", JPEG_LS, "image/jls", JPEG_LS),
     ('multipart/related; type="video/H265"', H265, "video/H265", H265),
     ("*/*", LOSSLESS_JPEG, "image/jpeg", LOSSLESS_JPEG),
+    ("*/*", "1.2.840.10008.1.2.4.55", OCTETS, "1.2.840.10008.1.2.4.55"),  # retired, without a media type of its own
+    (PLAIN, "1.2.840.10008.1.2.4.55", "", ""),
     ("*/*", "1.2.840.10008.1.2.1.98", OCTETS, EXPLICIT_LE),
     ("*/*", "1.2.840.10008.1.2.1.99", OCTETS, EXPLICIT_LE),
 ]
