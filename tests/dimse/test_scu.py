@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import pytest
+from pydicom import Dataset
 from pynetdicom import AE
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
-from dimse.delivery import Item
+from dimse.delivery import Item, Verdict
 from dimse.scu import Destination, StoreSCU, batches, echo, proposals, sender
-from dimse.send_files import FileEnd, SentFile, send_files
 from dimse.sop_classes import VERIFICATION
 from dimse.upper_layer.request import ProposedContext
-from tests.dimse.clients import CT, EXPLICIT, IMPLICIT, MR, RLE, Receiver, received_of, receiving
+from tests.dimse.clients import CT, EXPLICIT, IMPLICIT, MR, Receiver, received_of, receiving
 from tests.dimse.door import QUICK, Door
-from tests.dimse.test_get import rle_image
 from tests.objects import ct, part10
 from tests.peers.processes import free_port
-from tests.pixels.objects import ramp, read_as
 from vna.model.errors import NotAuthorized, Unavailable
 
 JPEG = "1.2.840.10008.1.2.4.50"
@@ -84,81 +80,38 @@ def test_items_of_more_than_128_contexts_all_arrive() -> None:
     assert len(receiver.uids) == 70
 
 
-def write(folder: Path, name: str, content: bytes) -> Path:
-    path = folder / name
-    path.write_bytes(content)
-    return path
+def of(ds: Dataset) -> Item:
+    """An image as something to send."""
+    content = part10(ds)
+    data = content[144 + int.from_bytes(content[140:144], "little") :]
+    return Item(ds.SOPClassUID, ds.SOPInstanceUID, EXPLICIT, lambda _: Encoded(EXPLICIT, iter([data])))
 
 
-def ends(found: Iterator[SentFile]) -> dict[str, FileEnd]:
-    return {one.path.name: one.end for one in found}
-
-
-def test_each_file_has_its_end(destination: Receiver, tmp_path: Path) -> None:
-    first, second, other = ct(SOPInstanceUID="1.2.1"), ct(SOPInstanceUID="1.2.2"), ct(SOPInstanceUID="1.2.3")
+def test_each_item_has_its_end(destination: Receiver) -> None:
     statuses = {"1.2.2": 0xB000, "1.2.3": 0xA700}
     destination.decide = lambda event: statuses.get(received_of(event).sop_instance_uid, 0)
-    paths = [
-        write(tmp_path, "good", part10(first)),
-        write(tmp_path, "warned", part10(second)),
-        write(tmp_path, "refused", part10(other)),
-        write(tmp_path, "other class", part10(ct(SOPClassUID=MR))),
-        write(tmp_path, "text", b"hello"),
-        write(tmp_path, "empty", b""),
-        tmp_path / "missing",
-    ]
-    found = list(send_files(paths, scu(destination)))
-    assert ends(iter(found)) == {
-        "good": FileEnd.SENT,
-        "warned": FileEnd.SENT_WITH_WARNING,
-        "refused": FileEnd.FAILED,
-        "other class": FileEnd.FAILED,
-        "text": FileEnd.NOT_DICOM,
-        "empty": FileEnd.NOT_DICOM,
-        "missing": FileEnd.NOT_DICOM,
+    items = [of(ct(SOPInstanceUID=f"1.2.{number}")) for number in (1, 2, 3)]
+    items.append(of(ct(SOPInstanceUID="1.2.4", SOPClassUID=MR)))
+    ends = {sent.item.sop_instance_uid: (sent.verdict, sent.status) for sent in scu(destination).send(items)}
+    assert ends == {
+        "1.2.1": (Verdict.COMPLETED, 0x0000),
+        "1.2.2": (Verdict.WARNING, 0xB000),
+        "1.2.3": (Verdict.FAILED, 0xA700),
+        "1.2.4": (Verdict.FAILED, 0x0122),
     }
-    assert {one.reason for one in found if one.path.name == "refused"} == {"answered with status A700"}
     assert destination.received[0].originator == (None, None)
 
 
-def test_a_file_is_sent_byte_for_byte(destination: Receiver, tmp_path: Path) -> None:
-    content = part10(ct())
-    assert ends(send_files([write(tmp_path, "one", content)], scu(destination))) == {"one": FileEnd.SENT}
-    assert content.endswith(destination.received[0].data)
-    assert len(destination.received[0].data) > 512
+def test_without_a_listener_every_item_fails_with_a_reason() -> None:
+    sent = list(scu(Receiver(port=free_port())).send([of(ct()), of(ct())]))
+    assert [(one.verdict, one.reason) for one in sent] == [(Verdict.FAILED, "no connection to the peer")] * 2
 
 
-def test_a_file_whose_syntax_is_refused_fails_unless_transcoding_is_asked_for(
-    destination: Receiver, tmp_path: Path
-) -> None:
-    path = write(tmp_path, "rle", rle_image())
-    (failed,) = send_files([path], scu(destination))
-    assert failed.end is FileEnd.FAILED
-    (sent,) = send_files([path], scu(destination, fallback=True), transcoding=True)
-    assert sent.end is FileEnd.SENT
-    (got,) = destination.received
-    assert got.transfer_syntax_uid in (EXPLICIT, IMPLICIT)
-    assert np.array_equal(read_as(got.data, got.transfer_syntax_uid).pixel_array, ramp(2, 16, 16))
-
-
-def test_a_file_in_a_syntax_that_is_taken_is_not_transcoded(tmp_path: Path) -> None:
-    with receiving([(CT, [RLE, EXPLICIT])]) as receiver:
-        list(send_files([write(tmp_path, "rle", rle_image())], scu(receiver, fallback=True), transcoding=True))
-    assert receiver.received[0].transfer_syntax_uid == RLE
-
-
-def test_files_to_nobody_fail_with_a_reason(tmp_path: Path) -> None:
-    path = write(tmp_path, "one", part10(ct()))
-    (failed,) = send_files([path], scu(Receiver(port=free_port())))
-    assert (failed.end, failed.reason) == (FileEnd.FAILED, "no connection to the peer")
-
-
-def test_sending_can_be_stopped_between_files(destination: Receiver, tmp_path: Path) -> None:
-    paths = [write(tmp_path, str(number), part10(ct())) for number in range(6)]
-    found = send_files(paths, scu(destination))
-    next(found)
-    found.close()  # type: ignore[attr-defined]
-    assert len(destination.received) < 6
+def test_sending_can_be_stopped_between_items(destination: Receiver) -> None:
+    sending = scu(destination).send([of(ct()) for _ in range(20)])
+    next(sending)
+    sending.close()  # type: ignore[attr-defined]
+    assert len(destination.received) < 20
 
 
 def test_an_echo_is_answered(door: Door) -> None:
