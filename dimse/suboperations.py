@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 from pydicom import Dataset
 from pydicom.uid import UID
@@ -122,8 +122,8 @@ class Reports:
         response.ErrorComment = comment(reason) or None
         self._send(response)
 
-    def _response(self, status: int, tally: Tally | None) -> C_MOVE | C_GET:
-        response = type(self._request)()
+    def _response(self, status: int, tally: Tally | None) -> Any:
+        response: Any = type(self._request)()  # pynetdicom types its attributes by their first value, None
         response.MessageIDBeingRespondedTo = self._request.MessageID
         response.AffectedSOPClassUID = self._request.AffectedSOPClassUID
         response.Status = status
@@ -139,7 +139,7 @@ class Reports:
         ds.FailedSOPInstanceUIDList = uids if syntax.is_implicit_VR else _fitting(uids)
         return encode(ds, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated) or b""
 
-    def _send(self, response: C_MOVE | C_GET) -> None:
+    def _send(self, response: Any) -> None:
         if self._assoc.stands() and self._context.context_id is not None:
             self._assoc.dimse.send_msg(response, self._context.context_id)
 
