@@ -165,6 +165,7 @@ def test_number_and_size_of_parts_are_bounded() -> None:
         ('multipart/related; type="application/dicom"; boundary="a b:c"', "a b:c"),
         ("multipart/related; type=application/dicom; boundary=abc; start=x", "abc"),
         ("Multipart/Related;Boundary=abc", "abc"),
+        (f"multipart/related; boundary={'d9789dba-' * 8}1", "d9789dba-" * 8 + "1"),  # 73 characters, as from Orthanc
     ],
 )
 def test_the_boundary_is_read_quoted_and_unquoted(content_type: str, boundary: str) -> None:
@@ -177,7 +178,7 @@ def test_the_boundary_is_read_quoted_and_unquoted(content_type: str, boundary: s
         "multipart/related",
         "multipart/related; boundary=",
         'multipart/related; boundary=""',
-        "multipart/related; boundary=" + "x" * 71,
+        "multipart/related; boundary=" + "x" * 201,
     ],
 )
 def test_a_missing_or_overlong_boundary_is_refused(content_type: str) -> None:

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from vna.mime.media_type import parse_media_type
 from vna.model.errors import BadRequest, TooLarge
 
-_MAX_BOUNDARY = 70  # RFC 2046 5.1.1
+_MAX_BOUNDARY = 200  # RFC 2046 5.1.1 says 70, and Orthanc 1.10 sends 73
 _MAX_PADDING = 256
 
 
@@ -58,7 +58,7 @@ def boundary_of(content_type: str) -> str:
     if not boundary:
         raise BadRequest("the Content-Type of a multipart body names no boundary")
     if len(boundary) > _MAX_BOUNDARY or not boundary.isascii() or not boundary.isprintable() or boundary.endswith(" "):
-        raise BadRequest("the boundary is not one to 70 printable ASCII characters that end in no space")
+        raise BadRequest(f"the boundary is not 1 to {_MAX_BOUNDARY} printable ASCII characters that end in no space")
     return boundary
 
 
