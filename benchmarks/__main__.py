@@ -1,6 +1,6 @@
 """`make bench`: stores per second, the archive and its peers in turn; medians of ratios with their spread.
 
-    make bench ARGS="--rounds 5 --count 400"
+make bench ARGS="--rounds 5 --count 400"
 """
 
 from __future__ import annotations

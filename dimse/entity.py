@@ -1,6 +1,7 @@
 """The archive's application entity: which SOP Classes it serves, in which syntaxes, and who may associate."""
 
 import logging
+
 from pynetdicom import evt
 
 from dimse.extended import answer_find
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def contexts(*, unknown_sop_classes: bool) -> ContextTable:
-    """Every storage class in every syntax, both roles (a C-GET requestor is storage SCP); query/retrieve; verification."""
+    """Storage classes in every syntax and both roles (a C-GET requestor is SCP), query/retrieve, verification."""
     storage = frozenset(STORAGE_TRANSFER_SYNTAXES)
     others = frozenset(QUERY_TRANSFER_SYNTAXES)
     supported = [SupportedContext(uid, storage, requestor_may_be_scp=True) for uid in sorted(STORAGE_CLASSES)]

@@ -25,7 +25,7 @@ def write(blobs: BlobStore, batch: Sequence[Event]) -> str:
 
 
 def read(blobs: BlobStore) -> Iterator[Event]:
-    """Every event that was journaled, once, in the order of the objects: per study, the order in which they happened."""
+    """Every event that was journaled, once, as the objects come: per study, in the order in which they happened."""
     seen: set[int] = set()
     for name in blobs.names(FOLDER):
         for event in parse(gzip.decompress(blobs.read(name))):

@@ -1,4 +1,4 @@
-"""Whole archives for tests: use cases in this process, or `vna serve` in processes of its own, on either pair of stores."""
+"""Whole archives for tests: use cases in this process, or `vna serve` in its own, on either pair of stores."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ Open = Callable[..., Application]
 
 @pytest.fixture
 def open_archive(backend: Backend) -> Iterator[Open]:
-    """`open_archive(storage={"duplicates": "replace"})` builds the use cases over the backend; several share its stores."""
+    """`open_archive(storage={"duplicates": "replace"})` builds use cases over the backend; several share it."""
     opened: list[Application] = []
 
     def make(**sections: dict[str, object]) -> Application:
@@ -174,7 +174,7 @@ def serve(backend: Backend) -> Iterator[Callable[..., LiveArchive]]:
     started: list[LiveArchive] = []
 
     def begin(*arguments: str, **options: str) -> LiveArchive:
-        started.append(start_archive(backend, *arguments, **options))
+        started.append(start_archive(backend, *arguments, wrapper=(), **options))
         return started[-1]
 
     yield begin

@@ -17,18 +17,18 @@ from vna.model.errors import Conflict, DuplicateInstance
 from vna.model.instances import Selection
 from vna.model.query import Level, Query
 
-_QUESTIONS = (
-    "select patient_id, issuer, patient_name, attributes, number_of_studies, number_of_instances, version from patients order by 1, 2",
-    "select study_instance_uid, facility, modalities, sop_classes, attributes, number_of_series, number_of_instances, version,"
-    " first_received_at, last_received_at from studies order by 1",
-    "select series_instance_uid, modality, attributes, number_of_instances, version from series order by 1",
-    "select sop_instance_uid, blob, size, source_ae, source_address, door, facility, received_at, version, header, frames"
-    " from instances order by 1",
-    "select sop_instance_uid, blob, size, source_ae, received_at, replaced_at from superseded order by blob",
-    "select study_instance_uid, patient_id, issuer, first_sop_instance_uid, source_ae, at from conflicts order by 1, 2",
-    "select id, kind, at, study_instance_uid, sop_instance_uid, actor, detail from events order by id",
-    "select ae_title, host, port, facility, rights, coercion from peers order by 1",
-)
+_COLUMNS = {
+    "patients": "patient_id, issuer, patient_name, attributes, number_of_studies, number_of_instances, version",
+    "studies": "study_instance_uid, facility, modalities, sop_classes, attributes, number_of_series,"
+    "number_of_instances, version, first_received_at, last_received_at",
+    "series": "series_instance_uid, modality, attributes, number_of_instances, version",
+    "instances": "sop_instance_uid, blob, size, source_ae, source_address, door, facility, received_at, version,"
+    "header, frames",
+    "superseded": "blob, sop_instance_uid, size, source_ae, received_at, replaced_at",
+    "conflicts": "study_instance_uid, patient_id, issuer, first_sop_instance_uid, source_ae, at",
+    "events": "id, kind, at, study_instance_uid, sop_instance_uid, actor, detail",
+    "peers": "ae_title, host, port, facility, rights, coercion",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,14 @@ class Answers:
 def answers(archive: Application) -> Answers:
     found = [archive.search.find(SYSTEM, Query(level, returns=None)).matches for level in Level]
     files = [
-        archive.retrieval.part10(SYSTEM, instance).read() for instance in archive.retrieval.instances(SYSTEM, Selection())
+        archive.retrieval.part10(SYSTEM, instance).read()
+        for instance in archive.retrieval.instances(SYSTEM, Selection())
     ]
-    return Answers([rows(archive, sql) for sql in _QUESTIONS], [repr(f) for f in found], sorted(files))
+    return Answers(
+        [rows(archive, f"select {c} from {t} order by 1, 2") for t, c in _COLUMNS.items()],
+        [repr(f) for f in found],
+        sorted(files),
+    )
 
 
 def fill(archive: Application) -> None:

@@ -222,8 +222,9 @@ def test_a_malformed_uid_is_refused_by_name(open_archive: Open, changes: dict[st
 def test_a_data_set_that_disagrees_with_its_command_is_refused(open_archive: Open) -> None:
     archive = open_archive()
     arrival = Arrival(Door.IMPORT, sop_instance_uid="1.2.3")
-    with archive.store.open(SYSTEM, arrival) as incoming, pytest.raises(Mismatch):
-        incoming.write(part10(ct()))
+    incoming = archive.store.open(SYSTEM, arrival)
+    incoming.write(part10(ct()))
+    with pytest.raises(Mismatch):
         archive.store.accept(incoming, SYSTEM, arrival)
 
 

@@ -73,7 +73,7 @@ class Answers:
 
 
 def received_of(event: evt.Event) -> Received:
-    request = event.request
+    request: Any = event.request
     return Received(
         str(request.AffectedSOPInstanceUID),
         str(event.context.transfer_syntax),
@@ -108,7 +108,7 @@ def get(
     ae.add_requested_context(f"{model}.3", [EXPLICIT, IMPLICIT])
     for sop_class, syntaxes in accepting:
         ae.add_requested_context(sop_class, list(syntaxes))
-    roles = [build_role(sop_class, scp_role=True) for sop_class in {sop_class for sop_class, _ in accepting}]
+    roles: list[Any] = [build_role(sop_class, scp_role=True) for sop_class in {sop_class for sop_class, _ in accepting}]
     assoc = ae.associate("127.0.0.1", port, ae_title="VNA", ext_neg=roles, evt_handlers=[(evt.EVT_C_STORE, store)])
     assert assoc.is_established
     collect(answers, assoc.send_c_get(wanted, f"{model}.3"), assoc, on_pending)

@@ -124,5 +124,3 @@ def _first(lines: list[str], wanted: Callable[[str], bool], *, after: int = -1) 
         if number > after and wanted(line):
             return number
     raise AssertionError("no such system call")
-
-

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -101,7 +102,9 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_what_is_not_storable_is_not_storable_for_a_stated_reason(collection: Collection) -> None:
     unexplained = {
-        path.name: reason for path, reason in collection.refused.items() if not any(known in reason for known in REFUSED)
+        path.name: reason
+        for path, reason in collection.refused.items()
+        if not any(known in reason for known in REFUSED)
     }
     assert unexplained == {}
     assert len(collection.samples) > 50
@@ -129,7 +132,7 @@ def _store_all(live: LiveArchive, collection: Collection) -> dict[str, int]:
     return statuses
 
 
-def _send_raw(assoc, sample: Sample) -> int:  # type: ignore[no-untyped-def]
+def _send_raw(assoc: Any, sample: Sample) -> int:
     from pynetdicom.dimse_primitives import C_STORE
 
     request = C_STORE()
@@ -173,7 +176,7 @@ def test_stow_takes_every_sample_again_as_identical_content_or_refuses_it_for_th
 
 
 def _stow(live: LiveArchive, data: bytes) -> httpx.Response:
-    body = b'--b\r\nContent-Type: application/dicom\r\n\r\n' + data + b"\r\n--b--\r\n"
+    body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + data + b"\r\n--b--\r\n"
     kind = 'multipart/related; type="application/dicom"; boundary=b'
     return httpx.post(f"{live.dicomweb}/studies", content=body, headers={"Content-Type": kind}, timeout=60)
 
@@ -216,7 +219,7 @@ class _Receiver:
         self.got: dict[str, tuple[str, bytes]] = {}
 
     def take(self, event: evt.Event) -> int:
-        request = event.request
+        request: Any = event.request
         self.got[str(request.AffectedSOPInstanceUID)] = (
             str(event.context.transfer_syntax),
             request.DataSet.getvalue(),
@@ -246,7 +249,7 @@ def test_c_get_gives_every_sample_back_byte_for_byte(live: LiveArchive, collecti
         classes = sorted({sample.sop_class_uid for sample in batch})
         pairs = sorted({(sample.sop_class_uid, sample.transfer_syntax_uid) for sample in batch})
         ae.requested_contexts = [*ae.requested_contexts, *(build_context(uid, syntax) for uid, syntax in pairs)]
-        roles = [build_role(uid, scp_role=True) for uid in classes]
+        roles: list[Any] = [build_role(uid, scp_role=True) for uid in classes]
         assoc = ae.associate(
             "127.0.0.1", live.dimse_port, ext_neg=roles, evt_handlers=[(evt.EVT_C_STORE, receiver.take)]
         )
@@ -262,7 +265,7 @@ def test_c_get_gives_every_sample_back_byte_for_byte(live: LiveArchive, collecti
 
 @pytest.fixture
 def destination() -> Iterator[tuple[_Receiver, Callable[[list[Sample]], int]]]:
-    servers = []
+    servers: list[Any] = []
     receiver = _Receiver()
 
     def start(batch: list[Sample]) -> int:

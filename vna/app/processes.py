@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from dimse.upper_layer.worker import ConnectionChannel, run_worker
 from vna.app.doors import Addresses, dimse_server, http_application
 from vna.app.wiring import Application, build
+from vna.metrics import Metrics
 from vna.model.access import SYSTEM
 from vna.model.instances import Arrival, Door
-from vna.metrics import Metrics
 from vna.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -183,12 +183,16 @@ class Supervisor:
         """The addresses, for people and for scripts that start the archive on free ports."""
         mode = self._settings.security.mode.value
         host, port = self.addresses.http
-        print(f"vna is ready ({mode} mode)")
-        print(f"  page      http://{_shown(host)}:{port}/")
-        print(f"  DICOMweb  http://{_shown(host)}:{port}/dicom-web")
-        host, port = self.addresses.dimse
-        print(f"  DICOM     {self._settings.dimse.ae_title}@{_shown(host)}:{port}")
-        print(f"  data      {self._settings.data_dir}", flush=True)
+        dimse_host, dimse_port = self.addresses.dimse
+        lines = (
+            f"vna is ready ({mode} mode)",
+            f"  page      http://{_shown(host)}:{port}/",
+            f"  DICOMweb  http://{_shown(host)}:{port}/dicom-web",
+            f"  DICOM     {self._settings.dimse.ae_title}@{_shown(dimse_host)}:{dimse_port}",
+            f"  data      {self._settings.data_dir}",
+        )
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
         log.info("serving", extra={"http": self.addresses.http[1], "dimse": self.addresses.dimse[1], "mode": mode})
 
 
