@@ -86,10 +86,15 @@ class FindProvider:
         for status, identifier in self._responses(assoc, str(context.abstract_syntax), read, is_cancelled):
             if not assoc.is_established:
                 return
+            encoded = None if identifier is None else encode(identifier, *coding)
+            if identifier is not None and not encoded:
+                log.error("C-FIND answer cannot be encoded", extra={"peer_ae": assoc.requestor.ae_title})
+                status = _status(UNABLE_TO_PROCESS, "an answer cannot be encoded")
             response = _response(message, status)
-            if identifier is not None:
-                response.Identifier = BytesIO(encode(identifier, *coding) or b"")
+            response.Identifier = BytesIO(encoded) if encoded else None
             assoc.dimse.send_msg(response, context.context_id)
+            if status.Status == UNABLE_TO_PROCESS:
+                return
 
     def _responses(self, assoc: Any, sop_class_uid: str, read: _Read, is_cancelled: _IsCancelled) -> Iterator[Response]:
         fields = {"peer_ae": assoc.requestor.ae_title}
