@@ -107,11 +107,15 @@ def test_file_folder_and_wal_are_synced_before_the_success_response(tmp_path: Pa
     uid = str(ds.SOPInstanceUID)
     response = _first(lines, lambda line: ("sendto(" in line or "sendmsg(" in line) and _has_store_response(line))
     synced_file = _first(lines, lambda line: "sync(" in line and uid in line)
-    synced_folder = _first(lines, lambda line: "fsync(" in line and str(ds.StudyInstanceUID) + ">" in line)
-    parents = [line for line in lines[:response] if "fsync(" in line and re.search(r"/studies(/[0-9a-f]{2})?>", line)]
+    synced_folder = _first(lines, lambda line: "fsync(" in line and str(ds.SeriesInstanceUID) + ">" in line)
+    parents = [
+        line
+        for line in lines[:response]
+        if "fsync(" in line and re.search(r"/studies(/[0-9a-f]{2}(/[0-9.]+)?)?>", line)
+    ]
     synced_wal = _first(lines, lambda line: "sync(" in line and "index.sqlite-wal" in line, after=synced_file)
     assert synced_file < synced_folder < synced_wal < response
-    assert len(parents) >= 2, "the new folders above were not synced"
+    assert len(parents) >= 3, "the new folders above were not synced"
 
 
 def _has_store_response(line: str) -> bool:

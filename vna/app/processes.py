@@ -96,6 +96,7 @@ def _http(start: Start, application: Application) -> None:
 
 def _jobs(start: Start, application: Application) -> None:
     start.http.close()
+    application.database.settle()
     application.dispatcher().run(start.stop)
 
 

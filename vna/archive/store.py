@@ -158,7 +158,7 @@ class Store:
             return _accepted(found, Outcome.ALREADY_HELD)
         if held is not None and self._rules.duplicates is Duplicates.KEEP:
             raise DuplicateInstance(f"other content is held as {found.sop_instance_uid}")
-        name = blob_name(found.study_instance_uid, found.sop_instance_uid)
+        name = blob_name(found.study_instance_uid, found.series_instance_uid, found.sop_instance_uid)
         incoming.keep(self._blobs, name)
         try:
             outcome = self._index(incoming, found, elements, provenance, name, held)
