@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -273,7 +274,7 @@ def test_the_policy_is_asked_before_anything_else(archive: Archive) -> None:
 
 
 def test_outer_spaces_and_stray_bytes_of_values_do_not_hide_them(empty: Archive) -> None:
-    ds = HELD.datasets[0].copy()
+    ds = deepcopy(HELD.datasets[0])
     odd = {
         "PatientID": " SPACED",
         "AccessionNumber": "  SPACED ",

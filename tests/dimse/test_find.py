@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -447,7 +448,7 @@ def test_attributes_of_the_header_come_back_as_they_are_held(serve: Serve) -> No
 
 
 def test_private_elements_are_matched_and_given(serve: Serve, tmp_path: Path) -> None:
-    ds = HELD.datasets[0].copy()
+    ds = deepcopy(HELD.datasets[0])
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = UID("1.2.9.9")
     ds.private_block(0x0009, "ACME", create=True).add_new(1, "LO", "GIZMO")
     own = sqlite_archive(tmp_path)
