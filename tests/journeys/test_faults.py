@@ -1,4 +1,4 @@
-"""Things that break: a worker, the database, the disk. Each gets a clear answer, and nothing that was stored is harmed."""
+"""Things that break: a worker, the database, the disk. Each gets a clear answer, and nothing stored is harmed."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def test_two_thousand_associations_at_once_leave_the_archive_well(tmp_path: Path
     live = start_archive(Backend("sqlite+folder", tmp_path), DIMSE__MAX_ASSOCIATIONS="50")
     opened: list[socket.socket] = []
     try:
-        for _ in range(2000):
-            opened.append(socket.create_connection(("127.0.0.1", live.dimse_port), timeout=10))
+        address = ("127.0.0.1", live.dimse_port)
+        opened.extend(socket.create_connection(address, timeout=10) for _ in range(2000))
         ae = AE(ae_title="LATE")
         ae.add_requested_context("1.2.840.10008.1.1")
         late = ae.associate("127.0.0.1", live.dimse_port)
