@@ -45,22 +45,11 @@ def giant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @contextmanager
 def bounded_growth(live: LiveArchive) -> Iterator[None]:
     """All processes of the archive together take less than 100 MB more, at any moment (looked at every 20 ms)."""
-    parent = psutil.Process(live.child.pid)
-
-    def used() -> int:
-        total = 0
-        for process in [parent, *parent.children(recursive=True)]:
-            try:
-                total += _anonymous(process.pid)
-            except (OSError, psutil.NoSuchProcess):
-                continue
-        return total
-
-    before, peak, stop = used(), [0], threading.Event()
+    before, peak, stop = _used(live), [0], threading.Event()
 
     def watch() -> None:
         while not stop.is_set():
-            peak[0] = max(peak[0], used())
+            peak[0] = max(peak[0], _used(live))
             time.sleep(0.02)
 
     watcher = threading.Thread(target=watch)
@@ -74,6 +63,29 @@ def bounded_growth(live: LiveArchive) -> Iterator[None]:
     assert peak[0] - before < MOST_GROWTH, f"grew by {(peak[0] - before) // MB} MB"
 
 
+def _used(live: LiveArchive) -> int:
+    parent = psutil.Process(live.child.pid)
+    total = 0
+    for process in [parent, *parent.children(recursive=True)]:
+        try:
+            total += _anonymous(process.pid)
+        except (OSError, psutil.NoSuchProcess):
+            continue
+    return total
+
+
+def _settle(live: LiveArchive) -> None:
+    """Workers still load their modules when the doors begin to listen: wait until they have and nothing grows."""
+    httpx.get(f"{live.dicomweb}/instances", timeout=60)
+    assert run_dcmtk("echoscu", "127.0.0.1", live.dimse_port).returncode == 0
+    last, calm = 0, 0
+    while calm < 10:
+        now = _used(live)
+        calm = calm + 1 if abs(now - last) < MB else 0
+        last = now
+        time.sleep(0.2)
+
+
 def _anonymous(pid: int) -> int:
     """Memory of its own: mapped files are the kernel's to drop."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -85,6 +97,7 @@ def _anonymous(pid: int) -> int:
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LiveArchive]:
     archive = start_archive(Backend("sqlite+folder", tmp_path))
+    _settle(archive)
     yield archive
     archive.stop()
 

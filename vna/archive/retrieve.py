@@ -128,7 +128,7 @@ class Retrieval:
 
     def _transcoded(self, actor: Actor, instance: Instance, target: str) -> Outgoing:
         with temporary_copy(self._blobs.spool_folder, self.part10(actor, instance).chunks) as source:
-            made = transcode(source, target)
+            made = transcode(source, target, folder=self._blobs.spool_folder)
         size = made.seek(0, 2)
         made.seek(0)
         return Outgoing(instance, target, size, _file_chunks(made))
