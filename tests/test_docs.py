@@ -46,7 +46,7 @@ def test_every_setting_that_is_written_about_exists() -> None:
             continue
         named = set(re.findall(r"\bVNA_[A-Z0-9]+(?:__[A-Z0-9_]+|_DIR)?\b(?!_*<)", page.read_text()))
         named = {name for name in named if not name.endswith("_")}
-        assert named <= known | {"VNA_TEST_REQUIRE_PEERS"}, page.name
+        assert named <= known | {"REQUIRE_TEST_PEERS"}, page.name
 
 
 def _sections() -> dict[str, str]:

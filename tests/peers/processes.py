@@ -142,8 +142,8 @@ def system_program(name: str, *, package: str) -> Path:
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip the test for want of a peer; a failure where VNA_TEST_REQUIRE_PEERS says that all are there (CI)."""
-    if os.environ.get("VNA_TEST_REQUIRE_PEERS"):
+    """Skip the test for want of a peer; a failure where REQUIRE_TEST_PEERS says that all are there (CI)."""
+    if os.environ.get("REQUIRE_TEST_PEERS"):
         pytest.fail(reason)
     pytest.skip(reason)
 
