@@ -157,12 +157,17 @@ def _send_raw(assoc: Any, sample: Sample) -> int:
     return int(answer.Status)
 
 
-def test_c_store_takes_every_storable_sample(live: LiveArchive, collection: Collection) -> None:
-    statuses = _store_all(live, collection)
+@pytest.fixture(scope="module")
+def statuses(live: LiveArchive, collection: Collection) -> dict[str, int]:
+    """Every sample has been stored by C-STORE, whichever test comes first."""
+    return _store_all(live, collection)
 
+
+def test_c_store_takes_every_storable_sample(statuses: dict[str, int]) -> None:
     assert {uid: hex(status) for uid, status in statuses.items() if status} == {}
 
 
+@pytest.mark.usefixtures("statuses")
 def test_stow_takes_every_sample_again_as_identical_content_or_refuses_it_for_the_stated_reason(
     live: LiveArchive, collection: Collection
 ) -> None:
@@ -181,6 +186,7 @@ def _stow(live: LiveArchive, data: bytes) -> httpx.Response:
     return httpx.post(f"{live.dicomweb}/studies", content=body, headers={"Content-Type": kind}, timeout=60)
 
 
+@pytest.mark.usefixtures("statuses")
 def test_wado_rs_gives_every_sample_back_byte_for_byte(live: LiveArchive, collection: Collection) -> None:
     with httpx.Client(timeout=60) as client:
         for uid, sample in collection.samples.items():
@@ -241,6 +247,7 @@ def _batches(collection: Collection) -> Iterator[list[Sample]]:
         yield todo[start : start + 100]
 
 
+@pytest.mark.usefixtures("statuses")
 def test_c_get_gives_every_sample_back_byte_for_byte(live: LiveArchive, collection: Collection) -> None:
     for batch in _batches(collection):
         receiver = _Receiver()
@@ -290,6 +297,7 @@ def destination() -> Iterator[tuple[_Receiver, Callable[[list[Sample]], int]]]:
         server.shutdown()
 
 
+@pytest.mark.usefixtures("statuses")
 def test_c_move_gives_every_sample_back_byte_for_byte(
     live: LiveArchive, collection: Collection, destination: tuple[_Receiver, Callable[[list[Sample]], int]]
 ) -> None:
@@ -312,6 +320,7 @@ def test_c_move_gives_every_sample_back_byte_for_byte(
         _assert_received(receiver, collection, batch)
 
 
+@pytest.mark.usefixtures("statuses")
 def test_afterwards_every_object_is_sound(live: LiveArchive) -> None:
     said = live.vna("verify")
     assert said.returncode == 0, said.stdout + said.stderr
