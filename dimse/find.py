@@ -13,6 +13,7 @@ from pynetdicom.dsutils import decode, encode
 from pynetdicom.presentation import PresentationContext
 
 from dimse.answers import Answers
+from dimse.callers import actor_of as admitted_actor
 from dimse.extended import negotiated
 from dimse.identifiers import Request, read_request
 from dimse.models import MODELS
@@ -50,18 +51,10 @@ _IsCancelled = Callable[[], bool]
 _LONGEST_COMMENT = 64
 
 
-def actor_of_association(assoc: Any) -> Actor:
-    """Who the upper layer found the peer to be when it was admitted."""
-    actor = getattr(assoc, "actor", None)
-    if not isinstance(actor, Actor):
-        raise NotAuthorized("the calling application entity is not known", authenticated=False)
-    return actor
-
-
 class FindProvider:
     """Answers C-FIND requests; `ae_title` is ours, which answers name as the place to retrieve from."""
 
-    def __init__(self, search: Search, ae_title: str, actor_of: ActorOf = actor_of_association) -> None:
+    def __init__(self, search: Search, ae_title: str, actor_of: ActorOf = admitted_actor) -> None:
         self._search = search
         self._ae_title = ae_title
         self._actor_of = actor_of
@@ -129,14 +122,14 @@ class FindProvider:
 
 
 def find_handler(
-    search: Search, ae_title: str, actor_of: ActorOf = actor_of_association
+    search: Search, ae_title: str, actor_of: ActorOf = admitted_actor
 ) -> Callable[[evt.Event], Iterator[Response]]:
     """A handler for pynetdicom's EVT_C_FIND."""
     return FindProvider(search, ae_title, actor_of).handle
 
 
 def find_service(
-    search: Search, ae_title: str, actor_of: ActorOf = actor_of_association
+    search: Search, ae_title: str, actor_of: ActorOf = admitted_actor
 ) -> Callable[[Any, Any, PresentationContext], None]:
     """A service for the profile of our upper layer, for each of `dimse.models.FIND_CLASSES`."""
     return FindProvider(search, ae_title, actor_of).serve

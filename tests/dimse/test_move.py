@@ -293,7 +293,8 @@ def test_a_destination_that_refuses_associations_fails_all_with_a_reason(
     answers = move_study(door, "REFUSING")
     assert answers.status == 0xA702
     assert answers.counts == (None, 0, 2, 0)
-    assert answers.comment  # rejected; or reset, when dcmtk closes before its rejection is read
+    # dcmtk sometimes closes before its rejection has been read
+    assert "reject" in answers.comment or "does not take the association" in answers.comment
 
 
 def test_patient_root_moves_a_patient(door: Door, dcmtk: Dcmtk, destination: Receiver, tmp_path: Path) -> None:

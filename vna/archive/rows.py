@@ -51,17 +51,13 @@ _TAGS = {level: tuple(a.tag for a in BY_LEVEL[level]) for level in Level}
 
 def _row(level: Level, elements: Elements) -> dict[str, Any]:
     row = {column: read(elements, tag) for column, tag, read in _COLUMNS[level]}
-    for column in _normalised(level):
+    for column in _NORMALISED[level]:
         row[f"{column}_norm"] = normalised(row[column])
     return row
 
 
 def _kept(level: Level, elements: Elements) -> str:
     return orjson.dumps({tag: elements[tag] for tag in _TAGS[level] if tag in elements}).decode()
-
-
-def _normalised(level: Level) -> tuple[str, ...]:
-    return _NORMALISED[level]
 
 
 def _names(attributes: tuple[Attribute, ...]) -> tuple[str, ...]:
