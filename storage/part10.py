@@ -21,6 +21,8 @@ _GROUP_2 = b"\x02\x00"
 _EXPLICIT = Struct("<HH2sH")
 _IMPLICIT = Struct("<HHI")
 _LONG = Struct("<I")
+_TAG = Struct("<HH")
+_GUESSED_BYTES = 64 << 10
 _KEPT_ELEMENTS = {
     0x0002: "sop_class_uid",
     0x0003: "sop_instance_uid",
@@ -152,3 +154,18 @@ def write_file_meta(
             elements.append(_element(number, b"AE", title.encode("ascii", "replace")[:16], b" "))
     group = b"".join(elements)
     return bytes(_PREAMBLE) + _PREFIX + _element(0, b"UL", _LONG.pack(len(group))) + group
+
+
+def guess_uid(buf: Buffer, tag: int) -> str:
+    """What looks like a UID of this tag in the first bytes of a little endian object; "" when nothing does.
+
+    No parsing: an item of a sequence may be what is found.
+    """
+    raw = bytes(buf[:_GUESSED_BYTES])
+    at = raw.find(_TAG.pack(tag >> 16, tag & 0xFFFF))
+    if at < 0 or at + 8 > len(raw):
+        return ""
+    _, _, vr, length = _EXPLICIT.unpack_from(raw, at)
+    if vr != b"UI":
+        _, _, length = _IMPLICIT.unpack_from(raw, at)
+    return raw[at + 8 : at + 8 + min(length, 65)].rstrip(b" \0").decode("latin-1")

@@ -1,39 +1,56 @@
-"""Bytes on their way in: in memory while small, in a file of the spool folder when they grow."""
+"""Bytes on their way in: in memory while few, in a file when they grow; where they will be kept, if that is known."""
 
 import errno
 import hashlib
 import mmap
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from storage.blobs.base import BlobStore
+from storage.blobs.base import BlobStore, Upload
+from storage.frames import Buffer
 from vna.model.errors import OutOfResources, TooLarge
 
 MEMORY_BYTES = 4 << 20
 _BATCH = 1 << 20
+_AHEAD_BYTES = 256 << 10
+
+Begin = Callable[[Buffer], Upload | None]
+"""Makes of the first bytes of an object the upload that takes all of them, or None; it may guess."""
 
 
 class Incoming:
     """One object on its way in; its SHA-256 is computed as it comes.
 
-    `write` then `finish` then `buffer`, then `keep` or `abandon`.
+    `write` then `finish` then `sync`, then `keep` or `abandon`. What `begin` makes writes an object to its place while
+    it still comes, so that little is left to do after its last byte.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int, head: bytes = b"") -> None:
+    def __init__(self, folder: Path, *, max_bytes: int, head: bytes = b"", begin: Begin | None = None) -> None:
         self.size = 0
         self.head = head
         self._folder = folder
         self._max_bytes = max_bytes
         self._digest = hashlib.sha256()
         self._memory = bytearray()
+        self._dropped = 0
+        self._begin = begin
+        self._upload: Upload | None = None
+        self._written = 0
+        self._synced = self._kept = False
         self._file = -1
         self._path: Path | None = None
         self._map: mmap.mmap | None = None
         if head:
             self.write(head)
+
+    @property
+    def name(self) -> str | None:
+        """Where it is being written to, if it is: then `keep` under this name costs nothing more."""
+        return self._upload.name if self._upload is not None else None
 
     def write(self, piece: bytes | bytearray | memoryview) -> None:
         """Take the next bytes; TooLarge past the bound, OutOfResources when the spool is full."""
@@ -45,8 +62,24 @@ class Incoming:
         if self._file >= 0:
             if len(self._memory) >= _BATCH:
                 self._flush()
+        elif self.size - self._written >= _AHEAD_BYTES:
+            self._go_ahead()
+
+    def _go_ahead(self) -> None:
+        if self._begin is not None:
+            self._upload, self._begin = self._begin(self._memory), None
+        if self._upload is not None:
+            self._upload_rest(self._upload)
+            if self.size > MEMORY_BYTES:
+                self._dropped, self._memory = self.size, bytearray()
         elif self.size > MEMORY_BYTES:
             self._spill()
+
+    def _upload_rest(self, upload: Upload) -> None:
+        if self._written < self.size:
+            with memoryview(self._memory) as view, view[self._written - self._dropped :] as rest:
+                upload.write(rest)
+            self._written = self.size
 
     def _spill(self) -> None:
         try:
@@ -70,6 +103,9 @@ class Incoming:
 
     def finish(self) -> memoryview:
         """All bytes as one buffer: memory, or a map of the file (then touching it costs page cache, not memory)."""
+        if self._upload is not None:
+            self._upload_rest(self._upload)
+            return self._upload.whole() if self._dropped else memoryview(self._memory)
         if self._file < 0:
             return memoryview(self._memory)
         self._flush()
@@ -82,16 +118,29 @@ class Incoming:
         """Digest of all bytes so far."""
         return self._digest.digest()
 
+    def sync(self) -> None:
+        """Make durable what is being written to its place; nothing to do for anything else."""
+        if self._upload is not None and not self._synced:
+            self._upload_rest(self._upload)
+            self._upload.sync()
+            self._synced = True
+
     def keep(self, blobs: BlobStore, name: str) -> None:
         """Put the bytes into the blob store under a name, durably; the spool is then empty."""
-        if self._path is None:
-            blobs.put(name, [self._memory])
-            return
-        blobs.put_file(name, self._path)
-        self._path = None
+        if self._upload is not None and self._upload.name == name:
+            self.sync()
+            self._kept = True
+        elif self._path is not None:
+            blobs.put_file(name, self._path)
+            self._path = None
+        else:
+            blobs.put(name, [self.finish()])
 
     def abandon(self) -> None:
-        """Forget everything; harmless when done already."""
+        """Forget everything that was not kept; harmless when done already."""
+        if self._upload is not None:
+            (self._upload.close if self._kept else self._upload.discard)()
+            self._upload = None
         self._memory = bytearray()
         if self._map is not None:
             with suppress(BufferError):  # a view of it is still alive: the map goes with the last one

@@ -2,10 +2,31 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Piece = bytes | bytearray | memoryview
 CHUNK = 1 << 20
+
+
+class Upload(Protocol):
+    """Bytes on their way to a name; calls come one after the other, from any thread."""
+
+    name: str
+
+    def write(self, piece: Piece) -> None:
+        """Take the next bytes."""
+
+    def sync(self) -> None:
+        """All bytes are there: durable when it returns."""
+
+    def close(self) -> None:
+        """Nothing more will come; what is there stays."""
+
+    def discard(self) -> None:
+        """Take everything away."""
+
+    def whole(self) -> memoryview:
+        """All bytes written so far, as a map of them."""
 
 
 class BlobStore(Protocol):
@@ -43,3 +64,11 @@ class BlobStore(Protocol):
 
     def check(self) -> None:
         """Answer, or raise."""
+
+
+@runtime_checkable
+class Growing(Protocol):
+    """A blob store that takes bytes while they still come; others take them only whole."""
+
+    def begin(self, name: str) -> Upload:
+        """Keep bytes under a new name, which nothing may trust before `Upload.sync`."""

@@ -1,6 +1,7 @@
 """Blobs in a folder: written under their final name, file and folders synced before put returns."""
 
 import errno
+import mmap
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from storage.blobs.base import CHUNK, Piece
+from storage.blobs.writeback import begin_writing
 from vna.model.errors import NotFound, OutOfResources, Unavailable
 
 _KNOWN_FOLDERS = 100_000
@@ -29,19 +31,21 @@ class FilesystemBlobs:
         self._lock = threading.Lock()
 
     def put(self, name: str, pieces: Sequence[Piece]) -> None:
+        upload = self.begin(name)
+        try:
+            for piece in pieces:
+                upload.write(piece)
+            upload.sync()
+        except BaseException:
+            upload.discard()
+            raise
+        upload.close()
+
+    def begin(self, name: str) -> "FileUpload":
         path = self._path(name)
         with _translated(name):
             self._ready(path.parent)
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
-            try:
-                _write_all(descriptor, pieces)
-                os.fsync(descriptor)
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
-            finally:
-                os.close(descriptor)
-            _sync_folder(path.parent)
+            return FileUpload(name, path)
 
     def put_file(self, name: str, path: Path) -> None:
         target = self._path(name)
@@ -115,6 +119,41 @@ class FilesystemBlobs:
             self._synced.add(folder)
 
 
+class FileUpload:
+    """A file under its final name; the disk is told to begin as soon as bytes are there, so that the sync at the end
+    is short."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self._path = path
+        self._size = 0
+        self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640)
+
+    def write(self, piece: Piece) -> None:
+        with _translated(self.name):
+            view = memoryview(piece).cast("B")
+            done = 0
+            while done < len(view):
+                done += os.write(self._file, view[done:])
+        begin_writing(self._file, self._size, done)
+        self._size += done
+
+    def sync(self) -> None:
+        with _translated(self.name):
+            os.fsync(self._file)
+            _sync_folder(self._path.parent)
+
+    def whole(self) -> memoryview:
+        return memoryview(mmap.mmap(self._file, self._size, prot=mmap.PROT_READ) if self._size else b"")
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def discard(self) -> None:
+        os.close(self._file)
+        self._path.unlink(missing_ok=True)
+
+
 def _pieces(path: Path, name: str, offset: int, remaining: int) -> Iterator[bytes]:
     with _translated(name), path.open("rb", buffering=0) as file:
         file.seek(offset)
@@ -124,16 +163,6 @@ def _pieces(path: Path, name: str, offset: int, remaining: int) -> Iterator[byte
                 raise Unavailable(f"the blob {name} is shorter than the index says")
             remaining -= len(piece)
             yield piece
-
-
-def _write_all(descriptor: int, pieces: Sequence[Piece]) -> None:
-    views = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
-    while views:
-        written = os.writev(descriptor, views[:512])
-        while views and written >= len(views[0]):
-            written -= len(views.pop(0))
-        if written:
-            views[0] = views[0][written:]
 
 
 def _pread_all(descriptor: int, offset: int, length: int) -> bytes:

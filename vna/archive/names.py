@@ -3,6 +3,10 @@
 import hashlib
 import secrets
 
+from storage.frames import Buffer
+from storage.part10 import guess_uid
+from vna.model.identifiers import is_uid
+
 STUDIES = "studies"
 JOURNAL = "journal"
 
@@ -13,7 +17,21 @@ def blob_name(study_instance_uid: str, series_instance_uid: str, sop_instance_ui
     Series have folders of their own also for speed: syncing a folder in which another association creates files makes
     a journaling file system write out that one's half-written data.
     """
+    stem = _stem(study_instance_uid, series_instance_uid, sop_instance_uid)
+    return f"{stem}{secrets.token_hex(4)}.dcm"
+
+
+def guessed_name(begun: Buffer) -> str | None:
+    """A name for an object of which only the beginning is there; `names_instance` says later whether it fits."""
+    study, series, instance = (guess_uid(begun, tag) for tag in (0x0020000D, 0x0020000E, 0x00080018))
+    return blob_name(study, series, instance) if is_uid(study) and is_uid(series) and is_uid(instance) else None
+
+
+def names_instance(name: str, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
+    """Whether `blob_name` could have made it of these."""
+    return name.startswith(_stem(study_instance_uid, series_instance_uid, sop_instance_uid))
+
+
+def _stem(study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> str:
     spread = hashlib.sha1(study_instance_uid.encode(), usedforsecurity=False).hexdigest()[:2]
-    return (
-        f"{STUDIES}/{spread}/{study_instance_uid}/{series_instance_uid}/{sop_instance_uid}.{secrets.token_hex(4)}.dcm"
-    )
+    return f"{STUDIES}/{spread}/{study_instance_uid}/{series_instance_uid}/{sop_instance_uid}."

@@ -3,13 +3,16 @@
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from storage.blobs.base import BlobStore
+from storage.blobs.base import BlobStore, Growing, Upload
 from storage.elements import text
+from storage.frames import Buffer
 from storage.index import events, lookup
 from storage.index import instances as index
 from storage.index.engine import Connection, Database
@@ -23,7 +26,7 @@ from storage.spool import Incoming
 from vna import events as signals
 from vna.archive import overlay, rows
 from vna.archive.facility import facility as facility_of
-from vna.archive.names import blob_name
+from vna.archive.names import blob_name, guessed_name, names_instance
 from vna.archive.same import same_dataset
 from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_text
@@ -38,6 +41,7 @@ __all__ = ["Duplicates", "Incoming", "Provenance", "Store", "StoreRules", "new_r
 log = logging.getLogger(__name__)
 _ATTEMPTS = 5
 _FREE_SECONDS = 1.0
+_READERS = 8
 
 
 class Duplicates(StrEnum):
@@ -100,6 +104,8 @@ class Store:
         self._coercion_for = coercion_for
         self._rules = rules
         self._writer = InstanceWriter()
+        self._begin = partial(_begin, blobs) if isinstance(blobs, Growing) else None
+        self._readers = ThreadPoolExecutor(_READERS, "reader")
         self._free_until = 0.0
 
     def open(self, actor: Actor, arrival: Arrival) -> Incoming:
@@ -115,7 +121,7 @@ class Store:
             head = write_file_meta(
                 arrival.sop_class_uid, arrival.sop_instance_uid, arrival.transfer_syntax_uid, arrival.calling_ae
             )
-        return Incoming(self._blobs.spool_folder, max_bytes=self._rules.max_bytes, head=head)
+        return Incoming(self._blobs.spool_folder, max_bytes=self._rules.max_bytes, head=head, begin=self._begin)
 
     def accept(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> Accepted:
         """Keep one whole object. Whatever is raised, nothing of it is left; see vna.model.errors for what can be."""
@@ -141,6 +147,32 @@ class Store:
         return accepted
 
     def _accept(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> Accepted:
+        found, new, provenance = self._prepared(incoming, actor, arrival)
+        name = new.instance["blob"]
+        incoming.keep(self._blobs, name)
+        try:
+            outcome = self._index(incoming, found, new, provenance)
+        except DuplicateInstance:
+            self._forget_blob(
+                name
+            )  # after any other error the row may be there all the same: then the blob has to stay
+            raise
+        return _accepted(found, outcome)
+
+    def _prepared(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> tuple[_Read, NewInstance, Provenance]:
+        """`_prepare`, in another thread while this one waits for the disk, when the object is being written already."""
+        incoming.finish()
+        if incoming.name is None:
+            return self._prepare(incoming, actor, arrival)
+        preparing = self._readers.submit(self._prepare, incoming, actor, arrival)
+        try:
+            incoming.sync()
+        finally:
+            preparing.exception()
+        return preparing.result()
+
+    def _prepare(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> tuple[_Read, NewInstance, Provenance]:
+        """Everything that can be known before the index is asked."""
         found = self._read(incoming, arrival)
         coercion = self._coercion_for(arrival.calling_ae)
         elements = overlay.applied(found.elements, overlay.changes(found.elements, coercion))
@@ -153,21 +185,9 @@ class Store:
             facility=facility_of(actor, elements),
             coercion=coercion if elements is not found.elements else None,
         )
-        held = self._held(found.sop_instance_uid)
-        if held is not None and self._is_same(held, incoming, found):
-            return _accepted(found, Outcome.ALREADY_HELD)
-        if held is not None and self._rules.duplicates is Duplicates.KEEP:
-            raise DuplicateInstance(f"other content is held as {found.sop_instance_uid}")
-        name = blob_name(found.study_instance_uid, found.series_instance_uid, found.sop_instance_uid)
-        incoming.keep(self._blobs, name)
-        try:
-            outcome = self._index(incoming, found, elements, provenance, name, held)
-        except DuplicateInstance:
-            self._forget_blob(
-                name
-            )  # after any other error the row may be there all the same: then the blob has to stay
-            raise
-        return _accepted(found, outcome)
+        name = _name(incoming, found)
+        new = new_rows(found.meta, found.scan, elements, provenance, name, incoming.size, incoming.sha256)
+        return found, new, provenance
 
     def _read(self, incoming: Incoming, arrival: Arrival) -> _Read:
         with incoming.finish() as buffer:
@@ -187,16 +207,8 @@ class Store:
         _agree(found, arrival)
         return found
 
-    def _index(
-        self,
-        incoming: Incoming,
-        found: _Read,
-        elements: dict[str, Element],
-        provenance: Provenance,
-        name: str,
-        held: lookup.Content | None,
-    ) -> Outcome:
-        new = new_rows(found.meta, found.scan, elements, provenance, name, incoming.size, incoming.sha256)
+    def _index(self, incoming: Incoming, found: _Read, new: NewInstance, provenance: Provenance) -> Outcome:
+        held: lookup.Content | None = None
         for _ in range(_ATTEMPTS):
             try:
                 if held is not None:
@@ -207,7 +219,7 @@ class Store:
                 continue
             held = self._held(found.sop_instance_uid)
             if held is not None and self._is_same(held, incoming, found):
-                self._forget_blob(name)
+                self._forget_blob(new.instance["blob"])
                 return Outcome.ALREADY_HELD
             if held is not None and self._rules.duplicates is Duplicates.KEEP:
                 raise DuplicateInstance(f"other content is held as {found.sop_instance_uid}")
@@ -362,6 +374,18 @@ def new_rows(
             "frames": pack_offsets(scanned.frames, scanned.bulk),
         },
     )
+
+
+def _begin(blobs: Growing, begun: Buffer) -> Upload | None:
+    name = guessed_name(begun)
+    return blobs.begin(name) if name is not None else None
+
+
+def _name(incoming: Incoming, found: _Read) -> str:
+    """Where it is being written already, if that was guessed well."""
+    uids = found.study_instance_uid, found.series_instance_uid, found.sop_instance_uid
+    name = incoming.name
+    return name if name is not None and names_instance(name, *uids) else blob_name(*uids)
 
 
 def _agree(found: _Read, arrival: Arrival) -> None:
