@@ -29,8 +29,6 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION
-from dimse.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 from dimse.upper_layer.acceptor import Acceptor, channel_pair, listen
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand
@@ -39,6 +37,8 @@ from dimse.upper_layer.negotiation import ContextTable, SupportedContext
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.server import Server
 from dimse.upper_layer.worker import ConnectionChannel, run_worker
+from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
+from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 
 PORT = 11190
 WORKERS = 2

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from vna.mime.media_type import MediaType, parse_media_types
 from vna.model.errors import NotAcceptable
-from vna.pixels.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, EXPLICIT_LE, TRANSFER_SYNTAXES
+from vna.model.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, EXPLICIT_LE, TRANSFER_SYNTAXES
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"

@@ -14,7 +14,7 @@ from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import StoreAnswer, StoreCommand
 from dimse.upper_layer.send import send_store
 from vna.model.errors import VnaError
-from vna.pixels.transfer_syntaxes import EXPLICIT_LE, IMPLICIT_LE
+from vna.model.transfer_syntaxes import EXPLICIT_LE, IMPLICIT_LE
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,7 @@ from dimse.extended import answer_find
 from dimse.find import find_service
 from dimse.models import FIND_CLASSES, MODELS
 from dimse.retrieve import retrieve_services
-from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION
 from dimse.store import ArchiveStore
-from dimse.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.negotiation import ContextTable, SupportedContext
@@ -27,6 +25,8 @@ from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.store import Store
 from vna.model.errors import NotAuthorized, VnaError
+from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
+from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 from vna.security.peers import Peers
 
 log = logging.getLogger(__name__)

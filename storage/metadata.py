@@ -44,7 +44,7 @@ class Scan:
     `elements` in tag order, without group lengths, group 2 and trailing padding. `bulk` names values left in the file
     by tag, or tag/item/tag, with offset and length; an encapsulated one begins with its Basic Offset Table item and
     ends before its sequence delimiter. `header_end` is where the pixel data element begins, or the end of the file.
-    For a deflated data set all offsets are in `inflated`.
+    For a deflated data set all offsets are in `inflated`. `encapsulated` when the pixel data is in fragments.
     """
 
     elements: dict[str, Element]
@@ -53,6 +53,7 @@ class Scan:
     frames: FrameTable
     bulk: dict[str, tuple[int, int]]
     warnings: tuple[str, ...]
+    encapsulated: bool = False
 
 
 def scan(buf: Buffer, meta: FileMeta, limits: Limits = Limits()) -> Scan:  # noqa: B008
@@ -69,7 +70,13 @@ def scan(buf: Buffer, meta: FileMeta, limits: Limits = Limits()) -> Scan:  # noq
     )
     frames = _frames(buf, reader, elements, video=syntax.startswith(_VIDEO))
     header_end = reader.pixels.element_offset if reader.pixels else len(buf)
-    return Scan(elements, meta.dataset_offset, header_end, frames, reader.bulk, tuple(reader.warnings))
+    return Scan(
+        elements, meta.dataset_offset, header_end, frames, reader.bulk, tuple(reader.warnings), _encapsulated(reader)
+    )
+
+
+def _encapsulated(reader: Reader) -> bool:
+    return reader.pixels is not None and reader.pixels.items is not None
 
 
 def _frames(buf: Buffer, reader: Reader, elements: dict[str, Element], *, video: bool) -> FrameTable:

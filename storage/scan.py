@@ -42,6 +42,7 @@ _STRIDE = 64 << 10
 _MAX_CHARACTER_SETS = 16
 _LONGEST_SHORT = 0xFFFF
 _LUT_DATA = 0x00283006
+_NOT_IN_DATA_SETS = ("0000", "0002")  # command and file meta elements (PS3.5 7.1, PS3.10 7.1)
 _DELIMITERS = frozenset({ITEM, ITEM_END, SEQUENCE_END})
 _SPECIAL = frozenset({CHARACTER_SET, PIXEL_REPRESENTATION, ITEM, ITEM_END, SEQUENCE_END, *LUT_DESCRIPTORS, *PIXELS})
 _WITH_ORDER = frozenset({*NUMBERS, *BINARY, "AT"})
@@ -139,7 +140,8 @@ class Reader:
     def read(self, offset: int, *, implicit: bool, order: Order) -> dict[str, Element]:
         """The elements of the data set at `offset`, in tag order."""
         self._begin = offset
-        root = Level(order, len(self.buf), self._really_implicit(offset, implicit))
+        self._require_form(offset, implicit=implicit)
+        root = Level(order, len(self.buf), implicit)
         try:
             self._dataset(root, offset)
         except RecursionError:
@@ -148,16 +150,17 @@ class Reader:
             name = level.order.name("SS" if level.representation() else "US")
             self._keep(level, tag, 0, decode_value(name, raw, level.codecs))
         while root.elements and (key := next(iter(root.elements))) < "00030000":
-            del root.elements[key]  # command and file meta elements have no place in a data set (PS3.10 7.1)
+            if key[:4] in _NOT_IN_DATA_SETS:
+                raise CannotUnderstand(f"({key[:4]},{key[4:]}) has no place in a data set")
+            del root.elements[key]
         return root.elements
 
-    def _really_implicit(self, offset: int, said: bool) -> bool:
-        """Some files say one syntax and are written in the other."""
+    def _require_form(self, offset: int, *, implicit: bool) -> None:
+        """Some files say one syntax and are written in the other: whoever believes them cannot read them."""
         vr = bytes(self.buf[offset + 4 : offset + 6])
-        if offset + 8 > len(self.buf) or not (_is_vr(vr) if said else not b"AA" <= vr <= b"ZZ"):
-            return said
-        self.warn(f"the data set is {'Explicit' if said else 'Implicit'} VR, its transfer syntax says otherwise")
-        return not said
+        if offset + 8 <= len(self.buf) and (_is_vr(vr) if implicit else not b"AA" <= vr <= b"ZZ"):
+            form = "Explicit" if implicit else "Implicit"
+            raise CannotUnderstand(f"the data set is {form} VR, its transfer syntax says otherwise")
 
     def _dataset(self, level: Level, pos: int) -> int:
         """Read up to the end of the level; the offset after it."""

@@ -9,7 +9,7 @@ from typing import Final
 from pydicom.uid import UID
 from pynetdicom.presentation import PresentationContext
 
-from dimse.sop_classes import may_be_storage
+from vna.model.sop_classes import may_be_storage
 
 MOST_CONTEXTS: Final = 128
 """Odd numbers between 1 and 255 (PS3.8 9.3.2.2)."""

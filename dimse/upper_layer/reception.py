@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from pynetdicom.pdu_primitives import P_DATA
 
-from dimse.sop_classes import may_be_storage
 from dimse.upper_layer.command import (
     C_STORE_RQ,
     COMMAND_DATA_SET_TYPE,
@@ -22,6 +21,7 @@ from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand, StoreHan
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.stream import INVALID_PARAMETER, NOT_SPECIFIED, UNEXPECTED_PARAMETER, ProtocolError
 from vna.model.errors import CannotUnderstand, VnaError
+from vna.model.sop_classes import may_be_storage
 
 if TYPE_CHECKING:
     from dimse.upper_layer.association import LeanAssociation

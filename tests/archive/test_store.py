@@ -5,15 +5,31 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from io import BytesIO
 
 import pytest
-from pydicom.uid import generate_uid
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from tests.archives import Open, put, rows
 from tests.objects import ct, part10
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Coercion, Peer
-from vna.model.errors import CannotUnderstand, DuplicateInstance, Mismatch, NotAuthorized, OutOfResources
+from vna.model.errors import (
+    CannotUnderstand,
+    DuplicateInstance,
+    Mismatch,
+    NotAuthorized,
+    OutOfResources,
+    SOPClassNotSupported,
+    SyntaxNotSupported,
+)
 from vna.model.instances import Arrival, Door, Outcome, Selection
+
+
+def coded() -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "T-D1100", "SRT", "Head"
+    return item
 
 
 def test_an_instance_comes_back_byte_for_byte_with_its_provenance(open_archive: Open) -> None:
@@ -49,6 +65,67 @@ def test_another_group_2_around_the_same_data_set_is_identical_content(open_arch
     preamble = b"other" + again[5:]
 
     assert put(archive, preamble).outcome is Outcome.ALREADY_HELD
+
+
+@pytest.mark.parametrize("first", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+@pytest.mark.parametrize("again", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_the_same_instance_by_another_way_is_identical_content(open_archive: Open, first: str, again: str) -> None:
+    """Senders drop trailing padding, and send explicit what was implicit."""
+    archive = open_archive()
+    ds = ct(AnatomicRegionSequence=[coded()], Rows=128, Columns=128, PixelData=bytes(128 * 128 * 2))
+    put(archive, part10(ds, first))
+    ds.DataSetTrailingPadding = bytes(200)
+    ds["AnatomicRegionSequence"].is_undefined_length = True
+
+    assert put(archive, part10(ds, again)).outcome is Outcome.ALREADY_HELD
+
+    assert len(list(archive.blobs.names("studies"))) == 1
+
+
+@pytest.mark.parametrize("what", ["an element more", "a value in an item", "a pixel"])
+def test_a_difference_of_one_value_is_other_content_in_any_form(open_archive: Open, what: str) -> None:
+    archive = open_archive()
+    ds = ct(AnatomicRegionSequence=[coded()], Rows=128, Columns=128, PixelData=bytes(128 * 128 * 2))
+    put(archive, part10(ds))
+    if what == "an element more":
+        ds.PatientComments = "more"
+    elif what == "a value in an item":
+        ds.AnatomicRegionSequence[0].CodeValue = "T-D1101"
+    else:
+        ds.PixelData = bytes(128 * 128 * 2 - 1) + b"\1"
+
+    with pytest.raises(DuplicateInstance):
+        put(archive, part10(ds, ImplicitVRLittleEndian))
+
+
+def test_an_object_whose_first_bytes_mislead_about_its_place_is_kept_all_the_same(open_archive: Open) -> None:
+    """Large objects are written while they come, under a name guessed from UIDs that may be those of a reference."""
+    archive = open_archive()
+    other = Dataset()
+    other.SOPInstanceUID, other.StudyInstanceUID, other.SeriesInstanceUID = "1.2.3", "1.2.4", "1.2.5"
+    ds = ct(Rows=512, Columns=512, PixelData=bytes(512 * 512 * 2))
+    block = ds.private_block(0x0007, "MISLEADS", create=True)
+    block.add_new(1, "SQ", [other])
+    data = part10(ds)
+
+    accepted = put(archive, data)
+
+    (instance,) = archive.retrieval.instances(SYSTEM, Selection(sop_instance_uids=(accepted.sop_instance_uid,)))
+    assert archive.retrieval.part10(SYSTEM, instance).read() == data
+    assert [name.split("/")[2] for name in archive.blobs.names("studies")] == [str(ds.StudyInstanceUID)]
+
+
+def test_a_group_2_that_names_another_instance_is_taken_with_a_warning(open_archive: Open) -> None:
+    ds = ct()
+    data = part10(ds)
+    ds.SOPInstanceUID = generate_uid()
+    ds.save_as(changed := BytesIO())
+
+    accepted = put(open_archive(), changed.getvalue())
+
+    assert accepted.sop_instance_uid == ds.SOPInstanceUID
+    assert accepted.warnings == ("MediaStorageSOPInstanceUID of group 2 differs from the data set",)
+    assert put(open_archive(), data).warnings == ()
 
 
 def test_other_content_under_a_held_uid_is_refused_and_the_first_stays(open_archive: Open) -> None:
@@ -217,6 +294,38 @@ def test_a_malformed_uid_is_refused_by_name(open_archive: Open, changes: dict[st
         put(archive, data)
 
     assert list(archive.blobs.names("studies")) == []
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_uid_with_two_values_is_refused(open_archive: Open) -> None:
+    archive = open_archive()
+    with pytest.raises(CannotUnderstand, match="StudyInstanceUID has more than one value"):
+        put(archive, part10(ct(StudyInstanceUID=["1.2.3", "1.2.4"])))
+
+
+@pytest.mark.parametrize("sop_class", ["1.2.3.4.5", "1.2.840.10008.1.3.10", "1.2.840.10008.1.1"])
+def test_what_is_no_storage_class_is_refused_at_every_door(open_archive: Open, sop_class: str) -> None:
+    with pytest.raises(SOPClassNotSupported):
+        put(open_archive(), part10(ct(SOPClassUID=sop_class)))
+
+
+def test_an_unknown_storage_class_is_kept_where_the_setting_allows_it(open_archive: Open) -> None:
+    archive = open_archive(dimse={"unknown_sop_classes": True})
+    assert put(archive, part10(ct(SOPClassUID="1.2.3.4.5"))).outcome is Outcome.STORED
+    with pytest.raises(SOPClassNotSupported):
+        put(archive, part10(ct(SOPClassUID="1.2.840.10008.1.3.10")))
+
+
+def test_an_unknown_transfer_syntax_is_refused(open_archive: Open) -> None:
+    data = part10(ct()).replace(b"UI\x14\x001.2.840.10008.1.2.1\0", b"UI\x14\x001.2.840.99999.1.2.1\0", 1)
+    with pytest.raises(SyntaxNotSupported):
+        put(open_archive(), data)
+
+
+def test_pixel_data_in_another_form_than_the_transfer_syntax_says_is_refused(open_archive: Open) -> None:
+    native = part10(ct()).replace(b"UI\x14\x001.2.840.10008.1.2.1\0", b"UI\x14\x001.2.840.10008.1.2.5\0", 1)
+    with pytest.raises(CannotUnderstand, match="pixel data is native"):
+        put(open_archive(), native)
 
 
 def test_a_data_set_that_disagrees_with_its_command_is_refused(open_archive: Open) -> None:

@@ -11,9 +11,7 @@ from typing import Any
 from dimse.models import MODELS
 from dimse.retrieve import MoveRules, retrieve_services
 from dimse.scu import sender
-from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION
 from dimse.store import ArchiveStore
-from dimse.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.inprocess import listening
 from dimse.upper_layer.limits import Limits
@@ -24,6 +22,8 @@ from tests.archives import Backend, put
 from tests.objects import part10
 from vna.app import Application, build, migrate, prepare
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Peer
+from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
+from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 
 QUICK = Limits(closing_timeout=0.5, dimse_timeout=10, send_timeout=10, connection_timeout=3)
 RIGHTS = frozenset({Action.STORE, Action.QUERY, Action.RETRIEVE})

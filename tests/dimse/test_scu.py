@@ -12,13 +12,13 @@ from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from dimse.delivery import Item, Verdict
 from dimse.scu import Destination, StoreSCU, batches, echo, proposals, sender
-from dimse.sop_classes import VERIFICATION
 from dimse.upper_layer.request import ProposedContext
 from tests.dimse.clients import CT, EXPLICIT, IMPLICIT, MR, Receiver, received_of, receiving
 from tests.dimse.door import QUICK, Door
 from tests.objects import ct, part10
 from tests.peers.processes import free_port
 from vna.model.errors import NotAuthorized, Unavailable
+from vna.model.sop_classes import VERIFICATION
 
 JPEG = "1.2.840.10008.1.2.4.50"
 

@@ -41,6 +41,7 @@ REFUSED = {
     "truncated": "the file is cut short",
     "no DICOM file": "no preamble, no group 2 and no group 8",
     "runs past the end": "a length that lies",
+    "its transfer syntax says otherwise": "written in another form than group 2 says: nobody could read it",
     "never ends": "a sequence without its end",
 }
 

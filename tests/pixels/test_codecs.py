@@ -14,11 +14,11 @@ from pydicom.encaps import generate_frames
 
 from tests.peers import samples
 from vna.model.errors import CannotUnderstand
+from vna.model.transfer_syntaxes import EXPLICIT_LE, JPEG_BASELINE, RLE
 from vna.pixels import codecs
 from vna.pixels.codecs import Codec, Codecs
 from vna.pixels.image import Image
 from vna.pixels.transcode import transcode
-from vna.pixels.transfer_syntaxes import EXPLICIT_LE, JPEG_BASELINE, RLE
 
 from .objects import ramp, rle
 

@@ -18,8 +18,7 @@ from pydicom.sequence import Sequence
 from tests.peers import samples
 from tests.peers.dcmtk import Dcmtk
 from vna.model.errors import CannotUnderstand, NotAcceptable
-from vna.pixels.transcode import transcode
-from vna.pixels.transfer_syntaxes import (
+from vna.model.transfer_syntaxes import (
     DEFLATED_LE,
     ENCAPSULATED_UNCOMPRESSED,
     EXPLICIT_BE,
@@ -29,6 +28,7 @@ from vna.pixels.transfer_syntaxes import (
     RLE,
     TRANSFER_SYNTAXES,
 )
+from vna.pixels.transcode import transcode
 
 from .objects import compressed, encoded, image, part10, ramp, read_as, rle, transcoded, transcoded_bytes, values
 

@@ -18,7 +18,7 @@ from storage.part10 import read_file_meta
 from tests.storage.oracle import expected_frames, read, read_frame, shared_files, wheel_files
 from vna.model.errors import CannotUnderstand, NotFound
 
-REFUSED = {"MR_truncated.dcm"}
+REFUSED = {"MR_truncated.dcm", "SC_rgb_jpeg.dcm"}
 JPEG = (b"\xff\xd8\xff\xe0start", b"middle", b"end\xff\xd9")
 
 

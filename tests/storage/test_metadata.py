@@ -28,11 +28,11 @@ CT_SMALL = (WHEEL / "test_files" / "CT_small.dcm").read_bytes()
 REFUSED = {  # file of pydicom's wheel: why it cannot be taken
     "MR_truncated.dcm": r"\(7FE0,0010\) at offset 1488 runs past the end: the instance is truncated",
     "rtplan_truncated.dcm": r"\(300A,00B0\) at offset 1410 runs past the end: the instance is truncated",
+    "SC_rgb_jpeg.dcm": "the data set is Implicit VR, its transfer syntax says otherwise",
     "DICOMDIR-nooffset": r"an item of \(00041220\) at offset 10860 runs past the end",
 }
 BEYOND_PYDICOM = {"badVR.dcm"}  # NumberOfFrames "1A" and DS of letters: pydicom raises, a scan keeps the text
 WARNED = {  # files that are read with a remark
-    "SC_rgb_jpeg.dcm": "the data set is Implicit VR, its transfer syntax says otherwise",
     "made__made_cs_turkish_ir148_2022.dcm": "has bytes that are no characters of its character set",
 }
 
@@ -211,11 +211,25 @@ def test_what_comes_after_pixel_data_is_read_and_trailing_padding_left_out() -> 
     assert found.header_end == 0
 
 
-def test_group_lengths_and_group_2_are_left_out() -> None:
+def test_group_lengths_are_left_out() -> None:
     lengths = explicit(0x00080000, b"UL", bytes(4)) + explicit(0x00080060, b"CS", b"CT")
-    found = scan(explicit(0x00020010, b"UI", b"1.2\0") + lengths, LITTLE)
+    found = scan(lengths, LITTLE)
     assert found.elements == {"00080060": {"vr": "CS", "Value": ["CT"]}}
     assert scan(implicit(0x00080000, bytes(4)) + implicit(0x00080060, b"CT"), IMPLICIT).elements == found.elements
+
+
+@pytest.mark.parametrize("tag", [0x00000002, 0x00020010])
+def test_elements_of_command_and_file_meta_have_no_place_in_a_data_set(tag: int) -> None:
+    with pytest.raises(CannotUnderstand, match="has no place in a data set"):
+        scan(explicit(tag, b"UI", b"1.2\0") + explicit(0x00080060, b"CS", b"CT"), LITTLE)
+
+
+@pytest.mark.parametrize(
+    ("bytes_", "meta"), [(explicit(0x00080060, b"CS", b"CT"), IMPLICIT), (implicit(0x00080060, b"CT"), LITTLE)]
+)
+def test_a_data_set_that_is_not_in_its_transfer_syntax_is_refused(bytes_: bytes, meta: FileMeta) -> None:
+    with pytest.raises(CannotUnderstand, match="its transfer syntax says otherwise"):
+        scan(bytes_, meta)
 
 
 def test_elements_out_of_order_are_put_in_order() -> None:

@@ -25,6 +25,7 @@ from tests.storage.encoding import (
 from tests.storage.oracle import WHEEL
 from vna.model.errors import CannotUnderstand
 
+FIRST = explicit(0x00080060, b"CS", b"CT")
 DEFLATED = FileMeta("", "", "1.2.840.10008.1.2.1.99", 0)
 SAMPLES = [
     (WHEEL / "test_files" / name).read_bytes()
@@ -121,7 +122,7 @@ def test_encapsulated_data_that_never_ends_is_refused() -> None:
         (explicit(0x00081140, b"SQ", explicit(0x00100010, b"PN", b"")), "has no item at offset 12"),
         (explicit(0x00081140, b"SQ", item(b"")[:7]), "never ends: truncated"),
         (explicit(0x00100010, b"PN", b"") + ITEM_END, r"a delimiter \(FFFE,E00D\) at offset 8"),
-        (item(b""), r"a delimiter \(FFFE,E000\) at offset 0"),
+        (FIRST + item(b""), r"a delimiter \(FFFE,E000\) at offset 10"),
         (implicit(0x00100020, b"", UNDEFINED), r"\(0010,0020\) at offset 0 has no length"),
     ],
 )
@@ -154,7 +155,7 @@ def test_bulk_values_are_no_header() -> None:
     [
         explicit(0x00081140, b"SQ", item(b"") * 300_000),
         explicit(0x00081140, b"SQ", item(item(b"")[4:] * 3) * 100_000),
-        b"".join(implicit(at << 16 | 0x1001, b"") for at in range(9, 60_000, 2)) * 20,
+        FIRST + b"".join(implicit(at << 16 | 0x1001, b"") for at in range(9, 60_000, 2)) * 20,
         explicit(0x7FE00010, b"OB", item(b"") * 300_000, UNDEFINED) + SEQUENCE_END,
     ],
     ids=["items", "elements in items", "elements", "fragments"],
@@ -166,7 +167,7 @@ def test_too_many_elements_are_refused(data: bytes) -> None:
 
 def test_zero_elements_are_not_looked_through_again_and_again() -> None:
     begin = time.perf_counter()
-    scan((bytes(60_000) + implicit(0x00000002, b"x")) * 20, IMPLICIT)
+    scan((bytes(60_000) + implicit(0x00091001, b"x")) * 20, IMPLICIT)
     assert time.perf_counter() - begin < 2
 
 

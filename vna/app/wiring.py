@@ -77,6 +77,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         return peer.coercion if peer is not None else None
 
     rules = StoreRules(
+        unknown_sop_classes=settings.dimse.unknown_sop_classes,
         duplicates=Duplicates(settings.storage.duplicates),
         min_free=int(settings.storage.min_free),
     )

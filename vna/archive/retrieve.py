@@ -21,8 +21,8 @@ from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
 from vna.model.errors import NotAcceptable, NotFound
 from vna.model.instances import Instance, Outgoing, Selection
+from vna.model.transfer_syntaxes import EXPLICIT_BE, can_transcode
 from vna.pixels.transcode import transcode
-from vna.pixels.transfer_syntaxes import EXPLICIT_BE, can_transcode
 from vna.security.policy import Policy
 
 _HEADERS = 200

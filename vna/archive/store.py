@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,12 +27,13 @@ from vna import events as signals
 from vna.archive import overlay, rows
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import blob_name, guessed_name, names_instance
+from vna.archive.requirements import require_form, require_storage, require_transfer_syntax, required_uid
 from vna.archive.same import same_dataset
 from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_text
 from vna.model.errors import DuplicateInstance, Mismatch, NotFound, OutOfResources, Unavailable, VnaError
 from vna.model.events import Event, EventKind
-from vna.model.identifiers import patient_key, require_uid
+from vna.model.identifiers import patient_key
 from vna.model.instances import Accepted, Arrival, Door, Outcome
 from vna.security.policy import Policy
 
@@ -58,6 +59,7 @@ class StoreRules:
     duplicates: Duplicates = Duplicates.KEEP
     min_free: int = 0
     max_bytes: int = 64 << 30
+    unknown_sop_classes: bool = False
     limits: Limits = field(default_factory=Limits)
 
 
@@ -192,18 +194,20 @@ class Store:
     def _read(self, incoming: Incoming, arrival: Arrival) -> _Read:
         with incoming.finish() as buffer:
             meta = read_file_meta(buffer)
-            require_uid(meta.transfer_syntax_uid, "TransferSyntaxUID")  # it stands in header fields of answers
+            require_transfer_syntax(meta.transfer_syntax_uid)
             scanned = scan(buffer, meta, self._rules.limits)
         elements = scanned.elements
         found = _Read(
             meta=meta,
             scan=scanned,
             elements=elements,
-            study_instance_uid=require_uid(text(elements, "0020000D"), "StudyInstanceUID"),
-            series_instance_uid=require_uid(text(elements, "0020000E"), "SeriesInstanceUID"),
-            sop_instance_uid=require_uid(text(elements, "00080018"), "SOPInstanceUID"),
-            sop_class_uid=require_uid(text(elements, "00080016"), "SOPClassUID"),
+            study_instance_uid=required_uid(elements, "0020000D", "StudyInstanceUID"),
+            series_instance_uid=required_uid(elements, "0020000E", "SeriesInstanceUID"),
+            sop_instance_uid=required_uid(elements, "00080018", "SOPInstanceUID"),
+            sop_class_uid=required_uid(elements, "00080016", "SOPClassUID"),
         )
+        require_storage(found.sop_class_uid, unknown=self._rules.unknown_sop_classes)
+        require_form(scanned, meta.transfer_syntax_uid)
         _agree(found, arrival)
         return found
 
@@ -306,11 +310,7 @@ class Store:
         if held.sha256 == incoming.sha256:
             self._mend(held, incoming)
             return True
-        if held.transfer_syntax_uid != found.meta.transfer_syntax_uid:
-            return False
-        if held.size - held.dataset_offset != incoming.size - found.meta.dataset_offset:
-            return False
-        return same_dataset(self._blobs, held, incoming, found.meta.dataset_offset)
+        return same_dataset(self._blobs, held, incoming, found.meta, found.scan)
 
     def _mend(self, held: lookup.Content, incoming: Incoming) -> None:
         """The index has it: make sure that the bytes are there too before answering success."""
@@ -399,6 +399,16 @@ def _agree(found: _Read, arrival: Arrival) -> None:
             raise Mismatch(f"{keyword} of the data set differs from the one of the request")
 
 
+def _disagreements(found: _Read) -> Iterator[str]:
+    """Group 2 that names something else than the data set, which is believed (PS3.10 7.1)."""
+    for keyword, told, read in (
+        ("MediaStorageSOPClassUID", found.meta.sop_class_uid, found.sop_class_uid),
+        ("MediaStorageSOPInstanceUID", found.meta.sop_instance_uid, found.sop_instance_uid),
+    ):
+        if told and told != read:
+            yield f"{keyword} of group 2 differs from the data set"
+
+
 def _accepted(found: _Read, outcome: Outcome) -> Accepted:
     return Accepted(
         outcome=outcome,
@@ -406,5 +416,5 @@ def _accepted(found: _Read, outcome: Outcome) -> Accepted:
         series_instance_uid=found.series_instance_uid,
         sop_instance_uid=found.sop_instance_uid,
         sop_class_uid=found.sop_class_uid,
-        warnings=found.scan.warnings,
+        warnings=(*found.scan.warnings, *_disagreements(found)),
     )

@@ -13,8 +13,8 @@ from storage.part10 import FileMeta, read_file_meta
 from vna.cli.importing import looks_like_dicom
 from vna.model.errors import BadRequest, CannotUnderstand, NotAcceptable, Unavailable
 from vna.model.identifiers import is_ae_title, require_uid
+from vna.model.transfer_syntaxes import can_transcode
 from vna.pixels.transcode import transcode
-from vna.pixels.transfer_syntaxes import can_transcode
 
 _PIECE = 1 << 20
 _CONNECT_SECONDS = 10.0

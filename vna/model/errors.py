@@ -7,6 +7,8 @@ VnaError
 ├── NotFound            nothing by that name
 ├── NotAcceptable       cannot be answered in a form the caller takes
 ├── Rejected            understood and refused by a rule
+│   ├── SOPClassNotSupported    no SOP Class of storage
+│   ├── SyntaxNotSupported      no transfer syntax that is known
 │   ├── Mismatch        data set and command or address disagree
 │   └── TooLarge        a bound is exceeded
 ├── Conflict            contradicts what is held
@@ -46,6 +48,14 @@ class NotAcceptable(VnaError):
 
 class Rejected(VnaError):
     """Understood and refused by a rule."""
+
+
+class SOPClassNotSupported(Rejected):
+    """The SOP Class is not one of storage, or unknown and not opted into."""
+
+
+class SyntaxNotSupported(Rejected):
+    """The transfer syntax is unknown."""
 
 
 class Mismatch(Rejected):

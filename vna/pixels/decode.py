@@ -10,8 +10,8 @@ import numpy as np
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import get_j2k_parameters
 
+from vna.model import transfer_syntaxes as ts
 from vna.model.errors import CannotUnderstand
-from vna.pixels import transfer_syntaxes as ts
 from vna.pixels.image import DCT, WAVELET, Image
 
 _SIGN_CORRECTED: Final = WAVELET | {ts.JPEG_LS, ts.JPEG_LS_NEAR}

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from vna.model.errors import CannotUnderstand, NotAcceptable
+from vna.model.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED
 from vna.pixels import value_representations as vrs
 from vna.pixels.codecs import CODECS
 from vna.pixels.elements import PIXEL_DATA, UNDEFINED, Encoding, Source, write_header
 from vna.pixels.encapsulation import Fragments
 from vna.pixels.image import Image, native_photometric
 from vna.pixels.recode import swapped
-from vna.pixels.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED
 
 
 class Decompressed:

@@ -8,7 +8,7 @@ into RGB would round them. The result is always interleaved by pixel (Planar Con
 from dataclasses import dataclass
 from typing import Final
 
-from vna.pixels import transfer_syntaxes as ts
+from vna.model import transfer_syntaxes as ts
 
 DCT: Final = frozenset({ts.JPEG_BASELINE, ts.JPEG_EXTENDED})
 WAVELET: Final = frozenset({ts.JPEG_2000, ts.JPEG_2000_LOSSLESS, ts.HTJ2K, ts.HTJ2K_LOSSLESS, ts.HTJ2K_LOSSLESS_RPCL})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from vna.model.errors import CannotUnderstand, NotAcceptable, OutOfResources
+from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, can_transcode
 from vna.pixels import value_representations as vrs
 from vna.pixels.decompress import Decompressed
 from vna.pixels.elements import (
@@ -25,7 +26,6 @@ from vna.pixels.elements import (
     read_header,
 )
 from vna.pixels.recode import Recoder
-from vna.pixels.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, can_transcode
 
 MEMORY_BYTES: Final = 4 << 20
 _PIECE: Final = 1 << 20

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION
-from dimse.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.negotiation import ContextTable, SupportedContext
 from dimse.upper_layer.profile import Profile
+from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
+from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"

@@ -13,7 +13,6 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation, UserIdentityNegotiation
 
-from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand
 from dimse.upper_layer.inprocess import listening
@@ -39,6 +38,7 @@ from tests.dimse.upper_layer.harness import (
     store_request,
 )
 from tests.peers.dcmtk import Dcmtk
+from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
 
 
 def user_identity(kind: int, positive_response: int, primary: bytes, secondary: bytes = b"") -> bytes:

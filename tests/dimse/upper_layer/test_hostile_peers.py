@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from dimse.sop_classes import VERIFICATION
 from dimse.upper_layer.limits import Limits
 from tests.dimse.upper_layer.harness import (
     CT,
@@ -33,6 +32,7 @@ from tests.dimse.upper_layer.harness import (
     store_request,
     us,
 )
+from vna.model.sop_classes import VERIFICATION
 
 PROVIDER, USER = 2, 0
 BEGUN = pdu(0x04, pdv(1, 0x03, store_request()) + pdv(1, 0x00, b"half"))

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from pydicom._uid_dict import UID_dictionary
 from pynetdicom.presentation import AllStoragePresentationContexts
 
-from dimse.sop_classes import STORAGE_CLASSES, VERIFICATION, may_be_storage
-from dimse.transfer_syntaxes import STORAGE_TRANSFER_SYNTAXES, TRANSFER_SYNTAX_NAMES
 from dimse.upper_layer.associate_request import LeanAssociateRequest
 from dimse.upper_layer.negotiation import ContextTable, Negotiated, Proposal, SupportedContext, negotiate
 from dimse.upper_layer.stream import ProtocolError
 from tests.dimse.upper_layer.harness import CT, EXPLICIT, IMPLICIT, MR, associate_request, context_item, item, pdu
+from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION, may_be_storage
+from vna.model.transfer_syntaxes import STORAGE_TRANSFER_SYNTAXES, TRANSFER_SYNTAXES
 
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 BOTH = frozenset({EXPLICIT, IMPLICIT})
@@ -91,7 +91,7 @@ def test_every_storage_class_of_pynetdicom_is_storage() -> None:
 
 
 def test_every_transfer_syntax_of_pydicom_and_jpeg_xl_are_known() -> None:
-    ours = {uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax"} & set(TRANSFER_SYNTAX_NAMES)
+    ours = {uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax"} & set(TRANSFER_SYNTAXES)
     assert len(ours) > 50
     jpeg_xl = {"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"}
     assert jpeg_xl <= set(STORAGE_TRANSFER_SYNTAXES)

@@ -17,7 +17,6 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role, evt
 
-from dimse.sop_classes import VERIFICATION
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand
 from dimse.upper_layer.limits import Limits
@@ -36,6 +35,7 @@ from tests.dimse.upper_layer.test_stream import feed
 from tests.peers.dcmtk import Dcmtk
 from tests.peers.processes import free_port
 from vna.model.errors import BadRequest, NotAuthorized, Unavailable
+from vna.model.sop_classes import VERIFICATION
 
 COMMAND = StoreCommand(1, 1, CT, "1.2.3", 0, EXPLICIT, CT)
 PROPOSED = (ProposedContext(CT, (EXPLICIT,)), ProposedContext(VERIFICATION, (IMPLICIT,)))

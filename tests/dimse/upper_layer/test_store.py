@@ -14,8 +14,6 @@ import pytest
 from pydicom import dcmread
 from pynetdicom import AE
 
-from dimse.sop_classes import VERIFICATION
-from dimse.transfer_syntaxes import STORAGE_TRANSFER_SYNTAXES
 from dimse.upper_layer.handlers import StoreCommand
 from tests.dimse.upper_layer.harness import (
     CT,
@@ -36,6 +34,8 @@ from tests.dimse.upper_layer.harness import (
 )
 from tests.peers.dcmtk import Dcmtk
 from vna.model.errors import CannotUnderstand, OutOfResources
+from vna.model.sop_classes import VERIFICATION
+from vna.model.transfer_syntaxes import STORAGE_TRANSFER_SYNTAXES
 
 
 def sample(name: str) -> Path:

@@ -6,7 +6,7 @@ import pytest
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from vna.pixels.transfer_syntaxes import TRANSFER_SYNTAXES, can_transcode
+from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, can_transcode
 
 EXPLICIT_LE, IMPLICIT_LE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 

@@ -1,11 +1,10 @@
-"""Which SOP Classes are storage: from the registries of pydicom and pynetdicom (PS3.6 Table A-1, PS3.4 B.5, GG.3)."""
+"""Which SOP Classes are storage: (PS3.6 Table A-1, PS3.4 B.5, GG.3)."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from pydicom._uid_dict import UID_dictionary
-from pynetdicom.sop_class import _STORAGE_CLASSES
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 
@@ -20,7 +19,16 @@ NAMED_STORAGE_WITHOUT_BEING: Final = frozenset(
     }
 )
 
-STORAGE_CLASSES: Final[frozenset[str]] = frozenset(str(uid) for uid in _STORAGE_CLASSES.values()) | frozenset(
+LATER_STORAGE: Final = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.9.100.1",  # Waveform Presentation State, which pydicom 3.0.2 does not know
+        "1.2.840.10008.5.1.4.1.1.9.100.2",  # Waveform Acquisition Presentation State
+        "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
+        "1.2.840.10008.5.1.4.1.1.66.8",  # Height Map Segmentation
+    }
+)
+
+STORAGE_CLASSES: Final[frozenset[str]] = LATER_STORAGE | frozenset(
     uid
     for uid, entry in UID_dictionary.items()
     if entry[1] == "SOP Class" and "Storage" in entry[0] and uid not in NAMED_STORAGE_WITHOUT_BEING

@@ -1,4 +1,4 @@
-"""What each transfer syntax is, as far as changing one into another needs it (PS3.6 Table A-1, PS3.5 annex A)."""
+"""Transfer syntaxes: which there are, and what changing one into another needs to know (PS3.6 Table A-1, PS3.5 A)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -126,6 +126,13 @@ def _table() -> dict[str, TransferSyntax]:
 
 
 TRANSFER_SYNTAXES: Final[Mapping[str, TransferSyntax]] = _table()
+
+
+STORAGE_TRANSFER_SYNTAXES: Final = tuple(TRANSFER_SYNTAXES)
+"""Those an object can come in, and is kept in (PS3.5 section 10 and annex A)."""
+
+QUERY_TRANSFER_SYNTAXES: Final = (EXPLICIT_LE, IMPLICIT_LE, DEFLATED_LE, EXPLICIT_BE)
+"""Those of identifiers, in order of preference."""
 
 
 def can_transcode(source_uid: str, target_uid: str) -> bool:
