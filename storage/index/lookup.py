@@ -1,7 +1,8 @@
 """Reading instances back: by unique keys, as model values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from vna.model.instances import Instance, Selection
 
 _IN_BATCH = 500
 _ROWS = 1000
+_MOST_UIDS = 5000
 
 _JOINED = (
     instances.join(series, series.c.id == instances.c.series_fk)
@@ -85,17 +87,59 @@ def content(connection: sa.Connection, sop_instance_uid: str) -> Content | None:
     return Content(*row) if row is not None else None
 
 
+_ONE = Prepared(sa.select(*_COLUMNS).select_from(_JOINED).where(instances.c.sop_instance_uid == sa.bindparam("uid")))
+_NAMES = [column.name for column in _COLUMNS]
+
+
 def select(connection: sa.Connection, selection: Selection) -> Iterator[Held]:
-    """The instances meant, by study, series number and instance number; streamed."""
+    """The instances meant, by study, series number and instance number; streamed.
+
+    Of more than some thousand UIDs each few thousand are in order.
+    """
+    if len(selection.sop_instance_uids) == 1 and selection.patient_id is None:
+        yield from _one(connection, selection)
+        return
+    lists = selection.study_uids, selection.series_uids, selection.sop_instance_uids
+    for study_uids, series_uids, sop_instance_uids in product(*map(_batches, lists)):
+        yield from _some(connection, selection.patient_id, study_uids, series_uids, sop_instance_uids)
+
+
+def _one(connection: sa.Connection, selection: Selection) -> Iterator[Held]:
+    """The look-up of every frame and every instance: compiled once."""
+    row = _ONE.run(connection, uid=selection.sop_instance_uids[0]).fetchone()
+    if row is None:
+        return
+    held = _held(dict(zip(_NAMES, row, strict=True)))
+    for uid, wanted in (
+        (held.instance.study_instance_uid, selection.study_uids),
+        (held.instance.series_instance_uid, selection.series_uids),
+    ):
+        if wanted and uid not in wanted:
+            return
+    yield held
+
+
+def _batches(uids: Sequence[str]) -> list[Sequence[str]]:
+    """Databases bound the number of parameters of a statement."""
+    return [uids[at : at + _MOST_UIDS] for at in range(0, len(uids), _MOST_UIDS)] or [()]
+
+
+def _some(
+    connection: sa.Connection,
+    patient_id: str | None,
+    study_uids: Sequence[str],
+    series_uids: Sequence[str],
+    sop_instance_uids: Sequence[str],
+) -> Iterator[Held]:
     statement = sa.select(*_COLUMNS).select_from(_JOINED).order_by(*_ORDER)
-    if selection.patient_id is not None:
+    if patient_id is not None:
         statement = statement.join(patients, patients.c.id == studies.c.patient_fk).where(
-            patients.c.patient_id == selection.patient_id
+            patients.c.patient_id == patient_id
         )
     for column, uids in (
-        (studies.c.study_instance_uid, selection.study_uids),
-        (series.c.series_instance_uid, selection.series_uids),
-        (instances.c.sop_instance_uid, selection.sop_instance_uids),
+        (studies.c.study_instance_uid, study_uids),
+        (series.c.series_instance_uid, series_uids),
+        (instances.c.sop_instance_uid, sop_instance_uids),
     ):
         if uids:
             statement = statement.where(column.in_(uids))
@@ -139,11 +183,13 @@ def headers(connection: sa.Connection, sop_instance_uids: list[str]) -> dict[str
     return found
 
 
+_OFFSETS = Prepared(sa.select(instances.c.frames).where(instances.c.sop_instance_uid == sa.bindparam("uid")))
+
+
 def offsets(connection: sa.Connection, sop_instance_uid: str) -> bytes | None:
     """The packed frame and bulk offset tables of one instance."""
-    return connection.execute(
-        sa.select(instances.c.frames).where(instances.c.sop_instance_uid == sop_instance_uid)
-    ).scalar_one_or_none()
+    row = _OFFSETS.run(connection, uid=sop_instance_uid).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 @dataclass(frozen=True, slots=True)

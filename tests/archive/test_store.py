@@ -358,3 +358,21 @@ def test_enforced_mode_denies_what_no_right_allows(open_archive: Open) -> None:
         archive.store.open(reader, Arrival(Door.STOW))
     with pytest.raises(NotAuthorized):
         archive.retrieval.instances(reader, Selection())
+
+
+def test_a_selection_of_very_many_uids_is_answered(open_archive: Open) -> None:
+    """More than the parameters that a statement may have in either database."""
+    archive = open_archive()
+    accepted = put(archive, part10(ct()))
+    many = (*(f"1.2.3.{number}" for number in range(70_000)), accepted.sop_instance_uid)
+
+    (found,) = archive.retrieval.instances(SYSTEM, Selection(sop_instance_uids=many))
+
+    assert found.sop_instance_uid == accepted.sop_instance_uid
+
+
+def test_an_instance_is_not_found_under_another_study(open_archive: Open) -> None:
+    archive = open_archive()
+    uid = put(archive, part10(ct())).sop_instance_uid
+    assert archive.retrieval.instances(SYSTEM, Selection(study_uids=("1.2.3",), sop_instance_uids=(uid,))) == ()
+    assert archive.retrieval.instances(SYSTEM, Selection(series_uids=("1.2.3",), sop_instance_uids=(uid,))) == ()

@@ -137,7 +137,7 @@ class Retrieval:
         return unit_of(orjson.loads(self.metadata(actor, instance)), tag_path)
 
     def _offsets(self, instance: Instance) -> bytes:
-        with self._database.read() as connection:
+        with self._database.glance() as connection:
             column = lookup.offsets(connection, instance.sop_instance_uid)
         if column is None:
             raise NotFound("the instance is gone")
