@@ -9,8 +9,9 @@ from starlette.responses import Response
 from dicomweb.address import instance_url, service_url, target_of
 from dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, Offer, acceptable, choose
 from dicomweb.native_xml import native_xml
+from dicomweb.prepared import json_metadata
 from dicomweb.requests import actor_of
-from dicomweb.responses import multipart, stream
+from dicomweb.responses import multipart
 from dicomweb.retrieve import nothing_held
 from dicomweb.service import StudiesService
 from vna.mime.writer import Part
@@ -27,25 +28,15 @@ def metadata(request: Request, service: StudiesService) -> Response:
     actor, target = actor_of(request), target_of(request)
     offer = choose(acceptable(request), OFFERS)
     base = service_url(request, service.public_url)
+    if not offer.multipart:
+        return json_metadata(request, service, actor, target, base, offer.media_type)
     found = service.retrieval.metadata_of(actor, target.selection())
     first = next(found, None)
     if first is None:
         raise nothing_held(target)
     objects = _addressed(_again(first, found), base)
-    if offer.multipart:
-        parts = (Part((("Content-Type", DICOM_XML),), [native_xml(orjson.loads(one))]) for one in objects)
-        return multipart(parts, media_type=DICOM_XML)
-    return stream(json_array(objects), media_type=offer.media_type)
-
-
-def json_array(objects: Iterable[bytes]) -> Iterator[bytes]:
-    """Prepared JSON objects as one array."""
-    lead = b"["
-    for one in objects:
-        yield lead
-        yield one
-        lead = b","
-    yield b"[]" if lead == b"[" else b"]"
+    parts = (Part((("Content-Type", DICOM_XML),), [native_xml(orjson.loads(one))]) for one in objects)
+    return multipart(parts, media_type=DICOM_XML)
 
 
 def _addressed(found: Iterable[Described], base: str) -> Iterator[bytes]:

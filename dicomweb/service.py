@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from dicomweb.remembered import Remembered
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.store import Store
@@ -22,3 +23,4 @@ class StudiesService:
     retrieval: Retrieval
     public_url: str = ""
     bounds: Bounds = field(default_factory=Bounds)
+    remembered: Remembered = field(default_factory=Remembered)

@@ -1,11 +1,11 @@
 """Frame and bulk offset tables as one compressed column."""
 
 import struct
+import zlib
 
 import orjson
 
 from storage.frames import FrameTable
-from storage.index.packing import pack, unpack
 
 _LENGTH = struct.Struct("<I")
 
@@ -13,7 +13,7 @@ _LENGTH = struct.Struct("<I")
 def pack_offsets(frames: FrameTable, bulk: dict[str, tuple[int, int]]) -> bytes:
     """Frames first, their length before them, then the bulk table compressed."""
     packed = frames.to_bytes()
-    return _LENGTH.pack(len(packed)) + packed + (pack(orjson.dumps(bulk)) if bulk else b"")
+    return _LENGTH.pack(len(packed)) + packed + (zlib.compress(orjson.dumps(bulk), 1) if bulk else b"")
 
 
 def unpack_frames(column: bytes) -> FrameTable:
@@ -26,4 +26,6 @@ def unpack_bulk(column: bytes) -> dict[str, tuple[int, int]]:
     """The bulk table of the column: tag path to offset and length in the file."""
     (length,) = _LENGTH.unpack_from(column)
     rest = column[4 + length :]
-    return {path: (int(at), int(size)) for path, (at, size) in orjson.loads(unpack(rest)).items()} if rest else {}
+    return (
+        {path: (int(at), int(size)) for path, (at, size) in orjson.loads(zlib.decompress(rest)).items()} if rest else {}
+    )

@@ -11,6 +11,7 @@ from storage.index.events import read_time
 from storage.index.prepared import Prepared
 from storage.index.schema import coercions, conflicts, instances, patients, series, studies, superseded
 from vna.model.instances import Instance, Selection
+from vna.model.query import Level
 
 _IN_BATCH = 500
 _ROWS = 1000
@@ -169,6 +170,91 @@ def _held(values: Mapping[Any, Any]) -> Held:
         ),
         values["rules"] or "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a study, series or instance stands: another state, another answer."""
+
+    key: int
+    version: int
+    changed_at: str
+    instances: int
+
+
+_STATES = {
+    Level.STUDY: Prepared(
+        sa.select(studies.c.id, studies.c.version, studies.c.last_received_at, studies.c.number_of_instances).where(
+            studies.c.study_instance_uid == sa.bindparam("study")
+        )
+    ),
+    Level.SERIES: Prepared(
+        sa.select(series.c.id, series.c.version, series.c.last_received_at, series.c.number_of_instances)
+        .join(studies, studies.c.id == series.c.study_fk)
+        .where(
+            studies.c.study_instance_uid == sa.bindparam("study"),
+            series.c.series_instance_uid == sa.bindparam("series"),
+        )
+    ),
+    Level.IMAGE: Prepared(
+        sa.select(instances.c.id, instances.c.version, instances.c.received_at, sa.literal_column("1"))
+        .select_from(_JOINED)
+        .where(
+            studies.c.study_instance_uid == sa.bindparam("study"),
+            series.c.series_instance_uid == sa.bindparam("series"),
+            instances.c.sop_instance_uid == sa.bindparam("instance"),
+        )
+    ),
+}
+_HEADER_COLUMNS = (instances.c.sop_instance_uid, series.c.series_instance_uid, instances.c.header)
+_HEADERS = {
+    Level.STUDY: Prepared(
+        sa.select(*_HEADER_COLUMNS)
+        .select_from(_JOINED)
+        .where(studies.c.study_instance_uid == sa.bindparam("study"))
+        .order_by(*_ORDER)
+    ),
+    Level.SERIES: Prepared(
+        sa.select(*_HEADER_COLUMNS)
+        .select_from(_JOINED)
+        .where(
+            studies.c.study_instance_uid == sa.bindparam("study"),
+            series.c.series_instance_uid == sa.bindparam("series"),
+        )
+        .order_by(*_ORDER)
+    ),
+    Level.IMAGE: Prepared(
+        sa.select(*_HEADER_COLUMNS)
+        .select_from(_JOINED)
+        .where(
+            studies.c.study_instance_uid == sa.bindparam("study"),
+            series.c.series_instance_uid == sa.bindparam("series"),
+            instances.c.sop_instance_uid == sa.bindparam("instance"),
+        )
+    ),
+}
+
+
+def _target(study: str, series_uid: str, instance: str) -> tuple[Level, dict[str, str]]:
+    if instance:
+        return Level.IMAGE, {"study": study, "series": series_uid, "instance": instance}
+    return (Level.SERIES, {"study": study, "series": series_uid}) if series_uid else (Level.STUDY, {"study": study})
+
+
+def state(connection: sa.Connection, study: str, series_uid: str = "", instance: str = "") -> State | None:
+    """The state of the study, of its series, or of that one's instance; None when it is not held."""
+    level, values = _target(study, series_uid, instance)
+    row = _STATES[level].run(connection, **values).fetchone()
+    return None if row is None else State(*row)
+
+
+def prepared_headers(
+    connection: sa.Connection, study: str, series_uid: str = "", instance: str = ""
+) -> Iterator[tuple[str, str, bytes]]:
+    """SOP Instance UID, Series Instance UID and packed header of each instance, in order; read as it is consumed."""
+    level, values = _target(study, series_uid, instance)
+    for sop_instance_uid, uid, header in _HEADERS[level].run(connection, **values):
+        yield sop_instance_uid, uid, bytes(header)
 
 
 def headers(connection: sa.Connection, sop_instance_uids: list[str]) -> dict[str, bytes]:

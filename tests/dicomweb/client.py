@@ -30,6 +30,19 @@ class Web:
     def get(self, url: str, **options: Any) -> httpx.Response:
         return self.request("GET", url, **options)
 
+    def raw(self, url: str, headers: dict[str, str]) -> bytes:
+        """The body as it went over the wire."""
+
+        async def ask() -> bytes:
+            transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
+            async with (
+                httpx.AsyncClient(transport=transport, base_url=self._base, headers=self._headers) as client,
+                client.stream("GET", url, headers=headers) as response,
+            ):
+                return b"".join([piece async for piece in response.aiter_raw()])
+
+        return asyncio.run(ask())
+
     def post(self, url: str, **options: Any) -> httpx.Response:
         return self.request("POST", url, **options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 
 import orjson
@@ -93,3 +94,56 @@ def test_a_study_of_many_instances_is_one_array(web: Web, stow: Stow) -> None:
     assert stow(*datasets).status_code == 200
     found = orjson.loads(web.get(f"studies/{STUDY}/metadata").content)
     assert [one["00200013"]["Value"][0] for one in found] == list(range(1, 41))
+
+
+@pytest.mark.parametrize("number_of_bulk_values", [0, 3, 100])
+def test_compressed_metadata_is_one_gzip_member_and_says_the_same(
+    web: Web, stow: Stow, number_of_bulk_values: int
+) -> None:
+    """Chromium reads only the first member of several."""
+    several = [ct(InstanceNumber=number) for number in (1, 2, 3)]
+    for ds in several:
+        block = ds.private_block(0x0009, "BULK", create=True)
+        for at in range(number_of_bulk_values):
+            block.add_new(at, "OB", bytes(5000))
+    assert stow(*several).status_code == 200
+    address = f"studies/{STUDY}/metadata"
+
+    plain = web.get(address, headers={"Accept-Encoding": "identity"})
+    raw = web.raw(address, {"Accept-Encoding": "gzip"})
+
+    assert "content-encoding" not in plain.headers
+    unpacker = zlib.decompressobj(31)
+    assert unpacker.decompress(raw) == plain.content
+    assert unpacker.eof
+    assert unpacker.unused_data == b""
+    uri = plain.json()[0]["00091001" if number_of_bulk_values > 1 else "7FE00010"]
+    assert uri.get("BulkDataURI", "").startswith(f"{BASE}/studies/") or not number_of_bulk_values
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+def test_metadata_that_the_caller_has_is_not_sent_again_until_it_changes(web: Web, stow: Stow, coding: str) -> None:
+    assert stow(ct()).status_code == 200
+    address, encoding = f"studies/{STUDY}/metadata", {"Accept-Encoding": coding}
+    first = web.get(address, headers=encoding)
+
+    again = web.get(address, headers=encoding | {"If-None-Match": f'W/"x", {first.headers["etag"]}'})
+    since = web.get(address, headers=encoding | {"If-Modified-Since": first.headers["last-modified"]})
+    assert [again.status_code, again.content, since.status_code] == [304, b"", 304]
+    assert again.headers["etag"] == first.headers["etag"]
+
+    assert stow(ct(InstanceNumber=2)).status_code == 200
+    changed = web.get(address, headers=encoding | {"If-None-Match": first.headers["etag"]})
+    assert (changed.status_code, len(changed.json())) == (200, 2)
+    assert changed.headers["etag"] != first.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coded"),
+    [("gzip;q=0", False), ("*", True), ("br, gzip;q=0.5", True), ("br", False), ("*;q=0", False), ("", False)],
+)
+def test_compression_follows_accept_encoding(web: Web, stored: list[Dataset], accepted: str, coded: bool) -> None:
+    answer = web.get(f"studies/{STUDY}/metadata", headers={"Accept-Encoding": accepted})
+    assert ("content-encoding" in answer.headers) is coded
+    assert len(answer.json()) == len(stored)
+    assert "Accept-Encoding" in answer.headers["vary"]

@@ -9,6 +9,7 @@ import orjson
 from storage.blobs.base import CHUNK, BlobStore
 from storage.index import lookup
 from storage.index.engine import Database
+from storage.index.lookup import State
 from storage.index.packing import unpack
 from storage.inflate import inflated
 from storage.offsets import unpack_bulk, unpack_frames
@@ -103,6 +104,26 @@ class Retrieval:
     def metadata_of(self, actor: Actor, selection: Selection) -> Iterator[tuple[Instance, bytes]]:
         """The same for many, in the order of `instances`; read in batches as it is consumed."""
         return self._metadata(actor, self.instances(actor, selection))
+
+    def state(self, actor: Actor, study: str, series: str = "", instance: str = "") -> State:
+        """How a study, series or instance stands; NotFound when it is not held."""
+        self._policy.check(actor, Action.RETRIEVE, study)
+        with self._database.glance() as connection:
+            found = lookup.state(connection, study, series, instance)
+        if found is None:
+            raise NotFound(f"no such {'instance' if instance else 'series' if series else 'study'}")
+        return found
+
+    def prepared_metadata(
+        self, actor: Actor, study: str, series: str = "", instance: str = ""
+    ) -> Iterator[tuple[str, str, bytes]]:
+        """SOP Instance UID, Series Instance UID and packed header (storage.index.packing) of each instance."""
+        self._policy.check(actor, Action.RETRIEVE, study)
+        return self._prepared(study, series, instance)
+
+    def _prepared(self, study: str, series: str, instance: str) -> Iterator[tuple[str, str, bytes]]:
+        with self._database.read() as connection:
+            yield from lookup.prepared_headers(connection, study, series, instance)
 
     def _metadata(self, actor: Actor, wanted: Sequence[Instance]) -> Iterator[tuple[Instance, bytes]]:
         for start in range(0, len(wanted), _HEADERS):

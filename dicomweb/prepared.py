@@ -1,0 +1,112 @@
+"""Metadata as JSON out of what was prepared when the instances came (PS3.18 10.4.1.1.2, F.2)."""
+
+import re
+from collections.abc import Iterable, Iterator
+from email.utils import format_datetime, parsedate_to_datetime
+from zlib import crc32
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.address import Target, resource_url
+from dicomweb.responses import HEADERS, stream
+from dicomweb.service import StudiesService
+from storage.index.events import read_time
+from storage.index.lookup import State
+from storage.index.packing import addressed, pieces
+from vna.mime.gzip_member import Piece, member, stored
+from vna.model.access import Actor
+
+_CODING = re.compile(r"\s*(gzip|x-gzip|\*)\s*(?:;\s*q=([0-9.]+)\s*)?", re.IGNORECASE)
+_MOST_JOINED = 2000
+"""Instances of an answer that is made at once and remembered; a larger one is streamed."""
+
+
+def json_metadata(
+    request: Request, service: StudiesService, actor: Actor, target: Target, base: str, media_type: str
+) -> Response:
+    """The answer, compressed where the caller takes that; 304 when the caller has it already."""
+    uids = target.study, target.series, target.instance
+    state = service.retrieval.state(actor, *uids)
+    coded = takes_gzip(request)
+    tag = _entity_tag(state, target, base, media_type, coded=coded)
+    headers = _headers(state, tag, coded=coded)
+    if _has_it(request, tag, state):
+        return Response(status_code=304, headers=headers)
+    if not coded:
+        plain = _plain(service.retrieval.prepared_metadata(actor, *uids), target, base)
+        return stream(plain, media_type=media_type, headers=headers)
+    body = service.remembered.get(tag)
+    if body is None:
+        made = member(_member(service.retrieval.prepared_metadata(actor, *uids), target, base))
+        if state.instances > _MOST_JOINED:
+            return stream(made, media_type=media_type, headers=headers)
+        body = b"".join(made)
+        service.remembered.keep(tag, body)
+    return Response(body, headers=headers, media_type=media_type)
+
+
+def takes_gzip(request: Request) -> bool:
+    """Whether Accept-Encoding has gzip with a quality above 0 (RFC 9110 12.5.3)."""
+    named: dict[str, float] = {}
+    for item in ",".join(request.headers.getlist("accept-encoding")).split(","):
+        found = _CODING.fullmatch(item)
+        if found is not None:
+            named[found[1].lower()] = _quality(found[2])
+    return named.get("gzip", named.get("x-gzip", named.get("*", 0.0))) > 0
+
+
+def _quality(text: str | None) -> float:
+    try:
+        return 1.0 if text is None else float(text)
+    except ValueError:
+        return 1.0
+
+
+def _entity_tag(state: State, target: Target, base: str, media_type: str, *, coded: bool) -> str:
+    level = "i" if target.instance else "s" if target.series else "t"
+    form = crc32(f"{base} {media_type}".encode())
+    return f'"{level}{state.key}-{state.version}-{form:08x}{"-gzip" if coded else ""}"'
+
+
+def _headers(state: State, tag: str, *, coded: bool) -> dict[str, str]:
+    headers = HEADERS | {
+        "ETag": tag,
+        "Last-Modified": format_datetime(read_time(state.changed_at).replace(microsecond=0), usegmt=True),
+        "Vary": f"{HEADERS['Vary']}, Accept-Encoding",
+    }
+    return headers | ({"Content-Encoding": "gzip"} if coded else {})
+
+
+def _has_it(request: Request, tag: str, state: State) -> bool:
+    """If-None-Match, else If-Modified-Since (RFC 9110 13.1.2, 13.1.3)."""
+    tags = ",".join(request.headers.getlist("if-none-match"))
+    if tags:
+        return tags.strip() == "*" or tag in [one.strip().removeprefix("W/") for one in tags.split(",")]
+    since = request.headers.get("if-modified-since", "")
+    try:
+        return bool(since) and read_time(state.changed_at).replace(microsecond=0) <= parsedate_to_datetime(since)
+    except (ValueError, TypeError):
+        return False
+
+
+def _place(target: Target, base: str, series: str, instance: str) -> bytes:
+    return orjson.dumps(f"{resource_url(base, target.study, series, instance)}/bulkdata/")[1:-1]
+
+
+def _plain(found: Iterable[tuple[str, str, bytes]], target: Target, base: str) -> Iterator[bytes]:
+    lead = b"["
+    for instance, series, column in found:
+        yield lead + addressed(column, _place(target, base, series, instance))
+        lead = b","
+    yield b"]" if lead == b"," else b"[]"
+
+
+def _member(found: Iterable[tuple[str, str, bytes]], target: Target, base: str) -> Iterator[Piece]:
+    lead, comma, end = stored(b"["), stored(b","), stored(b"]")
+    for instance, series, column in found:
+        yield lead
+        yield from pieces(column, stored(_place(target, base, series, instance)))
+        lead = comma
+    yield end
