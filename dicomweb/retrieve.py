@@ -6,10 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import Target, instance_url, service_url, target_of
-from dicomweb.media_types import DICOM, Offer, acceptable, choose
+from dicomweb.instance_forms import ZIP, Form, choose_form
+from dicomweb.media_types import DICOM, acceptable
 from dicomweb.requests import actor_of
 from dicomweb.responses import multipart, stream
 from dicomweb.service import StudiesService
+from dicomweb.zipped import zipped
 from vna import events as signals
 from vna.mime.writer import Part
 from vna.model.access import Actor
@@ -23,15 +25,23 @@ def instances(request: Request, service: StudiesService) -> Response:
     ranges = acceptable(request)
     found = held(service, actor, target)
     signals.emit("retrieve.answered", door="WADO-RS", instances=len(found), bytes=sum(one.size for one in found))
-    offer = choose(ranges, _offers(found, alone=bool(target.instance)))
-    if not offer.multipart:
-        outgoing = service.retrieval.part10(actor, found[0])
-        return stream(outgoing.chunks, media_type=DICOM, size=outgoing.size)
+    stored = frozenset(one.transfer_syntax_uid for one in found)
+    form = choose_form(ranges, stored, alone=bool(target.instance))
+    if form.offer.media_type == ZIP:
+        return stream(zipped(service, actor, found, form), media_type=ZIP, headers=_as_file(target))
+    if not form.offer.multipart:
+        outgoing = service.retrieval.part10(actor, found[0], form.target_of(found[0].transfer_syntax_uid))
+        media_type = f"{DICOM}; transfer-syntax={outgoing.transfer_syntax_uid}"
+        return stream(outgoing.chunks, media_type=media_type, size=outgoing.size)
     base = service_url(request, service.public_url)
-    parts = _parts(service, actor, found, base)
+    parts = _parts(service, actor, found, form, base)
     if target.instance:
         return multipart(list(parts), media_type=DICOM)
     return multipart(parts, media_type=DICOM)
+
+
+def _as_file(target: Target) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{target.instance or target.series or target.study}.zip"'}
 
 
 def held(service: StudiesService, actor: Actor, target: Target) -> tuple[Instance, ...]:
@@ -48,19 +58,11 @@ def nothing_held(target: Target) -> NotFound:
     return NotFound(f"no such {what}")
 
 
-def _offers(found: Sequence[Instance], *, alone: bool) -> list[Offer]:
-    """As stored; a syntax that is asked for by name has to be the one of every instance."""
-    stored = {instance.transfer_syntax_uid for instance in found}
-    syntaxes = frozenset(stored) if len(stored) == 1 else frozenset({"*"})
-    offers = [Offer(DICOM, multipart=True, syntaxes=syntaxes)]
-    return [*offers, Offer(DICOM, syntaxes=syntaxes)] if alone else offers
-
-
-def _parts(service: StudiesService, actor: Actor, found: Sequence[Instance], base: str) -> Iterator[Part]:
+def _parts(service: StudiesService, actor: Actor, found: Sequence[Instance], form: Form, base: str) -> Iterator[Part]:
     for instance in found:
-        outgoing = service.retrieval.part10(actor, instance)
+        outgoing = service.retrieval.part10(actor, instance, form.target_of(instance.transfer_syntax_uid))
         headers = (
-            ("Content-Type", f"{DICOM}; transfer-syntax={instance.transfer_syntax_uid}"),
+            ("Content-Type", f"{DICOM}; transfer-syntax={outgoing.transfer_syntax_uid}"),
             ("Content-Location", instance_url(base, instance)),
         )
         yield Part(headers, outgoing.chunks, outgoing.size)

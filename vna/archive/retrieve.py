@@ -13,7 +13,7 @@ from storage.index.lookup import State
 from storage.index.packing import unpack
 from storage.inflate import inflated
 from storage.offsets import unpack_bulk, unpack_frames
-from storage.part10 import read_file_meta
+from storage.part10 import read_file_meta, write_file_meta
 from storage.rewrite import DEFLATED, rewritten
 from storage.temporary import temporary_copy
 from vna.archive.byte_order import PIXEL_DATA, turned, turned_reader, unit_of
@@ -46,9 +46,16 @@ class Retrieval:
                 for held in lookup.select(connection, selection)
             )
 
-    def part10(self, actor: Actor, instance: Instance) -> Outgoing:
-        """The whole file: as it is kept, or with coercions applied."""
+    def part10(self, actor: Actor, instance: Instance, target: str = "") -> Outgoing:
+        """The whole file: as it is kept, or with coercions applied; in another transfer syntax where `target` is one.
+
+        NotAcceptable when it cannot be given in it.
+        """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        if target and target != instance.transfer_syntax_uid:
+            dataset = self._transcoded(actor, instance, target)
+            head = write_file_meta(instance.sop_class_uid, instance.sop_instance_uid, target, instance.source_ae)
+            return Outgoing(instance, target, len(head) + dataset.size, _chain([head], dataset.chunks))
         if instance.coercion is None:
             return _outgoing(instance, instance.size, self._blobs.stream(instance.blob))
         head = self._blobs.read(instance.blob, 0, instance.dataset_offset)
