@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import Final, Protocol
 
-from dimse.status import SOP_CLASS_NOT_SUPPORTED, SUCCESS, comment, comment_of, is_warning
+from dimse.status import SOP_CLASS_NOT_SUPPORTED, SUCCESS, comment, is_warning, reason_of
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import StoreAnswer, StoreCommand
 from dimse.upper_layer.send import send_store
@@ -54,12 +54,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The end of one item; `status` is the receiver's, None where it was not asked."""
+    """The end of one item; `status` is the receiver's, None where it was not asked.
+
+    `begun` is false for one that waited in vain for an association: its reason says nothing of the item.
+    """
 
     item: Item
     verdict: Verdict
     status: int | None = None
     reason: str = ""
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +169,9 @@ def _preference(syntax: str) -> tuple[int, str]:
     return (FALLBACKS.index(syntax) if syntax in FALLBACKS else len(FALLBACKS), syntax)
 
 
-def failed(item: Item, error: BaseException) -> Sent:
+def failed(item: Item, error: BaseException, *, begun: bool = True) -> Sent:
     """The end of an item that never got an answer."""
-    return Sent(item, Verdict.FAILED, None, comment_of(error))
+    return Sent(item, Verdict.FAILED, None, reason_of(error), begun)
 
 
 def _judged(item: Item, answer: StoreAnswer) -> Sent:

@@ -7,7 +7,7 @@ from pynetdicom import evt
 from dimse.extended import answer_find
 from dimse.find import find_service
 from dimse.models import FIND_CLASSES, MODELS
-from dimse.retrieve import retrieve_services
+from dimse.retrieve import MoveRules, retrieve_services
 from dimse.store import ArchiveStore
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.limits import Limits
@@ -81,11 +81,12 @@ def profile(
     admission: Admission,
     limits: Limits,
     unknown_sop_classes: bool = False,
+    move_rules: MoveRules | None = None,
 ) -> Profile:
     """What the upper layer offers on the archive's behalf."""
     services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title))
     sender = Profile(ae_title, ContextTable([]), limits=limits)
-    services.update(retrieve_services(retrieval, peers.get, sender))
+    services.update(retrieve_services(retrieval, peers.get, sender, move_rules))
     return Profile(
         ae_title,
         contexts(unknown_sop_classes=unknown_sop_classes),

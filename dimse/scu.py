@@ -192,7 +192,7 @@ class _Sending:
                 thread.join()
         if not self._cancelled():
             for item, _ in self._waiting:
-                yield failed(item, self._reason)
+                yield failed(item, self._reason, begun=False)
 
     def _start(self) -> threading.Thread:
         thread = threading.Thread(target=self._work, name="dicom-sender", daemon=True)

@@ -74,16 +74,19 @@ def status_of(error: BaseException, table: StatusTable, otherwise: int) -> int:
     return next((table[kind] for kind in kinds if kind in table), otherwise)
 
 
-def comment_of(error: BaseException) -> str:
-    """An Error Comment: at most 64 characters of the default repertoire (PS3.7 annex C, LO of PS3.5 6.2).
+def reason_of(error: BaseException) -> str:
+    """What VnaError says, which is without patient data; of other errors nothing but that there was one."""
+    return str(error) if isinstance(error, VnaError) else "processing failure"
 
-    Only what VnaError says, which is without patient data; of other errors nothing but that there was one.
-    """
-    return comment(str(error) if isinstance(error, VnaError) else "processing failure")
+
+def comment_of(error: BaseException) -> str:
+    """The same as an Error Comment."""
+    return comment(reason_of(error))
 
 
 def comment(text: str) -> str:
-    """A text as it can go into an Error Comment."""
+    """A text as it can go into an Error Comment: at most 64 characters of the default repertoire (PS3.7 annex C, LO of
+    PS3.5 6.2)."""
     plain = "".join(character if " " <= character <= "~" else "?" for character in text.replace("\\", "/"))
     return plain[:_LONGEST_COMMENT].strip()
 

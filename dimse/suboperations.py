@@ -110,7 +110,7 @@ class Reports:
         if status == CANCEL:
             response.NumberOfRemainingSuboperations = min(tally.remaining, _MOST)
         if status == UNABLE_TO_PERFORM_SUBOPERATIONS and tally.reason:
-            response.ErrorComment = tally.reason
+            response.ErrorComment = comment(tally.reason)
         if tally.failed_uids:
             response.Identifier = BytesIO(self._failed_list(tally.failed_uids))
         self._send(response)

@@ -13,6 +13,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.tag import Tag
 
 from storage.blobs.base import CHUNK, BlobStore
+from storage.elements import texts
 from storage.inflate import inflated
 from storage.metadata import Element, scan
 from storage.part10 import read_file_meta
@@ -81,24 +82,17 @@ def _read(data: bytes, implicit: bool, little: bool) -> Dataset:
 
 
 def _apply(ds: Dataset, changes: Changes) -> None:
-    texts = [str(part) for element in changes.values() if element for part in _values(element)]
+    made = {tag: element for tag, element in changes.items() if element is not None}
+    values = {tag: texts(made, tag) for tag in made}
     held = ds.get("SpecificCharacterSet") or []
     wanted = [held] if isinstance(held, str) else list(held)
-    if any(not text.isascii() for text in texts) and choose_charset(texts, wanted) == "ISO_IR 192":
+    every = [value for several in values.values() for value in several]
+    if any(not value.isascii() for value in every) and choose_charset(every, wanted) == "ISO_IR 192":
         ds.decode()
         ds.SpecificCharacterSet = "ISO_IR 192"
-    for tag, element in changes.items():
+    for tag in changes:
         number = Tag(int(tag, 16))
-        if element is None:
-            ds.pop(number, None)
+        if tag in made:
+            ds[number] = DataElement(number, made[tag]["vr"], "\\".join(values[tag]))
         else:
-            ds[number] = DataElement(number, element["vr"], "\\".join(str(part) for part in _values(element)))
-
-
-def _values(element: Element) -> list[str]:
-    return [
-        "=".join(value.get(group, "") for group in ("Alphabetic", "Ideographic", "Phonetic")).rstrip("=")
-        if isinstance(value, dict)
-        else str(value)
-        for value in element.get("Value", [])
-    ]
+            ds.pop(number, None)

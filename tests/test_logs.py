@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from pydicom import Dataset, dcmwrite
 
 from vna import logs
 from vna.model.errors import CannotUnderstand
@@ -108,6 +110,49 @@ def test_a_trace_shows_the_way_and_no_values(stream: io.StringIO) -> None:
     (line,) = _lines(stream)
     assert NAME not in json.dumps(line)
     assert line["trace"][-1].endswith(" inner")
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+@pytest.mark.parametrize(
+    "kind", [AttributeError, ImportError, KeyError, NameError, NotImplementedError, OSError, RuntimeError, TypeError]
+)
+def test_an_unexpected_exception_of_any_kind_loses_its_text(
+    stream: io.StringIO, style: Literal["json", "console"], kind: type[Exception]
+) -> None:
+    logs.configure(style=style, stream=stream)
+    try:
+        try:
+            raise kind(f"With tag (0028,0010) got exception: Rows US: '{NAME}'")
+        except kind as error:
+            raise kind(NAME) from error
+    except kind:
+        logging.getLogger("dimse.delivery").exception("instance not readable")
+    said = stream.getvalue()
+    assert NAME not in said
+    assert "0028" not in said
+    assert kind.__name__ in said
+    assert re.search(r"test_logs\.py:\d+ test_an_unexpected_exception_of_any_kind_loses_its_text", said)
+
+
+def test_what_pydicom_cannot_write_is_not_quoted(stream: io.StringIO) -> None:
+    ds = Dataset()
+    ds.add_new("Rows", "US", NAME)
+    try:
+        dcmwrite(io.BytesIO(), ds, implicit_vr=False, little_endian=True)
+    except Exception:
+        logging.getLogger("dicomweb.errors").exception("request failed")
+    (line,) = _lines(stream)
+    assert NAME not in json.dumps(line)
+    assert "error" in line
+    assert any("filewriter.py" in frame for frame in line["trace"])
+
+
+def test_of_an_error_of_the_system_its_meaning_is_kept(stream: io.StringIO) -> None:
+    try:
+        raise OSError(28, NAME, f"/{NAME}")
+    except OSError:
+        logging.getLogger("vna.x").exception("it failed")
+    assert _lines(stream)[0]["error"] == "OSError: No space left on device"
 
 
 def test_an_error_of_ours_keeps_its_sentence(stream: io.StringIO) -> None:

@@ -116,6 +116,14 @@ def test_local_mode_refuses_an_address_that_others_can_reach_and_says_what_to_se
         ("VNA_DIMSE__PEERS", '[{"host": "h"}]', "VNA_DIMSE__PEERS[0].ae_title: Field required"),
         ("VNA_SECURITY__MODE", "open", "VNA_SECURITY__MODE: should be 'local' or 'enforced'"),
         ("VNA_STORAGE__MIN_FREE", "lots", "VNA_STORAGE__MIN_FREE: could not parse value and unit"),
+        *(
+            ("VNA_DATABASE__URL", url, "VNA_DATABASE__URL: an index is at postgresql+psycopg://user:password@host/name")
+            for url in ("mysql://u:hush@x", "x", "postgresql://x/y", "postgresql+psycopg://x:y/z", "sqlite:///:memory:")
+        ),
+        *(
+            ("VNA_STORAGE__URL", url, "VNA_STORAGE__URL: a blob store is at file:///absolute/path or s3://bucket")
+            for url in ("ftp://x", "x", "/srv/blobs", "file://srv/blobs", "s3://")
+        ),
     ],
 )
 def test_a_wrong_value_is_named_in_one_line(
@@ -145,15 +153,34 @@ def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hush" not in repr(loaded.settings)
 
 
-def test_coercion_rules_come_from_a_file_and_name_real_attributes(tmp_path: Path) -> None:
+def test_coercion_rules_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text('remove = ["OperatorsName"]\n[set]\nInstitutionName = "X"\n[map.StationName]\nA = "B"\n')
     assert read_coercion(path) == Coercion(
         set=(("InstitutionName", "X"),), remove=("OperatorsName",), map=(("StationName", (("A", "B"),)),)
     )
-    path.write_text('remove = ["OperatorName"]\n')
-    with pytest.raises(UnusableSettings, match="not the keyword of a DICOM attribute: OperatorName"):
+    path.write_text('replace = ["OperatorsName"]\n')
+    with pytest.raises(UnusableSettings, match="replace: there is no such setting"):
         read_coercion(path)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("VNA_DATABASE__URL", "postgresql+psycopg://vna:a/b:c@db:5432/vna"),
+        ("VNA_DATABASE__URL", "postgresql+psycopg://[::1]:5432/vna"),
+        ("VNA_DATABASE__URL", "postgresql+psycopg:///vna?host=/run/postgresql"),
+        ("VNA_DATABASE__URL", "sqlite:////srv/vna/index.sqlite"),
+        ("VNA_STORAGE__URL", "file:///srv/vna%20blobs"),
+        ("VNA_STORAGE__URL", "s3://vna?endpoint=http://127.0.0.1:8333"),
+    ],
+)
+def test_addresses_of_index_and_blob_store_are_taken(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    settings = load().settings
+    assert value in (settings.database_url, settings.storage_url)
 
 
 @pytest.mark.parametrize("name", [name for name, _ in fields()])

@@ -1,10 +1,12 @@
 """The log: one line an event on standard error, fields beside words, and nothing that names a patient.
 
 Our own loggers say an event in words with fields in `extra`. What libraries say is taken down to one short line, as a
-library may quote the values it stumbled over; an exception's own text is kept only where it cannot be such a value.
+library may quote the values it stumbled over. For the same reason an exception keeps its kind and the way to it, and
+loses its text, unless it is a VnaError.
 """
 
 import logging
+import os
 import re
 import sys
 import warnings
@@ -33,7 +35,6 @@ LIBRARY_LEVELS = {
 FORBIDDEN_FIELDS = frozenset(
     {"patient_name", "patient_id", "patient", "issuer", "birth_date", "national_number", "password", "token", "secret"}
 )
-_SPEAKS_OF_CODE = (VnaError, OSError, AttributeError, ImportError, MemoryError, NameError, RecursionError, TypeError)
 _STANDARD = frozenset(vars(LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName", "color_message"}
 _LOOKS_LIKE_AN_ELEMENT = re.compile(r"\([0-9A-Fa-f]{4}, ?[0-9A-Fa-f]{4}\)|\^")
 _LONGEST_FOREIGN = 200
@@ -86,9 +87,10 @@ def _foreign(record: LogRecord) -> str:
 def trace(error: BaseException) -> tuple[str, list[str]]:
     """What it was, and the way to it, innermost last: code, never values."""
     text = type(error).__name__
-    if isinstance(error, _SPEAKS_OF_CODE):
-        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        text = f"{text}: {words}"
+    if isinstance(error, VnaError):
+        text = f"{text}: {error}"
+    elif isinstance(error, OSError) and isinstance(error.errno, int):
+        text = f"{text}: {os.strerror(error.errno)}"
     frames: list[str] = []
     step = error.__traceback__
     while step is not None:

@@ -115,6 +115,8 @@ def refusal(assoc: LeanAssociation) -> Unavailable | NotAuthorized:
     if isinstance(answer, A_ASSOCIATE) and answer.result:
         reason = f"the peer rejects the association: {answer.reason_str}"
         return NotAuthorized(reason) if answer.result == 1 else Unavailable(reason)
+    if isinstance(answer, A_ASSOCIATE):
+        return Unavailable("the peer takes the association and none of its presentation contexts")
     if assoc.dul.was_connected:
-        return Unavailable("the peer does not take the association, or none of its presentation contexts")
+        return Unavailable("the peer does not take the association; is it a DICOM port?")
     return Unavailable("no connection to the peer")

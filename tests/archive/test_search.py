@@ -18,6 +18,9 @@ from tests.archive.held import AE_TITLE, EXPLICIT_LITTLE, Archive, sqlite_archiv
 from tests.archive.oracle import Asked, Held, Modes, wild
 from tests.archive.population import population
 from tests.archive.questions import question
+from tests.archives import Backend, put
+from tests.objects import ct, part10
+from vna.app import build, migrate, prepare
 from vna.archive.search import Search
 from vna.model.access import SYSTEM, Action, Actor, ActorKind
 from vna.model.dates import normal_date, normal_time
@@ -170,6 +173,18 @@ def test_the_bound_on_rows_looked_at_is_said_and_kept(archive: Archive) -> None:
     )
     assert len(everybody.matches) < 20
     assert not search.find(SYSTEM, Query(Level.IMAGE, (key("PatientID", "LO", "P001"), left_to_python))).capped
+
+
+def test_a_setting_bounds_the_rows_looked_at(tmp_path: Path) -> None:
+    settings = Backend("sqlite+folder", tmp_path).settings(database={"max_scanned": 2})
+    migrate(settings)
+    prepare(settings)
+    application = build(settings)
+    for _ in range(3):
+        put(application, part10(ct(OtherPatientNames="Somebody^Else")))
+    page = application.search.find(SYSTEM, Query(Level.IMAGE, (key("OtherPatientNames", "PN", "nobody"),)))
+    application.close()
+    assert (page.matches, page.cap) == ((), "2 rows")
 
 
 def test_attributes_of_levels_below_narrow_nothing_and_are_named(archive: Archive) -> None:

@@ -7,10 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 
+import orjson
 import pytest
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
+from storage.metadata import scan
+from storage.part10 import read_file_meta
 from tests.archives import Open, put, rows
 from tests.objects import ct, part10
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Coercion, Peer
@@ -271,6 +275,31 @@ def test_coercion_changes_what_goes_out_and_never_the_bytes(open_archive: Open) 
     out = dcmread(BytesIO(archive.retrieval.part10(SYSTEM, instance).read()))
     assert (out.InstitutionName, out.Modality, "PatientComments" in out) == ("Şehir Hastanesi", "PT", False)
     assert out.PixelData == bytes(range(256)) * 2
+
+
+def test_metadata_and_object_say_the_same_of_every_kind_of_coerced_value(open_archive: Open) -> None:
+    archive = open_archive()
+    given = {
+        "ImageType": "DERIVED\\\\AXIAL",
+        "ImageComments": "a\\b\r\nc",
+        "OperatorsName": "Yilmaz^Ayşe\\B^C=D",
+        "PatientWeight": "72.50",
+        "SeriesNumber": "007",
+        "StudyDate": "20240229",
+        "InstitutionName": "",
+    }
+    archive.peers.add(SYSTEM, Peer("SCANNER", coercion=Coercion(set=tuple(given.items()))))
+    put(archive, part10(ct()), source="SCANNER")
+    (instance,) = archive.retrieval.instances(SYSTEM, Selection())
+    whole = archive.retrieval.part10(SYSTEM, instance).read()
+    elements = scan(whole, read_file_meta(whole)).elements
+    metadata = orjson.loads(archive.retrieval.metadata(SYSTEM, instance))
+    tags = [f"{tag_for_keyword(keyword):08X}" for keyword in given]
+    assert {tag: metadata[tag] for tag in tags} == {tag: elements[tag] for tag in tags}
+    assert metadata["00080008"]["Value"] == ["DERIVED", None, "AXIAL"]
+    assert metadata["00204000"]["Value"] == ["a\\b\r\nc"]
+    assert [name["Alphabetic"] for name in metadata["00081070"]["Value"]] == ["Yilmaz^Ayşe", "B^C"]
+    assert metadata["00080080"] == {"vr": "LO"}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,75 @@ def test_an_ae_title_is_added_listed_and_forgotten(vna: Vna, tmp_path: Path) -> 
     assert (row["ae_title"], row["port"], row["rights"]) == ("PACS", "104", "store")
     assert "10.0.0.5" in vna("ae", "list").out
     assert vna("ae", "remove", "PACS").code == 0
+    assert json.loads(vna("ae", "list", "--format", "json").out) == []
+
+
+def _known(ae_title: str) -> Peer | None:
+    archive = build(load().settings)
+    try:
+        return archive.peers.get(ae_title)
+    finally:
+        archive.close()
+
+
+def test_of_a_known_ae_title_only_what_is_given_changes(vna: Vna, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text('[set]\nInstitutionName = "X"\n')
+    (tmp_path / "none.toml").write_text("")
+    vna("ae", "add", "PACS", "--host", "h", "--port", "104", "--facility", "34001", "--coerce", "rules.toml")
+    rules = Coercion(set=(("InstitutionName", "X"),))
+    known = Peer("PACS", "h", 104, "34001", coercion=rules)
+    assert _known("PACS") == known
+    for args, changes in (
+        (("--rights", "store"), {"rights": frozenset({Action.STORE})}),
+        (("--port", "105"), {"port": 105}),
+        ((), {}),
+        (("--facility", ""), {"facility": ""}),
+        (("--host", "", "--port", "0"), {"host": "", "port": 0}),
+        (("--coerce", "none.toml"), {"coercion": None}),
+    ):
+        assert vna("ae", "add", "PACS", *args).code == 0
+        known = replace(known, **changes)
+        assert _known("PACS") == known
+    assert (vna("ae", "add", "PACS", "--host", "h").code, _known("PACS")) == (1, known)
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ('[set]\nSOPInstanceUID = "1.2.3"\n', "SOPInstanceUID cannot be coerced: it is a UID"),
+        (
+            'remove = ["SpecificCharacterSet"]\n',
+            "SpecificCharacterSet cannot be coerced: it says how characters are read",
+        ),
+        ('[map.Modality]\nCT = "CT-EMERGENCY-WAY-TOO-LONG"\n', "Modality cannot have the value of its coercion rule: "),
+        ('[set]\nStudyDate = "yesterday"\n', "StudyDate cannot have the value of its coercion rule: "),
+        ('remove = ["OperatorName"]\n', "not the keyword of a DICOM attribute: OperatorName"),
+    ],
+)
+def test_rules_that_cannot_be_are_refused_and_nothing_changes(vna: Vna, tmp_path: Path, rules: str, words: str) -> None:
+    vna("ae", "add", "PACS", "--facility", "34001")
+    (tmp_path / "rules.toml").write_text(rules)
+    done = vna("ae", "add", "PACS", "--facility", "34002", "--coerce", "rules.toml")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"vna: {words}")
+    assert done.err.count("\n") == 1
+    assert _known("PACS") == Peer("PACS", facility="34001")
+
+
+@pytest.mark.parametrize(
+    ("peer", "words"),
+    [
+        ('"coercion": {"remove": ["Rows"]}', "Rows cannot be coerced: it says how pixels are read"),
+        ('"rights": ["store", "admin"]', "the rights of an AE title are one or more of store, query, retrieve"),
+    ],
+)
+def test_a_seed_is_judged_like_an_ae_title_that_is_added(
+    vna: Vna, monkeypatch: pytest.MonkeyPatch, peer: str, words: str
+) -> None:
+    monkeypatch.setenv("VNA_DIMSE__PEERS", f'[{{"ae_title": "GOOD"}}, {{"ae_title": "PACS", {peer}}}]')
+    done = vna("ae", "list")
+    assert (done.code, done.out, done.err) == (1, "", f"vna: {words}\n")
+    monkeypatch.delenv("VNA_DIMSE__PEERS")
     assert json.loads(vna("ae", "list", "--format", "json").out) == []
 
 

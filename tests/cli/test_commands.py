@@ -43,6 +43,8 @@ def test_the_help_lists_every_command(vna: Vna) -> None:
         (("verify", "--fast"), "No such option: --fast; see vna verify --help"),
         (("send", "x"), "Missing option '--to'; see vna send --help"),
         (("ae", "add", "X", "--port", "ten"), "Invalid value for '--port'"),
+        (("send", ".", "--to", "PACS"), "Invalid value for '--to': PACS is no destination: write AET@HOST:PORT"),
+        (("send", ".", "--to", "PACS@127.0.0.1:99999"), "Invalid value for '--to': PACS@127.0.0.1:99999 is no"),
     ],
 )
 def test_a_command_written_wrongly_ends_with_2_and_one_line(vna: Vna, args: tuple[str, ...], words: str) -> None:
@@ -59,13 +61,14 @@ def test_a_command_written_wrongly_ends_with_2_and_one_line(vna: Vna, args: tupl
         (("import", "/nowhere/at/all"), "/nowhere/at/all is no file and no folder"),
         (("ae", "add", "X" * 17), "an AE title is 1 to 16 printable ASCII characters"),
         (("ae", "add", "X", "--port", "104"), "a C-MOVE destination needs both --host and --port"),
-        (("ae", "add", "X", "--rights", "store,fly"), "fly is no right: use echo, store, query, retrieve, admin"),
+        (("ae", "add", "X", "--rights", "store,fly"), "fly is no right: use store, query, retrieve"),
+        (("ae", "add", "X", "--rights", "store,admin"), "admin is no right: use store, query, retrieve"),
+        (("ae", "add", "X", "--rights", ""), "the rights of an AE title are one or more of store, query, retrieve"),
         (("ae", "remove", "X"), "no AE title X is known"),
         (("ae", "add", "X", "--coerce", "nowhere.toml"), "nowhere.toml cannot be read: No such file or directory"),
         (("user", "remove", "x"), "no user x"),
         (("token", "add", "x"), "no user x"),
         (("token", "add", "x", "--expires", "soon"), "soon is no time span: write 30d, 12h, 45m or never"),
-        (("send", ".", "--to", "PACS"), "PACS is no destination: write AET@HOST:PORT"),
         (("send", ".", "--to", "PACS@127.0.0.1:1"), "no connection to PACS@127.0.0.1:1: Connection refused"),
         (("--config", "nowhere.toml", "settings"), "nowhere.toml cannot be read: No such file or directory"),
     ],
@@ -99,6 +102,18 @@ def test_a_port_that_is_taken_is_said_in_one_line(door: str, tmp_path: Path) -> 
         f"vna: cannot listen on 127.0.0.1:{port}: Address already in use; "
         f"VNA_{door}__HOST and VNA_{door}__PORT choose another place\n"
     )
+
+
+@pytest.mark.parametrize(("variable", "value"), [("VNA_DATABASE__URL", "mysql://x"), ("VNA_STORAGE__URL", "ftp://x")])
+@pytest.mark.parametrize("command", ["settings", "verify", "ae list"])
+def test_a_store_of_another_kind_ends_every_command_with_one_line(
+    vna: Vna, monkeypatch: pytest.MonkeyPatch, command: str, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    done = vna(*command.split())
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"vna: {variable}: ")
+    assert done.err.count("\n") == 1
 
 
 def test_an_index_that_does_not_answer_ends_with_one_line(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,8 @@ import pydicom
 import pytest
 
 from dimse.retrieve import MoveRules
+from dimse.upper_layer.inprocess import listening
+from tests.archives import Backend
 from tests.dimse.clients import (
     CT,
     EXPLICIT,
@@ -36,6 +38,8 @@ from tests.peers.dcmtk import Dcmtk, StoreSCP
 from tests.peers.orthanc import Modality, Orthanc
 from tests.peers.processes import free_port
 from tests.pixels.objects import ramp, values
+from vna.app import build, migrate, prepare
+from vna.app.doors import dimse_server
 
 
 @pytest.fixture
@@ -115,6 +119,20 @@ def test_many_instances_go_over_parallel_associations(
         assert move_study(door).counts == (None, 24, 0, 0)
     assert receiver.most_at_once == 3
     assert len(receiver.received) == len(receiver.uids) == 24
+
+
+def test_a_setting_says_over_how_many_associations(tmp_path: Path) -> None:
+    settings = Backend("sqlite+folder", tmp_path).settings(dimse={"move_associations": 4})
+    migrate(settings)
+    prepare(settings)
+    door = Door(build(settings))
+    door.hold(*study_of(24))
+    with receiving() as receiver, listening(dimse_server(door.application), grace_seconds=0.2) as door.port:
+        receiver.decide = lambda _: after(0.02, 0)
+        door.knows("DEST", receiver.port)
+        assert move_study(door).counts == (None, 24, 0, 0)
+    door.application.close()
+    assert receiver.most_at_once == 4
 
 
 def test_few_instances_go_over_one_association(door: Door, destination: Receiver) -> None:

@@ -54,5 +54,6 @@ def test_private_elements_of_known_creators_have_their_vr() -> None:
 
 
 def test_multiplicity_is_the_dictionarys() -> None:
-    assert dictionary.is_multi_valued("00080008")
-    assert not dictionary.is_multi_valued("00100020")
+    assert dictionary.vm_of("00080008") == "2-n"
+    assert dictionary.vm_of("00100020") == "1"
+    assert dictionary.vm_of("00091001") == "1-n"

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from dicomweb.routes import routes as dicomweb_routes
 from dicomweb.service import PREFIX, StudiesService
 from dimse.entity import Admission, profile
+from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
 from vna import web
@@ -70,5 +71,6 @@ def dimse_server(application: Application) -> Server:
             send_timeout=settings.network_timeout,
         ),
         unknown_sop_classes=settings.unknown_sop_classes,
+        move_rules=MoveRules(associations=settings.move_associations),
     )
     return Server(entity)

@@ -20,7 +20,7 @@ from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.jobs.dispatch import Dispatcher
 from vna.model.access import Coercion
-from vna.model.errors import BadRequest, Unavailable
+from vna.model.errors import Unavailable
 from vna.model.events import Event
 from vna.security.accounts import Accounts
 from vna.security.peers import Peers
@@ -90,7 +90,9 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         peers=peers,
         accounts=Accounts(database, policy),
         store=store,
-        search=Search(database, policy, settings.dimse.ae_title, settings.dimse.max_matches),
+        search=Search(
+            database, policy, settings.dimse.ae_title, settings.dimse.max_matches, settings.database.max_scanned
+        ),
         retrieval=Retrieval(database, blobs, policy),
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits()),
@@ -128,8 +130,6 @@ def blob_store(settings: Settings) -> BlobStore:
     url = urlsplit(settings.storage_url)
     if url.scheme == "file":
         return FilesystemBlobs(Path(unquote(url.path)))
-    if url.scheme != "s3":
-        raise BadRequest("VNA_STORAGE__URL begins with file:// or s3://")
     endpoint = parse_qs(url.query).get("endpoint", ["https://s3.amazonaws.com"])[0]
     return S3Blobs(
         endpoint=endpoint,

@@ -1,7 +1,8 @@
 """`vna ae`: the table of known application entities."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,32 +23,44 @@ Title = Annotated[str, typer.Argument(metavar="AET", help="AE title.")]
 def add(
     context: typer.Context,
     title: Title,
-    host: Annotated[str, typer.Option(metavar="HOST", help="Address that C-MOVE sends to.")] = "",
-    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port that C-MOVE sends to.")] = 0,
-    facility: Annotated[str, typer.Option(metavar="CODE", help="Code of the facility it belongs to.")] = "",
+    host: Annotated[str | None, typer.Option(metavar="HOST", help="Address that C-MOVE sends to.")] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Port that C-MOVE sends to.")
+    ] = None,
+    facility: Annotated[str | None, typer.Option(metavar="CODE", help="Code of the facility it belongs to.")] = None,
     rights: Annotated[
-        str, typer.Option(metavar="RIGHTS", help="What it may do, with commas between.")
-    ] = "store,query,retrieve",
+        str | None,
+        typer.Option(
+            metavar="RIGHTS", help="What it may do, with commas between.", show_default="store,query,retrieve"
+        ),
+    ] = None,
     coerce: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Rules (TOML) that change attributes of what it sent, on the way out."),
     ] = None,
 ) -> None:
-    """Add an AE title, or change one."""
+    """Add an AE title, or change what is given of one and keep the rest."""
     from vna.cli.output import say
     from vna.model.access import SYSTEM, Peer
     from vna.model.errors import BadRequest
-    from vna.security.rights import parse_rights
+    from vna.security.rights import PEER_RIGHTS, parse_rights
     from vna.settings import read_coercion
 
-    if bool(host) != bool(port):
-        raise BadRequest("a C-MOVE destination needs both --host and --port")
-    rules = read_coercion(coerce) if coerce is not None else None
-    peer = Peer(title, host, port, facility, parse_rights(rights), rules)
+    given = {
+        "host": host,
+        "port": port,
+        "facility": facility,
+        "rights": None if rights is None else parse_rights(rights, PEER_RIGHTS),
+        "coercion": None if coerce is None else read_coercion(coerce),
+    }
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     session: Session = context.obj
     with session.archive() as archive:
+        peer = replace(archive.peers.get(title) or Peer(title.strip()), **changes)
+        if bool(peer.host) != bool(peer.port):
+            raise BadRequest("a C-MOVE destination needs both --host and --port")
         archive.peers.add(SYSTEM, peer)
-    say(f"{title} is known")
+    say(f"{peer.ae_title} is known")
 
 
 @app.command("list", epilog=example("vna ae list", "vna ae list --format json"))

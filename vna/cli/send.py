@@ -1,6 +1,7 @@
 """`vna send`: files to another application entity (C-STORE)."""
 
 from collections import Counter
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,30 +30,68 @@ def send(
     """Send DICOM files and folders to another application entity (C-STORE), under our own AE title."""
     from dimse.scu import StoreSCU, sender
     from vna.cli.importing import find
-    from vna.cli.output import progress_bar, remark, say
+    from vna.cli.output import progress_bar
     from vna.cli.sending import destination, require_listener
+    from vna.model.errors import BadRequest
 
+    try:
+        receiver = destination(to)
+    except BadRequest as exc:
+        raise typer.BadParameter(str(exc), context, param_hint="'--to'") from exc
     session: Session = context.obj
     session.start_log(least="error")
-    receiver = destination(to)
     require_listener(receiver)
     scu = StoreSCU(receiver, sender(session.settings.dimse.ae_title), parallel=parallel)
-    counts: Counter[str] = Counter()
+    report = _Report()
     with progress_bar() as bar:
         task = bar.add_task("send", total=None if bar.disable else sum(1 for _ in find(paths)), note="")
-        for word, path, reason in _sent(scu, find(paths)):
-            counts[word] += 1
+        for end in _sent(scu, find(paths)):
             bar.advance(task)
-            if reason and counts["remarks"] < _LISTED:
-                counts["remarks"] += 1
-                remark(f"{word}: {path}: {reason}")
-    say(f"{counts['sent']} sent, {counts['failed']} failed, {counts['not DICOM']} not DICOM")
-    if counts["failed"]:
+            report.add(end)
+    report.finish(to)
+    if not report.counts.keys() & {"sent", "failed"}:
+        raise BadRequest("nothing was sent: there is no DICOM instance in what was named")
+    if report.counts["failed"]:
         raise typer.Exit(1)
 
 
-def _sent(scu: "StoreSCU", files: "Iterable[Found]") -> "Iterator[tuple[str, Path, str]]":
-    """For each file what became of it, and why where that is worth a line."""
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What became of a file, why where that is worth a line, and whether sending it was begun at all."""
+
+    word: str
+    path: Path
+    reason: str = ""
+    begun: bool = True
+
+
+class _Report:
+    """A line for each of the first files with something to say, and one for all that had no association to go over."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._listed = 0
+        self._never_begun: Counter[str] = Counter()
+
+    def add(self, end: _End) -> None:
+        from vna.cli.output import remark
+
+        self.counts[end.word] += 1
+        if not end.begun:
+            self._never_begun[end.reason] += 1
+        elif end.reason and self._listed < _LISTED:
+            self._listed += 1
+            remark(f"{end.word}: {end.path}: {end.reason}")
+
+    def finish(self, to: str) -> None:
+        from vna.cli.output import remark, say
+
+        for reason, number in self._never_begun.items():
+            remark(f"failed: {number} not sent to {to}: {reason}")
+        say(f"{self.counts['sent']} sent, {self.counts['failed']} failed, {self.counts['not DICOM']} not DICOM")
+
+
+def _sent(scu: "StoreSCU", files: "Iterable[Found]") -> "Iterator[_End]":
     from dimse.delivery import Verdict
 
     rest = iter(files)
@@ -61,24 +100,25 @@ def _sent(scu: "StoreSCU", files: "Iterable[Found]") -> "Iterator[tuple[str, Pat
         items: list[Item] = []
         for file in batch:
             item = _item(file.path)
-            if isinstance(item, tuple):
+            if isinstance(item, _End):
                 yield item
             else:
                 items.append(item)
                 paths[id(item)] = file.path
-        for end in scu.send(items):
-            word = "failed" if end.verdict is Verdict.FAILED else "sent"
-            yield word, paths[id(end.item)], "" if end.verdict is Verdict.COMPLETED else end.reason
+        for sent in scu.send(items):
+            word = "failed" if sent.verdict is Verdict.FAILED else "sent"
+            reason = "" if sent.verdict is Verdict.COMPLETED else sent.reason
+            yield _End(word, paths[id(sent.item)], reason, sent.begun)
 
 
-def _item(path: Path) -> "Item | tuple[str, Path, str]":
+def _item(path: Path) -> "Item | _End":
     from vna.cli.sending import open_file
     from vna.model.errors import VnaError
 
     try:
         file = open_file(path)
     except VnaError as exc:
-        return "failed", path, str(exc)
+        return _End("failed", path, str(exc))
     except OSError as exc:
-        return "failed", path, f"cannot be read: {exc.strerror}"
-    return file.item() if file is not None else ("not DICOM", path, "")
+        return _End("failed", path, f"cannot be read: {exc.strerror}")
+    return file.item() if file is not None else _End("not DICOM", path)

@@ -40,10 +40,12 @@ class Session:
         """Open the log; `least` is the level of commands that say themselves what they do, unless one was set."""
         from vna import logs
 
-        chosen = self.settings.log.level
-        if least is not None and "log.level" not in self.loaded().sources:
-            chosen = least
-        logs.configure(level=chosen, style=self.settings.log.format)
+        style = self.settings.log.format
+        if least is None or "log.level" in self.loaded().sources:
+            logs.configure(level=self.settings.log.level, style=style)
+            return
+        logs.configure(level=least, style=style)
+        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # the command has the reason, and says it once
 
     @contextmanager
     def archive(self) -> "Iterator[Application]":

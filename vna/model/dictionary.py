@@ -81,12 +81,12 @@ def keyword_of(tag: str) -> str:
 
 
 @lru_cache(maxsize=16384)
-def is_multi_valued(tag: str) -> bool:
-    """Whether more than one value is allowed (PS3.6); unknown attributes may have any number."""
+def vm_of(tag: str) -> str:
+    """The value multiplicity as PS3.6 writes it: "1", "1-3", "2-2n"; unknown attributes may have any number."""
     try:
-        return dictionary_VM(int(tag, 16)) != "1"
+        return dictionary_VM(int(tag, 16))
     except KeyError:
-        return True
+        return "1-n"
 
 
 @lru_cache(maxsize=4096)

@@ -8,12 +8,12 @@ from storage.index import accounts, events
 from storage.index.accounts import PeerRow
 from storage.index.engine import Connection, Database
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Peer
-from vna.model.coercion import coercion_of, coercion_text
+from vna.model.coercion import coercion_of, coercion_text, require_allowed
 from vna.model.errors import BadRequest, NotAuthorized, NotFound
 from vna.model.events import EventKind
 from vna.model.identifiers import is_ae_title
 from vna.security.policy import Policy
-from vna.security.rights import parse_rights, rights_text
+from vna.security.rights import PEER_RIGHTS, parse_rights, rights_text
 
 _SEEDED = "peers seeded"
 _FRESH_SECONDS = 2.0
@@ -40,12 +40,8 @@ class Peers:
             return tuple(_peer(row) for row in accounts.all_peers(connection))
 
     def add(self, actor: Actor, peer: Peer) -> None:
-        """Add an application entity, or change it."""
+        """Add an application entity, or put this in the place of what is known of it."""
         self._policy.check(actor, Action.ADMIN, peer.ae_title)
-        if not is_ae_title(peer.ae_title):
-            raise BadRequest("an AE title is 1 to 16 printable ASCII characters without backslash")
-        if not 0 <= peer.port <= 65535:
-            raise BadRequest("a port is a number from 1 to 65535")
         row = _row(peer)
         with self._database.transaction() as connection:
             accounts.put_peer(connection, row)
@@ -95,9 +91,21 @@ def _peer(row: PeerRow) -> Peer:
 
 
 def _row(peer: Peer) -> PeerRow:
+    _require_acceptable(peer)
     return PeerRow(
         peer.ae_title, peer.host, peer.port, peer.facility, rights_text(peer.rights), coercion_text(peer.coercion)
     )
+
+
+def _require_acceptable(peer: Peer) -> None:
+    if not is_ae_title(peer.ae_title):
+        raise BadRequest("an AE title is 1 to 16 printable ASCII characters without backslash")
+    if not 0 <= peer.port <= 65535:
+        raise BadRequest("a port is a number from 1 to 65535")
+    if not peer.rights or not peer.rights <= frozenset(PEER_RIGHTS):
+        raise BadRequest(f"the rights of an AE title are one or more of {', '.join(PEER_RIGHTS)}")
+    if peer.coercion is not None:
+        require_allowed(peer.coercion)
 
 
 def _tell(connection: Connection, actor: Actor, detail: dict[str, object]) -> None:

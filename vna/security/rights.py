@@ -5,16 +5,18 @@ from collections.abc import Iterable
 from vna.model.access import Action
 from vna.model.errors import BadRequest
 
+PEER_RIGHTS = (Action.STORE, Action.QUERY, Action.RETRIEVE)
+"""What an application entity may be given; C-ECHO is for every known one."""
 
-def parse_rights(text: str) -> frozenset[Action]:
-    """`store,query` as a set; BadRequest names what is no right."""
-    rights = set()
-    for word in filter(None, (part.strip() for part in text.split(","))):
-        try:
-            rights.add(Action(word))
-        except ValueError:
-            raise BadRequest(f"{word} is no right: use {', '.join(a.value for a in Action)}") from None
-    return frozenset(rights)
+
+def parse_rights(text: str, known: Iterable[Action] = Action) -> frozenset[Action]:
+    """`store,query` as a set; BadRequest names what is none of the known rights."""
+    by_name = {action.value: action for action in known}
+    words = [word for part in text.split(",") if (word := part.strip())]
+    for word in words:
+        if word not in by_name:
+            raise BadRequest(f"{word} is no right: use {', '.join(by_name)}")
+    return frozenset(by_name[word] for word in words)
 
 
 def rights_text(rights: Iterable[Action]) -> str:

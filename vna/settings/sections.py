@@ -1,6 +1,7 @@
 """The sections, a frozen model each: every field with its unit and meaning."""
 
 import ipaddress
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,7 +15,6 @@ from pydantic import (
     Field,
     SecretStr,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import NoDecode
 
@@ -34,6 +34,11 @@ def _words(value: object) -> object:
         return tuple(word.strip() for word in value.split(",") if word.strip())
     return value
 
+
+_INDEX = re.compile(
+    r"sqlite:////.+"
+    r"|postgresql\+psycopg://(?=.)(?:[^:/]*(?::[^@]*)?@)?(?:\[[^]/]+\]|[^/:?]*)(?::[0-9]+)?(?:[/?].*)?"
+)
 
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -65,6 +70,19 @@ class DatabaseSettings(Section):
     pool_size: int = Field(
         default=10, ge=1, le=200, description="PostgreSQL connections that one worker process keeps (count)."
     )
+    max_scanned: int = Field(
+        default=200_000,
+        ge=1,
+        description="Most rows that one search looks at for keys which the database cannot decide (count); more ends "
+        "it, and the answer says that it is not whole.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_database(cls, value: str) -> str:
+        if value and not _INDEX.fullmatch(value):
+            raise ValueError("an index is at postgresql+psycopg://user:password@host/name or sqlite:////absolute/path")
+        return value
 
 
 class StorageSettings(Section):
@@ -88,6 +106,16 @@ class StorageSettings(Section):
         description="What happens when an instance comes again with other content: `keep` refuses the new one "
         "(0111H on both doors), `replace` takes it and keeps the older one recoverable.",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_blob_store(cls, value: str) -> str:
+        parts = urlsplit(value)
+        is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+        is_bucket = parts.scheme == "s3" and parts.netloc
+        if value and not is_folder and not is_bucket:
+            raise ValueError("a blob store is at file:///absolute/path or s3://bucket?endpoint=http://127.0.0.1:8333")
+        return value
 
 
 class HttpSettings(Section):
@@ -133,15 +161,6 @@ class CoercionSettings(Section):
     set: dict[str, str] = Field(default_factory=dict, description="Keyword to value.")
     remove: tuple[str, ...] = Field(default=(), description="Keywords taken away.")
     map: dict[str, dict[str, str]] = Field(default_factory=dict, description="Keyword to new value by old value.")
-
-    @model_validator(mode="after")
-    def _keywords_are_known(self) -> "CoercionSettings":
-        from pydicom.datadict import tag_for_keyword
-
-        unknown = sorted(k for k in (*self.set, *self.remove, *self.map) if tag_for_keyword(k) is None)
-        if unknown:
-            raise ValueError(f"not the keyword of a DICOM attribute: {', '.join(unknown)}")
-        return self
 
     def as_coercion(self) -> Coercion:
         """The model's word for it."""
@@ -199,6 +218,12 @@ class DimseSettings(Section):
     )
     max_matches: int = Field(
         default=10_000, ge=1, description="Most answers to one C-FIND (count); more ends it with status A700."
+    )
+    move_associations: int = Field(
+        default=2,
+        ge=1,
+        le=16,
+        description="Associations that one C-MOVE opens to its destination at once, for many instances (count).",
     )
     peers: tuple[PeerSettings, ...] = Field(
         default=(),
