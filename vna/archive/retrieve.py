@@ -88,19 +88,34 @@ class Retrieval:
             read = turned_reader(read, table.ranges(1)[0][0], self._unit(actor, instance, PIXEL_DATA))
         return [_frame(instance, table.ranges(number), read) for number in numbers]
 
-    def bulk(self, actor: Actor, instance: Instance, tag_path: str) -> Outgoing:
-        """The value of one attribute, in little endian; NotFound when it is none of those that metadata leaves out."""
+    def bulk(
+        self, actor: Actor, instance: Instance, tag_path: str, start: int = 0, length: int | None = None
+    ) -> Outgoing:
+        """The value of one attribute from byte `start` on, in little endian; NotFound when metadata does not leave it
+        out."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        offset, size = self._bulk(instance, tag_path)
+        length = size - start if length is None else length
+        if instance.transfer_syntax_uid == DEFLATED:
+            return _outgoing(instance, length, iter([self._inflated_reader(instance)(offset + start, length)]))
+        if instance.transfer_syntax_uid != EXPLICIT_BE:
+            return _outgoing(instance, length, self._blobs.stream(instance.blob, offset + start, length))
+        unit = self._unit(actor, instance, tag_path)
+        before = start % unit
+        behind = -(before + length) % unit
+        value = turned(self._blobs.stream(instance.blob, offset + start - before, before + length + behind), unit)
+        return _outgoing(instance, length, _within(value, before, length))
+
+    def bulk_size(self, actor: Actor, instance: Instance, tag_path: str) -> int:
+        """Bytes of what `bulk` gives."""
+        self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        return self._bulk(instance, tag_path)[1]
+
+    def _bulk(self, instance: Instance, tag_path: str) -> tuple[int, int]:
         found = unpack_bulk(self._offsets(instance)).get(tag_path)
         if found is None:
             raise NotFound(f"the instance has no bulk data {tag_path}")
-        offset, length = found
-        if instance.transfer_syntax_uid == DEFLATED:
-            return _outgoing(instance, length, iter([self._inflated_reader(instance)(offset, length)]))
-        value = self._blobs.stream(instance.blob, offset, length)
-        if instance.transfer_syntax_uid == EXPLICIT_BE:
-            value = turned(value, self._unit(actor, instance, tag_path))
-        return _outgoing(instance, length, value)
+        return found
 
     def metadata(self, actor: Actor, instance: Instance) -> bytes:
         """The bulk-free data set as a DICOM JSON object; bulk data URIs are tag paths, to be put behind an address."""
@@ -189,6 +204,15 @@ def _frame(instance: Instance, ranges: Sequence[tuple[int, int]], read: Callable
 
 def _outgoing(instance: Instance, size: int, chunks: Iterator[bytes]) -> Outgoing:
     return Outgoing(instance, instance.transfer_syntax_uid, size, chunks)
+
+
+def _within(chunks: Iterator[bytes], start: int, length: int) -> Iterator[bytes]:
+    """`length` bytes from `start` on."""
+    for chunk in chunks:
+        piece = chunk[start : start + length]
+        start = max(start - len(chunk), 0)
+        length -= len(piece)
+        yield piece
 
 
 def _chain(first: Sequence[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:

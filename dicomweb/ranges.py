@@ -1,0 +1,49 @@
+"""Parts of a representation by byte range (RFC 9110 14)."""
+
+import re
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.responses import HEADERS
+
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """The bytes from `start` on, `length` of them."""
+
+    start: int
+    length: int
+    of: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Content-Range": f"bytes {self.start}-{self.start + self.length - 1}/{self.of}"}
+
+
+def range_of(request: Request, size: int, tag: str) -> ByteRange | None:
+    """The one range asked for, cut to `size`; length 0 when it lies past the end.
+
+    None means everything: no range, several, one that makes no sense, or If-Range with another tag (RFC 9110 13.1.5).
+    """
+    found = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    if found is None or not (found[1] or found[2]) or request.method != "GET":
+        return None
+    if request.headers.get("if-range", tag) != tag:
+        return None
+    if not found[1]:
+        start, end = max(size - int(found[2]), 0), size - 1
+        return ByteRange(start, end - start + 1 if int(found[2]) else 0, size)
+    start = int(found[1])
+    end = min(int(found[2]), size - 1) if found[2] else size - 1
+    if found[2] and int(found[2]) < start:
+        return None
+    return ByteRange(start, max(end - start + 1, 0), size)
+
+
+def unsatisfiable(size: int) -> Response:
+    """416: the range lies past the end."""
+    return Response(status_code=416, headers=HEADERS | {"Content-Range": f"bytes */{size}"})
