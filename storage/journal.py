@@ -2,6 +2,7 @@
 
 import gzip
 import secrets
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -25,13 +26,26 @@ def write(blobs: BlobStore, batch: Sequence[Event]) -> str:
 
 
 def read(blobs: BlobStore) -> Iterator[Event]:
-    """Every event that was journaled, once, as the objects come: per study, in the order in which they happened."""
+    """Every event that was journaled, once, as the objects come: per study, in the order in which they happened.
+
+    Objects that cannot be read are passed over; `objects` tells of them.
+    """
     seen: set[int] = set()
-    for name in blobs.names(FOLDER):
-        for event in parse(gzip.decompress(blobs.read(name))):
+    for _, events in objects(blobs):
+        for event in events or ():
             if event.event_id not in seen:
                 seen.add(event.event_id)
                 yield event
+
+
+def objects(blobs: BlobStore) -> Iterator[tuple[str, list[Event] | None]]:
+    """The name of every journal object, with its events; None where its bytes are damaged."""
+    for name in blobs.names(FOLDER):
+        raw = blobs.read(name)
+        try:
+            yield name, list(parse(gzip.decompress(raw)))
+        except (OSError, EOFError, zlib.error, ValueError, KeyError):
+            yield name, None
 
 
 def parse(lines: bytes) -> Iterator[Event]:

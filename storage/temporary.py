@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from storage.blobs.base import BlobStore
+from vna.model.errors import Unavailable
 
 _MEMORY = 8 << 20
 
@@ -32,6 +33,8 @@ def whole(blobs: BlobStore, name: str, size: int) -> Iterator[bytes | mmap.mmap]
         for piece in blobs.stream(name):
             file.write(piece)
         file.flush()
+        if file.tell() < size:
+            raise Unavailable(f"the blob {name} is shorter than {size} bytes")
         mapped = mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ)
         try:
             yield mapped

@@ -76,6 +76,12 @@ def after(connection: sa.Connection, event_id: int, limit: int) -> list[Event]:
     return [_event(row) for row in rows]
 
 
+def of_kind(connection: sa.Connection, kind: EventKind) -> list[Event]:
+    """Every event of one kind, in the order of their ids: for kinds that are rare."""
+    rows = connection.execute(sa.select(events).where(events.c.kind == kind.value).order_by(events.c.id))
+    return [_event(row) for row in rows]
+
+
 def _event(row: sa.Row[Any]) -> Event:
     return Event(
         event_id=row.id,

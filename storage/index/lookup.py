@@ -88,6 +88,12 @@ def content(connection: sa.Connection, sop_instance_uid: str) -> Content | None:
     return Content(*row) if row is not None else None
 
 
+def is_held(connection: sa.Connection, sop_instance_uid: str, sha256: bytes) -> bool:
+    """Whether exactly this content is held under a SOP Instance UID."""
+    held = content(connection, sop_instance_uid)
+    return held is not None and held.sha256 == sha256
+
+
 _ONE = Prepared(sa.select(*_COLUMNS).select_from(_JOINED).where(instances.c.sop_instance_uid == sa.bindparam("uid")))
 _NAMES = [column.name for column in _COLUMNS]
 
@@ -300,6 +306,19 @@ def stored_blobs(connection: sa.Connection, *, current: bool, after: int, limit:
         .limit(limit)
     )
     return [StoredBlob(*row, current=current) for row in rows]
+
+
+def blobs_of(connection: sa.Connection, sop_instance_uid: str) -> list[StoredBlob]:
+    """The objects of one instance: what is current, then older versions."""
+    found: list[StoredBlob] = []
+    for table in (instances, superseded):
+        rows = connection.execute(
+            sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, table.c.sop_instance_uid)
+            .where(table.c.sop_instance_uid == sop_instance_uid)
+            .order_by(table.c.id)
+        )
+        found += [StoredBlob(*row, current=table is instances) for row in rows]
+    return found
 
 
 def known_blobs(connection: sa.Connection, names: list[str]) -> set[str]:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import pytest
 from pydicom.uid import generate_uid
 
+from storage import journal
 from storage.index import rebuild
 from tests.archives import Open, put, rows
 from tests.objects import ct, part10
 from vna.app import Application
-from vna.archive.reindex import Step
+from vna.archive.care import Damage
+from vna.archive.reindex import FAILED, Step
 from vna.model.access import SYSTEM, Coercion, Peer
-from vna.model.errors import Conflict, DuplicateInstance
+from vna.model.errors import Conflict, DuplicateInstance, NotFound
 from vna.model.instances import Selection
 from vna.model.query import Level, Query
 
@@ -127,3 +129,165 @@ def test_a_refused_duplicate_leaves_nothing_for_reindex_to_find(open_archive: Op
     archive.dispatcher().drain()
 
     assert [rebuilt.step for rebuilt in archive.reindex.run(SYSTEM)] == [Step.INDEXED]
+
+
+def blob_of(archive: Application, sop_instance_uid: str) -> str:
+    ((name,),) = rows(archive, f"select blob from instances where sop_instance_uid = '{sop_instance_uid}'")
+    return str(name)
+
+
+def overwrite(archive: Application, name: str, data: bytes) -> None:
+    archive.blobs.delete(name)
+    archive.blobs.put(name, [data])
+
+
+def damaged(archive: Application) -> dict[str, Damage]:
+    """What verify complains of, by blob."""
+    checked = [one for one in archive.care.verify(SYSTEM) if one.damage is not None and not one.forgotten]
+    assert len({one.blob for one in checked}) == len(checked), "each is told once"
+    return {one.blob: one.damage for one in checked if one.damage is not None}
+
+
+def reindexed(archive: Application) -> list[tuple[Step, str]]:
+    """A reindex as the command does it; what failed."""
+    archive.dispatcher().drain()
+    return [(one.step, one.blob) for one in archive.reindex.run(SYSTEM) if one.step in FAILED]
+
+
+def test_what_was_lost_stays_damage_after_a_reindex_and_is_not_swept_away(open_archive: Open) -> None:
+    archive = open_archive()
+    data = [part10(ct()) for _ in range(5)]
+    flipped, gone, cut, headless, _sound = [blob_of(archive, put(archive, one).sop_instance_uid) for one in data]
+    overwrite(archive, flipped, data[0][:-1] + b"\xa5")
+    archive.blobs.delete(gone)
+    overwrite(archive, cut, data[2][:-100])
+    overwrite(archive, headless, b"\xff" * len(data[3]))
+    archive.blobs.put("studies/aa/1.2.3/1.2.3.4/1.2.3.4.5.dead.dcm", [data[4][:-100]])
+    before = damaged(archive)
+    assert before.pop("studies/aa/1.2.3/1.2.3.4/1.2.3.4.5.dead.dcm") is Damage.ORPHAN
+    assert before == {
+        flipped: Damage.DIGEST, gone: Damage.MISSING, cut: Damage.SIZE, headless: Damage.DIGEST
+    }  # fmt: skip
+
+    for _ in range(2):
+        assert reindexed(archive) == [
+            (Step.LOST, gone),
+            (Step.UNREADABLE, cut),
+            (Step.UNREADABLE, headless),
+            (Step.UNREADABLE, "studies/aa/1.2.3/1.2.3.4/1.2.3.4.5.dead.dcm"),
+        ]
+        assert {k: v for k, v in damaged(archive).items() if v is not Damage.ORPHAN} == before
+
+    assert archive.care.sweep(SYSTEM) == 1
+    assert archive.blobs.size(cut) == len(data[2]) - 100
+    assert damaged(archive) == before
+
+
+def test_an_index_that_was_lost_makes_no_object_an_orphan(open_archive: Open) -> None:
+    archive = open_archive()
+    blob = blob_of(archive, put(archive, part10(ct())).sop_instance_uid)
+    archive.dispatcher().drain()
+    with archive.database.transaction() as connection:
+        rebuild.empty(connection)
+
+    assert damaged(archive) == {blob: Damage.NOT_INDEXED}
+    assert archive.care.sweep(SYSTEM) == 0
+    assert reindexed(archive) == []
+    assert damaged(archive) == {}
+
+
+def test_a_loss_that_is_given_up_is_damage_no_more_and_reindex_knows(open_archive: Open) -> None:
+    archive = open_archive()
+    data = [part10(ct()) for _ in range(3)]
+    gone, cut, flipped = [put(archive, one).sop_instance_uid for one in data]
+    blobs = {uid: blob_of(archive, uid) for uid in (gone, cut, flipped)}
+    archive.blobs.delete(blobs[gone])
+    overwrite(archive, blobs[cut], data[1][:-100])
+    assert archive.care.forget(SYSTEM, gone) == (blobs[gone],)  # while the index still lists it
+    assert len(reindexed(archive)) == 1
+    assert damaged(archive) == {blobs[cut]: Damage.SIZE}
+    assert archive.care.forget(SYSTEM, cut) == (blobs[cut],)
+    assert damaged(archive) == {}
+    with pytest.raises(NotFound, match="nothing is damaged"):
+        archive.care.forget(SYSTEM, cut)
+    with pytest.raises(NotFound, match="nothing is damaged"):
+        archive.care.forget(SYSTEM, flipped)
+
+    overwrite(archive, blobs[flipped], data[2][:-1] + b"\xa5")
+    assert archive.care.forget(SYSTEM, flipped) == (blobs[flipped],)
+    assert reindexed(archive) == []
+
+    assert damaged(archive) == {}
+    assert rows(archive, "select count(*) from instances") == [(0,)]
+    assert archive.care.sweep(SYSTEM) == 0, "the journal still names what is left"
+    overwrite(archive, blobs[cut], data[1])
+    assert reindexed(archive) == []
+    assert blob_of(archive, cut) == blobs[cut], "what is whole again is held again"
+
+
+def test_what_came_again_is_no_loss(open_archive: Open) -> None:
+    archive = open_archive()
+    data = part10(ct())
+    uid = put(archive, data).sop_instance_uid
+    archive.blobs.delete(blob_of(archive, uid))
+    assert len(reindexed(archive)) == 1
+
+    put(archive, data)
+
+    assert damaged(archive) == {}
+    assert reindexed(archive) == []
+    assert damaged(archive) == {}
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_version_that_is_lost_holds_up_no_other(open_archive: Open, lost: int) -> None:
+    archive = open_archive(storage={"duplicates": "replace"})
+    ds = ct()
+    versions = []
+    for comments in ("first", "second", "third"):
+        ds.PatientComments = comments
+        versions.append(blob_of(archive, put(archive, part10(ds)).sop_instance_uid))
+    assert damaged(archive) == {}, "older versions are kept, and no loss"
+    archive.blobs.delete(versions[lost])
+    before = damaged(archive)
+
+    assert reindexed(archive) == [(Step.LOST, versions[lost])]
+
+    assert damaged(archive) == before == {versions[lost]: Damage.MISSING}
+    held = [blob for blob in versions if blob != versions[lost]]
+    assert rows(archive, "select blob from instances") == [(held[1],)]
+    assert rows(archive, "select blob from superseded") == [(held[0],)]
+
+
+def test_events_go_on_after_the_last_one_of_the_journal_though_its_object_is_lost(open_archive: Open) -> None:
+    archive = open_archive()
+    archive.blobs.delete(blob_of(archive, put(archive, part10(ct())).sop_instance_uid))
+    reindexed(archive)
+    put(archive, part10(ct()))
+    archive.dispatcher().drain()
+
+    assert [event.event_id for event in journal.read(archive.blobs)] == [1, 2]
+
+
+def test_a_journal_object_that_cannot_be_read_is_damage_and_stops_a_sweep(open_archive: Open) -> None:
+    archive = open_archive()
+    put(archive, part10(ct()))
+    archive.dispatcher().drain()
+    (name,) = archive.blobs.names(journal.FOLDER)
+    overwrite(archive, name, archive.blobs.read(name)[:-10])
+
+    assert damaged(archive) == {name: Damage.UNREADABLE}
+    with pytest.raises(Conflict, match="journal"):
+        archive.care.sweep(SYSTEM)
+    steps = [(one.step, one.blob) for one in archive.reindex.run(SYSTEM)]
+    assert steps[0] == (Step.UNREADABLE, name)
+    assert [step for step, _ in steps[1:]] == [Step.FOUND]
+
+
+def test_a_large_object_that_was_cut_is_reported(open_archive: Open) -> None:
+    archive = open_archive()
+    data = part10(ct(Rows=2048, Columns=2100, PixelData=bytes(2048 * 2100 * 2)))
+    blob = blob_of(archive, put(archive, data).sop_instance_uid)
+    overwrite(archive, blob, data[: 9 << 19])
+
+    assert reindexed(archive) == [(Step.UNREADABLE, blob)]

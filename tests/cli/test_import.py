@@ -239,6 +239,26 @@ def test_reindex_says_what_the_journal_names_and_is_gone(vna: Vna, files: Path, 
     assert f"named by the journal and not there: {name}" in done.err
 
 
+def test_what_is_lost_stays_damage_until_it_is_given_up(vna: Vna, files: Path, tmp_path: Path) -> None:
+    vna("import", files)
+    ((uid, name),) = _rows("SELECT sop_instance_uid, blob FROM instances ORDER BY id LIMIT 1")
+    (tmp_path / "data" / "blobs" / str(name)).write_bytes(b"cut")
+    done = vna("reindex")
+    assert (done.code, done.err.count(str(name))) == (1, 1)
+    done = vna("verify")
+    assert (done.code, done.out) == (1, "1 sound, 1 damaged\n")
+    assert done.err == f"damaged: {name}: size differs\n"
+    done = vna("verify", "--forget", str(uid))
+    assert (done.code, done.err) == (0, f"forgotten: {name}\n")
+    assert done.out == f"{uid} is given up; the next `vna reindex` leaves it out of the index\n"
+    for _ in range(2):
+        done = vna("verify")
+        assert (done.code, done.out) == (0, "1 sound, 0 damaged\n")
+        assert vna("reindex").code == 0
+    done = vna("verify", "--forget", str(uid))
+    assert (done.code, done.err) == (1, f"vna: nothing is damaged under the SOP Instance UID {uid}\n")
+
+
 def test_migrate_may_be_run_again(vna: Vna) -> None:
     assert vna("migrate").out.startswith("the schema is now at ")
     assert vna("migrate").out.startswith("the schema was up to date ")

@@ -13,17 +13,18 @@ from storage.elements import text
 from storage.index import accounts, jobs, lookup, rebuild
 from storage.index.accounts import PeerRow
 from storage.index.engine import Connection, Database
-from storage.index.instances import NewInstance
+from storage.index.instances import NewInstance, Raced
 from storage.metadata import Limits, scan
 from storage.part10 import read_file_meta, source_ae
 from storage.temporary import whole
 from vna.archive import overlay
+from vna.archive.claims import NAMES_BLOB, damage_of
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import STUDIES
 from vna.archive.store import Provenance, Store, new_rows
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
-from vna.model.errors import Conflict, NotFound, VnaError
+from vna.model.errors import CannotUnderstand, Conflict, DuplicateInstance, NotFound, VnaError
 from vna.model.events import Event, EventKind
 from vna.model.instances import Door
 from vna.security.policy import Policy
@@ -41,6 +42,9 @@ class Step(StrEnum):
     UNREADABLE = "cannot be read"
 
 
+FAILED = (Step.LOST, Step.UNREADABLE)
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """One object or journal line, and why it could not be used where it could not."""
@@ -48,6 +52,15 @@ class Rebuilt:
     step: Step
     blob: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """What the journal names and could not be used, with what tells whether it came again."""
+
+    rebuilt: Rebuilt
+    sop_instance_uid: str
+    sha256: str
 
 
 class Reindex:
@@ -70,20 +83,46 @@ class Reindex:
     def run(self, actor: Actor) -> Iterator[Rebuilt]:
         """Rebuild; yields after each object. Stopped half-way it has to be run again."""
         self._policy.check(actor, Action.ADMIN)
+        forgotten, damaged = self._survey()
         with self._database.transaction() as connection:
             rebuild.empty(connection)
         self._store.forget()
-        last = 0
+        yield from (Rebuilt(Step.UNREADABLE, name, "its bytes are damaged") for name in damaged)
+        last, lost = 0, []
         for event in journal.read(self._blobs):
             last = max(last, event.event_id)
-            yield self._replay(event)
+            rebuilt = self._replay(event, forgotten)
+            if rebuilt.step in FAILED:
+                lost.append(_Lost(rebuilt, event.sop_instance_uid, event.detail["sha256"]))
+            else:
+                yield rebuilt
         with self._database.transaction() as connection:
             rebuild.continue_after(connection, last)
-        yield from self._rest(actor)
+        yield from map(self._unless_held, lost)
+        yield from self._rest(actor, forgotten.union(one.rebuilt.blob for one in lost))
 
-    def _replay(self, event: Event) -> Rebuilt:
-        if event.kind in (EventKind.INSTANCE_STORED, EventKind.INSTANCE_REPLACED):
+    def _survey(self) -> tuple[set[str], list[str]]:
+        """The blobs that were given up, and the journal objects that cannot be read."""
+        forgotten: set[str] = set()
+        damaged: list[str] = []
+        for name, events in journal.objects(self._blobs):
+            if events is None:
+                damaged.append(name)
+            forgotten.update(e.detail["blob"] for e in events or () if e.kind is EventKind.INSTANCE_FORGOTTEN)
+        return forgotten, damaged
+
+    def _replay(self, event: Event, forgotten: set[str]) -> Rebuilt:
+        if event.kind not in NAMES_BLOB:
+            return self._note(event)
+        blob = event.detail["blob"]
+        if blob not in forgotten:
             return self._instance(event)
+        if damage_of(self._blobs, blob, event.detail["size"], bytes.fromhex(event.detail["sha256"])) is not None:
+            return self._note(event)
+        rebuilt = self._instance(event)  # it is whole again
+        return Rebuilt(Step.NOTED) if rebuilt.step in FAILED else rebuilt
+
+    def _note(self, event: Event) -> Rebuilt:
         with self._database.transaction() as connection:
             if event.kind is EventKind.PEER_CHANGED:
                 _peer(connection, event)
@@ -91,6 +130,19 @@ class Reindex:
         return Rebuilt(Step.NOTED)
 
     def _instance(self, event: Event) -> Rebuilt:
+        blob = event.detail["blob"]
+        try:
+            self._restore(event)
+        except NotFound:
+            rebuilt = Rebuilt(Step.LOST, blob)
+        except VnaError as exc:
+            rebuilt = Rebuilt(Step.UNREADABLE, blob, str(exc))
+        else:
+            return Rebuilt(Step.INDEXED, blob)
+        self._note(event)
+        return rebuilt
+
+    def _restore(self, event: Event) -> None:
         detail = event.detail
         provenance = Provenance(
             actor=event.actor,
@@ -101,17 +153,35 @@ class Reindex:
             facility=detail["facility"],
             coercion=coercion_of(detail["coercion"]),
         )
+        new = self._rows(detail["blob"], detail["size"], bytes.fromhex(detail["sha256"]), provenance)
+        if (new.study_instance_uid, new.sop_instance_uid) != (event.study_instance_uid, event.sop_instance_uid):
+            raise CannotUnderstand("its UIDs are not those that the journal names")
+        if event.kind is EventKind.INSTANCE_STORED:
+            self._add(new, provenance, event)
+            return
         try:
-            new = self._rows(detail["blob"], detail["size"], bytes.fromhex(detail["sha256"]), provenance)
-            if event.kind is EventKind.INSTANCE_REPLACED:
-                self._store.replace(new, provenance, detail["held_blob"], replayed=event)
-            else:
-                self._store.add(new, provenance, replayed=event)
-        except NotFound:
-            return Rebuilt(Step.LOST, detail["blob"])
-        except VnaError as exc:
-            return Rebuilt(Step.UNREADABLE, detail["blob"], str(exc))
-        return Rebuilt(Step.INDEXED, detail["blob"])
+            self._store.replace(new, provenance, detail["held_blob"], replayed=event)
+        except Raced:
+            self._replace_another(new, provenance, event)
+
+    def _add(self, new: NewInstance, provenance: Provenance, event: Event) -> None:
+        if not self._store.add(new, provenance, replayed=event):
+            raise DuplicateInstance("another object is held under its UID")
+
+    def _replace_another(self, new: NewInstance, provenance: Provenance, event: Event) -> None:
+        """The version that was replaced is lost: an older one may be held, or none."""
+        with self._database.glance() as connection:
+            held = lookup.content(connection, new.sop_instance_uid)
+        if held is None:
+            self._add(new, provenance, event)
+        else:
+            self._store.replace(new, provenance, held.blob, replayed=event)
+
+    def _unless_held(self, lost: "_Lost") -> Rebuilt:
+        """What came again with the same content is no loss."""
+        with self._database.glance() as connection:
+            is_held = lookup.is_held(connection, lost.sop_instance_uid, bytes.fromhex(lost.sha256))
+        return Rebuilt(Step.NOTED, lost.rebuilt.blob) if is_held else lost.rebuilt
 
     def _rows(self, name: str, size: int, sha256: bytes, provenance: Provenance) -> NewInstance:
         with whole(self._blobs, name, size) as buffer:
@@ -120,11 +190,12 @@ class Reindex:
         elements = overlay.applied(scanned.elements, overlay.changes(scanned.elements, provenance.coercion))
         return new_rows(meta, scanned, elements, provenance, name, size, sha256)
 
-    def _rest(self, actor: Actor) -> Iterator[Rebuilt]:
+    def _rest(self, actor: Actor, told: set[str]) -> Iterator[Rebuilt]:
         """What was acknowledged after the journal was last written, and what a crash left half written."""
         batch: list[str] = []
         for name in self._blobs.names(STUDIES):
-            batch.append(name)
+            if name not in told:
+                batch.append(name)
             if len(batch) == _BATCH:
                 yield from self._unnamed(batch, actor)
                 batch = []

@@ -47,7 +47,7 @@ for name, function, examples in (
     ("serve", serve.serve, ("vna serve", "VNA_HTTP__PORT=9000 vna serve --demo")),
     ("import", import_.import_, ("vna import /media/cdrom", "vna import --facility 34001 /data/old-pacs")),
     ("send", send.send, ("vna send study/ --to PACS@127.0.0.1:104",)),
-    ("verify", verify.verify, ("vna verify",)),
+    ("verify", verify.verify, ("vna verify", "vna verify --forget 1.2.826.0.1.3680043.10.1")),
     ("reindex", reindex.reindex, ("vna reindex",)),
     ("migrate", migrate.migrate, ("vna migrate",)),
     ("settings", settings.settings, ("vna settings", "vna settings --format json")),

@@ -10,7 +10,7 @@ from vna.cli.session import Session
 
 def reindex(context: typer.Context) -> None:
     """Empty the index and rebuild it from the blob store alone. The archive must not be running."""
-    from vna.archive.reindex import Step
+    from vna.archive.reindex import FAILED, Step
     from vna.cli.output import progress_bar, remark, say
     from vna.model.access import SYSTEM
     from vna.model.errors import VnaError
@@ -25,8 +25,8 @@ def reindex(context: typer.Context) -> None:
         for done in archive.reindex.run(SYSTEM):
             counts[done.step] += 1
             bar.advance(task)
-            if done.step in (Step.LOST, Step.UNREADABLE):
+            if done.step in FAILED:
                 remark(f"{done.step.value}: {done.blob}" + (f": {done.reason}" if done.reason else ""))
     say(", ".join(f"{counts[step]} {step.value}" for step in Step))
-    if counts[Step.LOST] or counts[Step.UNREADABLE]:
+    if any(counts[step] for step in FAILED):
         raise typer.Exit(1)

@@ -1,19 +1,47 @@
 """`vna verify`: is everything that was stored still there, byte for byte."""
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from vna.cli.session import Session
 
+if TYPE_CHECKING:
+    from vna.app.wiring import Application
 
-def verify(context: typer.Context) -> None:
-    """Read every stored object and compare it with its digest and the index; exit code 1 on any damage."""
+
+def verify(
+    context: typer.Context,
+    forget: Annotated[
+        str,
+        typer.Option(metavar="SOPInstanceUID", help="Give up what is damaged under this UID, instead of verifying."),
+    ] = "",
+) -> None:
+    """Read every stored object and compare it with digest, index and journal; exit code 1 on any damage."""
+    session: Session = context.obj
+    with session.archive() as archive:
+        if forget:
+            _forget(archive, forget)
+        else:
+            _verify(archive)
+
+
+def _forget(archive: "Application", sop_instance_uid: str) -> None:
+    from vna.cli.output import remark, say
+    from vna.model.access import SYSTEM
+
+    for name in archive.care.forget(SYSTEM, sop_instance_uid):
+        remark(f"forgotten: {name}")
+    say(f"{sop_instance_uid} is given up; the next `vna reindex` leaves it out of the index")
+
+
+def _verify(archive: "Application") -> None:
     from vna.archive.care import Damage
     from vna.cli.output import progress_bar, remark, say
     from vna.model.access import SYSTEM
 
-    session: Session = context.obj
-    sound = damaged = orphans = 0
-    with session.archive() as archive, progress_bar() as bar:
+    sound = damaged = orphans = forgotten = 0
+    with progress_bar() as bar:
         task = bar.add_task("verify", total=archive.care.total(SYSTEM), note="")
         for checked in archive.care.verify(SYSTEM):
             bar.advance(task)
@@ -21,11 +49,17 @@ def verify(context: typer.Context) -> None:
                 sound += 1
             elif checked.damage is Damage.ORPHAN:
                 orphans += 1
+            elif checked.forgotten:
+                forgotten += 1
             else:
                 damaged += 1
                 remark(f"damaged: {checked.blob}: {checked.damage.value}")
     if orphans:
-        remark(f"{orphans} objects that no row of the index names: harmless, `vna reindex` takes them in")
+        remark(
+            f"{orphans} objects that neither index nor journal names: harmless, `vna reindex` takes in what can be read"
+        )
+    if forgotten:
+        remark(f"{forgotten} damaged objects that were given up")
     say(f"{sound} sound, {damaged} damaged")
     if damaged:
         raise typer.Exit(1)

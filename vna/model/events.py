@@ -12,6 +12,7 @@ class EventKind(StrEnum):
 
     INSTANCE_STORED = "instance.stored"
     INSTANCE_REPLACED = "instance.replaced"
+    INSTANCE_FORGOTTEN = "instance.forgotten"
     PEER_CHANGED = "peer.changed"
     ACCOUNT_CHANGED = "account.changed"
 

@@ -1,0 +1,83 @@
+"""What was acknowledged against what is there: the journal names it, whatever became of the index and of the bytes."""
+
+import hashlib
+from collections.abc import Iterator
+from enum import StrEnum
+
+from storage import journal
+from storage.blobs.base import BlobStore
+from storage.index import lookup
+from storage.index.engine import Database
+from storage.index.lookup import StoredBlob
+from vna.model.errors import NotFound, Unavailable
+from vna.model.events import Event, EventKind
+
+NAMES_BLOB = (EventKind.INSTANCE_STORED, EventKind.INSTANCE_REPLACED)
+"""Events that say of a blob that it is kept."""
+
+
+class Damage(StrEnum):
+    """What can be wrong with an object."""
+
+    MISSING = "missing"
+    UNREADABLE = "cannot be read"
+    SIZE = "size differs"
+    DIGEST = "digest differs"
+    NOT_INDEXED = "whole, but not in the index"
+    ORPHAN = "neither index nor journal names it"
+
+
+def damage_of(blobs: BlobStore, name: str, size: int, sha256: bytes) -> Damage | None:
+    """What is wrong with the bytes under a name; all of them are read."""
+    digest, read = hashlib.sha256(), 0
+    try:
+        for piece in blobs.stream(name):
+            digest.update(piece)
+            read += len(piece)
+    except NotFound:
+        return Damage.MISSING
+    except Unavailable:
+        return Damage.UNREADABLE
+    if read != size:
+        return Damage.SIZE
+    return None if digest.digest() == sha256 else Damage.DIGEST
+
+
+class Unindexed:
+    """What the journal names and no row does, each once.
+
+    `names` are their blobs and `damaged` the journal objects that cannot be read: complete after the iteration.
+    """
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._blobs = blobs
+        self.names: set[str] = set()
+        self.damaged: list[str] = []
+
+    def __iter__(self) -> Iterator[StoredBlob]:
+        """Content that the index holds under the same UID all the same, because it came again, is in `names` only."""
+        for name, events in journal.objects(self._blobs):
+            if events is None:
+                self.damaged.append(name)
+            else:
+                yield from self._new({e.detail["blob"]: e for e in events if e.kind in NAMES_BLOB})
+
+    def _new(self, named: dict[str, Event]) -> list[StoredBlob]:
+        with self._database.read() as connection:
+            known = lookup.known_blobs(connection, list(named)) if named else set()
+            new = [_stored(event) for blob, event in named.items() if blob not in known and blob not in self.names]
+            self.names.update(stored.blob for stored in new)
+            return [stored for stored in new if not lookup.is_held(connection, stored.sop_instance_uid, stored.sha256)]
+
+
+def _stored(event: Event) -> StoredBlob:
+    detail = event.detail
+    return StoredBlob(
+        key=event.event_id,
+        blob=detail["blob"],
+        size=detail["size"],
+        sha256=bytes.fromhex(detail["sha256"]),
+        sop_instance_uid=event.sop_instance_uid,
+        current=False,
+    )
