@@ -1,13 +1,16 @@
 """The archive's application entity: which SOP Classes it serves, in which syntaxes, and who may associate."""
 
 import logging
+from typing import Any
 
-from pynetdicom import evt
+from pynetdicom.dimse_primitives import C_ECHO
+from pynetdicom.presentation import PresentationContext
 
 from dimse.extended import answer_find
 from dimse.find import find_service
 from dimse.models import FIND_CLASSES, MODELS
 from dimse.retrieve import MoveRules, retrieve_services
+from dimse.status import SUCCESS
 from dimse.store import ArchiveStore
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.limits import Limits
@@ -87,12 +90,12 @@ def profile(
     services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title))
     sender = Profile(ae_title, ContextTable([]), limits=limits)
     services.update(retrieve_services(retrieval, peers.get, sender, move_rules))
+    services[VERIFICATION] = echo
     return Profile(
         ae_title,
         contexts(unknown_sop_classes=unknown_sop_classes),
         store=ArchiveStore(store),
         services=services,
-        event_handlers=[(evt.EVT_C_ECHO, _echo)],
         admit=admission,
         extended=dict.fromkeys(FIND_CLASSES, answer_find),
         limits=limits,
@@ -100,5 +103,11 @@ def profile(
     )
 
 
-def _echo(_event: evt.Event) -> int:
-    return 0x0000
+def echo(assoc: LeanAssociation, request: Any, context: PresentationContext) -> None:
+    """C-ECHO as provider (PS3.4 A.4)."""
+    response: Any = C_ECHO()
+    response.MessageIDBeingRespondedTo = request.MessageID
+    response.AffectedSOPClassUID = request.AffectedSOPClassUID
+    response.Status = SUCCESS
+    assert context.context_id is not None
+    assoc.dimse.send_msg(response, context.context_id)

@@ -288,9 +288,9 @@ class LeanAssociation(Association):
 
     def _dispatch(self, msg: Any, context_id: int) -> None:
         try:
-            service = self.profile.services.get(str(requested_class(msg)))
             context = self._accepted_cx.get(context_id)
-            if service is None or context is None or self._sent_release or not msg.is_valid_request:
+            service = self.profile.services.get(str(context.abstract_syntax)) if context is not None else None
+            if context is None or service is None or self._sent_release or not msg.is_valid_request:
                 super()._serve_request(msg, context_id)
                 return
             self.dimse.cancel_req = {}
@@ -303,19 +303,16 @@ class LeanAssociation(Association):
 
     def answer_store(self, command: StoreCommand, answer: StoreAnswer) -> None:
         """Send a C-STORE-RSP at once, as one PDU."""
+        self.answer(command.context_id, encode_store_response(command, answer))
+
+    def answer(self, context_id: int, encoded: bytes) -> None:
+        """Send a response that is a command set alone at once, as one PDU."""
         if self._sent_abort:
             return
-        encoded = encode_store_response(command, answer)
         length = len(encoded)
-        header = PDU_HEADER.pack(0x04, length + 6) + PDV_HEADER.pack(length + 2, command.context_id, 0x03)
+        header = PDU_HEADER.pack(0x04, length + 6) + PDV_HEADER.pack(length + 2, context_id, 0x03)
         try:
             with self.message_lock:
                 self.dul.send_established([header + encoded])
         except OSError as error:
-            log.info("store not answered", extra={"reason": str(error), **self.log_fields})
-
-
-def requested_class(msg: Any) -> str:
-    """The SOP Class a request is for, in either of the elements that name it (PS3.7 E.1)."""
-    affected = getattr(msg, "AffectedSOPClassUID", None)
-    return affected or getattr(msg, "RequestedSOPClassUID", None) or ""
+            log.info("request not answered", extra={"reason": str(error), **self.log_fields})

@@ -16,6 +16,7 @@ UL: Final = struct.Struct("<L")
 # Element numbers in group 0000 (PS3.7 E.1)
 GROUP_LENGTH: Final = 0x0000
 AFFECTED_SOP_CLASS_UID: Final = 0x0002
+REQUESTED_SOP_CLASS_UID: Final = 0x0003
 COMMAND_FIELD: Final = 0x0100
 MESSAGE_ID: Final = 0x0110
 MESSAGE_ID_BEING_RESPONDED_TO: Final = 0x0120

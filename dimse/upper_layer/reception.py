@@ -19,6 +19,7 @@ from dimse.upper_layer.command import (
 )
 from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand, StoreHandler
 from dimse.upper_layer.limits import Limits
+from dimse.upper_layer.operations import C_CANCEL_RQ, REQUESTS, encode_unrecognized, is_unexpected
 from dimse.upper_layer.stream import INVALID_PARAMETER, NOT_SPECIFIED, UNEXPECTED_PARAMETER, ProtocolError
 from vna.model.errors import CannotUnderstand, VnaError
 from vna.model.sop_classes import may_be_storage
@@ -33,6 +34,9 @@ LAST: Final = 2
 
 PROCESSING_FAILURE: Final = 0x0110
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+
+KEPT_CANCELLATIONS: Final = 10
+"""More than pynetdicom keeps it takes for requests."""
 
 QUEUED_MESSAGES: Final = 32
 """Requests that may wait while one is served; a peer may not send any, having negotiated no asynchronous window."""
@@ -49,6 +53,7 @@ class Reception:
         self._control = 0
         self._command = bytearray()
         self._identifier: bytearray | None = None
+        self._unrecognized: bytes | None = None
         self._store: StoreCommand | None = None
         self._sink: Sink | None = None
         self._error: BaseException | None = None
@@ -76,7 +81,7 @@ class Reception:
 
     @property
     def _wants_command(self) -> bool:
-        return self._store is None and self._identifier is None
+        return self._store is None and self._identifier is None and self._unrecognized is None
 
     def fragment(self, piece: memoryview) -> None:
         if self._sink is not None:
@@ -87,7 +92,7 @@ class Reception:
                 sink, self._sink = self._sink, None
                 abandon(sink)
                 self._refuse(error)
-        elif self._store is not None:
+        elif self._store is not None or self._unrecognized is not None:
             self._count += len(piece)
             if self._count > self._limits.drained:
                 raise ProtocolError(NOT_SPECIFIED, "refused data set too large to wait for")
@@ -109,6 +114,8 @@ class Reception:
             self._command_ends()
         elif self._store is not None:
             self._store_ends(self._store)
+        elif self._unrecognized is not None:
+            self._unrecognized_ends(self._unrecognized)
         else:
             self._hand_over()
 
@@ -118,14 +125,24 @@ class Reception:
         if field is None or data_set_type is None:
             raise ProtocolError(INVALID_PARAMETER, "command set without a command")
         has_data_set = data_set_type != NO_DATA_SET
+        assert self._context_id is not None
+        context = self._assoc._accepted_cx[self._context_id]
+        if is_unexpected(field, str(context.abstract_syntax)):
+            fields = {"operation": REQUESTS[field], "context": str(context.abstract_syntax)}
+            log.warning("operation not offered", extra={**fields, **self._assoc.log_fields})
+            self._unrecognized = encode_unrecognized(elements, field)
+            if not has_data_set:
+                self._unrecognized_ends(self._unrecognized)
+            return
+        if field == C_CANCEL_RQ and len(self._assoc.dimse.cancel_req) >= KEPT_CANCELLATIONS:
+            self._reset()
+            return
         if field != C_STORE_RQ or self._handler is None:
             if has_data_set:
                 self._identifier = bytearray()
             else:
                 self._hand_over()
             return
-        assert self._context_id is not None
-        context = self._assoc._accepted_cx[self._context_id]
         command = store_command(
             elements, self._context_id, str(context.abstract_syntax), str(context.transfer_syntax[0])
         )
@@ -159,6 +176,12 @@ class Reception:
         else:
             answer = StoreAnswer(SOP_CLASS_NOT_SUPPORTED, "not negotiated for this presentation context")
         self._assoc.answer_store(command, answer)
+
+    def _unrecognized_ends(self, response: bytes) -> None:
+        assert self._context_id is not None
+        context_id = self._context_id
+        self._reset()
+        self._assoc.answer(context_id, response)
 
     def _complete(self, command: StoreCommand, sink: Sink) -> StoreAnswer:
         assert self._handler is not None
@@ -210,7 +233,7 @@ class Reception:
     def _reset(self) -> None:
         self._context_id = None
         self._command = bytearray()
-        self._identifier = self._store = self._sink = self._error = None
+        self._identifier = self._unrecognized = self._store = self._sink = self._error = None
         self._count = 0
 
 
