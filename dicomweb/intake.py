@@ -89,7 +89,10 @@ class Intake:
             self.abandon()
             raise
         except VnaError as error:
-            log.warning("instance refused", extra={"door": self._arrival.door.value, "reason": str(error)})
+            arrival = self._arrival
+            fields = {"door": arrival.door.value, "source": arrival.calling_ae, "address": arrival.address}
+            uid = identify(self._head)[1]
+            log.warning("instance refused", extra={**fields, "sop_instance_uid": uid, "reason": str(error)})
             self._error = error
             self.abandon()
         self._buffer = bytearray()

@@ -44,8 +44,8 @@ class ArchiveStore:
         """Of what ended before the archive saw it whole; what is no VnaError has been logged by the upper layer."""
         if isinstance(error, VnaError):
             uid = command.sop_instance_uid if is_uid(command.sop_instance_uid) else ""
-            fields = {"peer_ae": assoc.requestor.ae_title, "sop_instance_uid": uid, "reason": str(error)}
-            log.warning("store refused", extra=fields)
+            peer = {"peer_ae": assoc.requestor.ae_title, "address": address_of(assoc)}
+            log.warning("store refused", extra={**peer, "sop_instance_uid": uid, "reason": str(error)})
         return _refusal(error)
 
 

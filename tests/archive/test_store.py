@@ -11,7 +11,7 @@ import orjson
 import pytest
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from storage.metadata import scan
 from storage.part10 import read_file_meta
@@ -26,6 +26,7 @@ from vna.model.errors import (
     OutOfResources,
     SOPClassNotSupported,
     SyntaxNotSupported,
+    VnaError,
 )
 from vna.model.instances import Arrival, Door, Outcome, Selection
 
@@ -405,3 +406,38 @@ def test_an_instance_is_not_found_under_another_study(open_archive: Open) -> Non
     uid = put(archive, part10(ct())).sop_instance_uid
     assert archive.retrieval.instances(SYSTEM, Selection(study_uids=("1.2.3",), sop_instance_uids=(uid,))) == ()
     assert archive.retrieval.instances(SYSTEM, Selection(series_uids=("1.2.3",), sop_instance_uids=(uid,))) == ()
+
+
+def test_the_log_says_which_instance_was_refused_and_from_where(
+    open_archive: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive = open_archive()
+    good = ct()
+    put(archive, part10(good))
+    good.PatientName, good.PatientComments = "Gizli^Hasta", "other content"
+    strange = ct(PatientID="G-48151623")
+    named = Arrival(Door.C_STORE, "CT1", "10.0.0.7", CTImageStorage, "1.2.3.4", "", ExplicitVRLittleEndian)
+    for data, arrival in (
+        (part10(good), Arrival(Door.STOW, "ayse", "10.0.0.8")),
+        (part10(strange)[:-10], Arrival(Door.IMPORT)),
+        (part10(strange).replace(strange.StudyInstanceUID.encode(), b"G" * len(strange.StudyInstanceUID)), named),
+        (b"\xff" * 300_000, Arrival(Door.STOW)),
+        (b"", Arrival(Door.STOW)),
+    ):
+        incoming = archive.store.open(SYSTEM, arrival)
+        incoming.write(data)
+        with pytest.raises(VnaError):
+            archive.store.accept(incoming, SYSTEM, arrival)
+
+    told = [
+        [vars(record).get(name) for name in ("source", "address", "study_instance_uid", "sop_instance_uid")]
+        for record in caplog.records
+        if record.message == "instance refused"
+    ]
+    assert told == [
+        ["ayse", "10.0.0.8", good.StudyInstanceUID, good.SOPInstanceUID],
+        ["", "", strange.StudyInstanceUID, strange.SOPInstanceUID],
+        ["CT1", "10.0.0.7", None, "1.2.3.4"],
+        ["", "", None, None],
+        ["", "", None, None],
+    ]

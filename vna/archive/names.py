@@ -23,8 +23,13 @@ def blob_name(study_instance_uid: str, series_instance_uid: str, sop_instance_ui
 
 def guessed_name(begun: Buffer) -> str | None:
     """A name for an object of which only the beginning is there; `names_instance` says later whether it fits."""
-    study, series, instance = (guess_uid(begun, tag) for tag in (0x0020000D, 0x0020000E, 0x00080018))
+    study, series, instance = guessed_uids(begun)
     return blob_name(study, series, instance) if is_uid(study) and is_uid(series) and is_uid(instance) else None
+
+
+def guessed_uids(begun: Buffer) -> tuple[str, str, str]:
+    """What looks like the UIDs of study, series and instance in the first bytes; they may be anything."""
+    return guess_uid(begun, 0x0020000D), guess_uid(begun, 0x0020000E), guess_uid(begun, 0x00080018)
 
 
 def names_instance(name: str, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,14 +27,14 @@ from storage.spool import Incoming
 from vna import events as signals
 from vna.archive import overlay, rows
 from vna.archive.facility import facility as facility_of
-from vna.archive.names import blob_name, guessed_name, names_instance
+from vna.archive.names import blob_name, guessed_name, guessed_uids, names_instance
 from vna.archive.requirements import require_form, require_storage, require_transfer_syntax, required_uid
 from vna.archive.same import same_dataset
 from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_text
 from vna.model.errors import DuplicateInstance, Mismatch, NotFound, OutOfResources, Unavailable, VnaError
 from vna.model.events import Event, EventKind
-from vna.model.identifiers import patient_key
+from vna.model.identifiers import is_uid, patient_key
 from vna.model.instances import Accepted, Arrival, Door, Outcome
 from vna.security.policy import Policy
 
@@ -129,15 +130,12 @@ class Store:
         """Keep one whole object. Whatever is raised, nothing of it is left; see vna.model.errors for what can be."""
         self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
         started = time.perf_counter()
-        try:
-            with incoming:
+        with incoming:
+            try:
                 accepted = self._accept(incoming, actor, arrival)
-        except VnaError as exc:
-            signals.emit("instance.refused", door=arrival.door.value, reason=type(exc).__name__)
-            log.warning(
-                "instance refused", extra={"door": arrival.door.value, "source": arrival.calling_ae, "reason": str(exc)}
-            )
-            raise
+            except VnaError as exc:
+                _tell_refusal(exc, incoming, arrival)
+                raise
         seconds = time.perf_counter() - started
         signals.emit(
             "instance.accepted",
@@ -374,6 +372,22 @@ def new_rows(
             "frames": pack_offsets(scanned.frames, scanned.bulk),
         },
     )
+
+
+def _tell_refusal(error: VnaError, incoming: Incoming, arrival: Arrival) -> None:
+    signals.emit("instance.refused", door=arrival.door.value, reason=type(error).__name__)
+    origin = {"door": arrival.door.value, "source": arrival.calling_ae, "address": arrival.address}
+    log.warning("instance refused", extra={**origin, **_uids(incoming, arrival), "reason": str(error)})
+
+
+def _uids(incoming: Incoming, arrival: Arrival) -> dict[str, str]:
+    """Which instance it was to be, as far as that can be told; what is no UID may be anything, and is left out."""
+    study, instance = arrival.study_instance_uid, arrival.sop_instance_uid
+    with suppress(VnaError), incoming.finish() as buffer:
+        guessed_study, _, guessed_instance = guessed_uids(buffer)
+        study, instance = study or guessed_study, instance or guessed_instance
+    found = {"study_instance_uid": study, "sop_instance_uid": instance}
+    return {name: uid for name, uid in found.items() if is_uid(uid)}
 
 
 def _begin(blobs: Growing, begun: Buffer) -> Upload | None:
