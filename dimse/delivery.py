@@ -9,10 +9,11 @@ from enum import StrEnum
 from itertools import chain
 from typing import Final, Protocol
 
-from dimse.status import SOP_CLASS_NOT_SUPPORTED, SUCCESS, comment, is_warning, reason_of
+from dimse.status import SOP_CLASS_NOT_SUPPORTED, SUCCESS, is_warning
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import StoreAnswer, StoreCommand
 from dimse.upper_layer.send import send_store
+from vna.model.comments import comment, reason_of
 from vna.model.errors import VnaError
 from vna.model.transfer_syntaxes import EXPLICIT_LE, IMPLICIT_LE
 

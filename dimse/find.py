@@ -20,6 +20,7 @@ from dimse.models import MODELS
 from vna import events as signals
 from vna.archive.search import Search
 from vna.model.access import Actor
+from vna.model.comments import comment
 from vna.model.errors import BadRequest, NotAuthorized, OutOfResources, TooLarge, VnaError
 from vna.model.query import SearchPage
 
@@ -47,8 +48,6 @@ Response = tuple[Dataset, Dataset | None]
 ActorOf = Callable[[Any], Actor]
 _Read = Callable[[], Dataset]
 _IsCancelled = Callable[[], bool]
-
-_LONGEST_COMMENT = 64
 
 
 class FindProvider:
@@ -156,11 +155,11 @@ def _status_of(error: VnaError) -> int:
     return next((status for kind, status in FIND_STATUS.items() if isinstance(error, kind)), UNABLE_TO_PROCESS)
 
 
-def _status(status: int, comment: str = "") -> Dataset:
+def _status(status: int, reason: str = "") -> Dataset:
     ds = Dataset()
     ds.Status = status
-    if comment:
-        ds.ErrorComment = comment.encode("ascii", "replace").decode()[:_LONGEST_COMMENT]
+    if reason:
+        ds.ErrorComment = comment(reason)
     return ds
 
 

@@ -65,30 +65,12 @@ RETRIEVE_STATUS: Final[StatusTable] = {
 """Of what stops a C-MOVE or C-GET before its first sub-operation (PS3.4 Tables C.4-2, C.4-3)."""
 
 _WARNINGS: Final = frozenset({0x0001, 0x0107, 0x0116})
-_LONGEST_COMMENT: Final = 64
 
 
 def status_of(error: BaseException, table: StatusTable, otherwise: int) -> int:
     """What `table` says of the nearest class of an error."""
     kinds = (kind for kind in type(error).__mro__ if issubclass(kind, VnaError))
     return next((table[kind] for kind in kinds if kind in table), otherwise)
-
-
-def reason_of(error: BaseException) -> str:
-    """What VnaError says, which is without patient data; of other errors nothing but that there was one."""
-    return str(error) if isinstance(error, VnaError) else "processing failure"
-
-
-def comment_of(error: BaseException) -> str:
-    """The same as an Error Comment."""
-    return comment(reason_of(error))
-
-
-def comment(text: str) -> str:
-    """A text as it can go into an Error Comment: at most 64 characters of the default repertoire (PS3.7 annex C, LO of
-    PS3.5 6.2)."""
-    plain = "".join(character if " " <= character <= "~" else "?" for character in text.replace("\\", "/"))
-    return plain[:_LONGEST_COMMENT].strip()
 
 
 def is_warning(status: int) -> bool:

@@ -6,10 +6,11 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from dimse.callers import actor_of, address_of
-from dimse.status import PROCESSING_FAILURE, STORE_STATUS, SUCCESS, comment_of, status_of
+from dimse.status import PROCESSING_FAILURE, STORE_STATUS, SUCCESS, status_of
 from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand
 from storage.spool import Incoming
 from vna.archive.store import Store
+from vna.model.comments import comment_of
 from vna.model.errors import BadRequest, VnaError
 from vna.model.identifiers import is_uid
 from vna.model.instances import Arrival, Door

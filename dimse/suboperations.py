@@ -20,9 +20,9 @@ from dimse.status import (
     SUBOPERATIONS_COMPLETE_WITH_FAILURES,
     SUCCESS,
     UNABLE_TO_PERFORM_SUBOPERATIONS,
-    comment,
 )
 from dimse.upper_layer.association import LeanAssociation
+from vna.model.comments import comment
 
 SECONDS_BETWEEN_PENDING: Final = 0.1
 SECONDS_OF_SILENCE: Final = 5.0

@@ -150,14 +150,14 @@ def fragments(buf: Buffer, offset: int, end: int, order: str = "<") -> tuple[Fra
             return found, offset
         start = offset + _ITEM_HEADER
         if tag != ITEM or length == _UNDEFINED:
-            raise CannotUnderstand(f"the fragments of an encapsulated value are broken at offset {offset}")
+            raise CannotUnderstand(f"the fragments of a value are broken at offset {offset}")
         if start + length > end:
-            raise CannotUnderstand(f"a fragment at offset {offset} runs past the end: the instance is truncated")
+            raise CannotUnderstand(f"a fragment at offset {offset} runs past the end: truncated")
         if len(found) == MAX_FRAGMENTS:
             raise CannotUnderstand(f"an encapsulated value has more than {MAX_FRAGMENTS} fragments")
         found.append((start, length))
         offset = start + length
-    raise CannotUnderstand(f"an encapsulated value does not end up to offset {end}: the instance is truncated")
+    raise CannotUnderstand(f"a value does not end up to offset {end}: truncated")
 
 
 def encapsulated_frames(

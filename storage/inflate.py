@@ -50,7 +50,7 @@ def _inflate(source: memoryview, sink: "_Sink", most: int) -> None:
                 sink.write(engine.decompress(data, _STEP))
                 data = engine.unconsumed_tail
                 if sink.size > most:
-                    raise CannotUnderstand("the deflated data set is larger than the archive takes once inflated")
+                    raise CannotUnderstand("the data set is larger than the archive takes once inflated")
             if engine.eof:
                 return
     sink.write(engine.flush())  # what the last bits of input still held

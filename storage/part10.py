@@ -80,9 +80,7 @@ def _group_2(buf: Buffer, offset: int) -> tuple[dict[str, str], int]:
         except error as exc:
             raise CannotUnderstand(f"the File Meta Information is truncated at offset {offset}") from exc
         if end > len(buf):
-            raise CannotUnderstand(
-                f"the value of (0002,{number:04X}) at offset {offset} runs past the end: the instance is truncated"
-            )
+            raise CannotUnderstand(f"(0002,{number:04X}) at offset {offset} runs past the end: truncated")
         if name := _KEPT_ELEMENTS.get(number):
             found[name] = bytes(buf[start : min(end, start + 256)]).strip(b" \0").decode("latin-1")
         offset = end
@@ -110,7 +108,7 @@ def guess_transfer_syntax(buf: Buffer, offset: int, *, required: bool) -> str:
         raise CannotUnderstand("the file is too short to be a DICOM file")
     explicit = head[4:6] in SHORT_VRS or head[4:6] in LONG_VRS
     if required and not _plausible(buf, offset, head, explicit):
-        raise CannotUnderstand("the file is no DICOM file: it has no DICM prefix and does not begin with group 0008")
+        raise CannotUnderstand("the file is no DICOM file: no DICM prefix, no group 0008 first")
     if not explicit:
         return IMPLICIT_LITTLE
     return EXPLICIT_BIG if head[0] == 0 and head[1] else EXPLICIT_LITTLE

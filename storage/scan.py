@@ -177,11 +177,11 @@ class Reader:
 
     def _close(self, level: Level, pos: int) -> None:
         if level.delimited:
-            raise CannotUnderstand(f"a sequence item never ends: the instance is truncated at offset {level.end}")
+            raise CannotUnderstand(f"a sequence item never ends: truncated at offset {level.end}")
         if pos == level.end:
             return
         if not _zeros(self.buf, pos, level.end):
-            raise CannotUnderstand(f"an element at offset {pos} runs past the end: the instance is truncated")
+            raise CannotUnderstand(f"an element at offset {pos} runs past the end: truncated")
         self._padding(pos, level.end)
 
     def _explicit(self, level: Level, pos: int) -> int:
@@ -309,7 +309,7 @@ class Reader:
 
     def _delimiter(self, level: Level, tag: int, at: int) -> int:
         if tag != ITEM_END or level.parent is None:
-            raise CannotUnderstand(f"a delimiter {_shown(tag)} at offset {at} is where an element should be")
+            raise CannotUnderstand(f"a delimiter {_shown(tag)} at offset {at} has no place there")
         level.closed = True
         return at + 8 if level.delimited else level.end
 
@@ -360,7 +360,7 @@ class Reader:
         if tag not in PIXELS and vr in ("SQ", "UN"):
             return self._sequence(level, tag, at, start, None, unsaid=unsaid or vr == "UN")
         if vr not in BINARY and not vr.endswith("OW"):
-            raise CannotUnderstand(f"{_shown(tag)} at offset {at} has no length, which its VR does not allow")
+            raise CannotUnderstand(f"{_shown(tag)} at offset {at} has no length: its VR needs one")
         items, stop = fragments(self.buf, start, level.end, level.order.sign)
         self._count += len(items)
         self._check(start, 0)
@@ -369,15 +369,13 @@ class Reader:
 
     def _sequence(self, level: Level, tag: int, at: int, start: int, end: int | None, *, unsaid: bool) -> int:
         if level.depth >= self.limits.max_depth:
-            raise CannotUnderstand(
-                f"sequences are nested deeper than {self.limits.max_depth}: {_shown(tag)} at offset {at}"
-            )
+            raise CannotUnderstand(f"nested deeper than {self.limits.max_depth}: {_shown(tag)} at offset {at}")
         key, pos, limit = key_of(tag), start, level.end if end is None else end
         items: list[dict[str, Element]] = []
         order = LITTLE if unsaid else level.order
         while pos != end:
             if pos + 8 > limit:
-                raise CannotUnderstand(f"{_shown(tag)} at offset {at} is a sequence that never ends: truncated")
+                raise CannotUnderstand(f"sequence {_shown(tag)} at offset {at} never ends: truncated")
             group, number, length = order.implicit(self.buf, pos)
             mark = group << 16 | number
             if mark == SEQUENCE_END:
@@ -397,7 +395,7 @@ class Reader:
         delimited = length == _UNDEFINED
         end = limit if delimited else start + length
         if end > limit:
-            raise CannotUnderstand(f"an item of ({name[0]}) at offset {start - 8} runs past the end of its sequence")
+            raise CannotUnderstand(f"an item of ({name[0]}) at offset {start - 8} runs past the end")
         return Level(order, end, False, level.codecs, delimited, level, name, level.depth + 1)
 
     def _bulk(self, level: Level, tag: int, vr: str, at: int, start: int, length: int, items: Fragments | None) -> None:
@@ -448,7 +446,7 @@ def _shown(tag: int) -> str:
 
 
 def _truncated(tag: int, at: int) -> NoReturn:
-    raise CannotUnderstand(f"the value of {_shown(tag)} at offset {at} runs past the end: the instance is truncated")
+    raise CannotUnderstand(f"{_shown(tag)} at offset {at} runs past the end: truncated")
 
 
 def _within(level: Level, tag: int, at: int, end: int) -> int:

@@ -25,7 +25,7 @@ from vna.settings.sections import DimseSettings
 
 TRAILING_PADDING = 0xFFFCFFFC
 NO_STUDY = "StudyInstanceUID is missing or empty"
-TRUNCATED = "the instance is truncated"
+TRUNCATED = "runs past the end: truncated"
 NO_FILE = "the file is no DICOM file"
 
 REFUSED = {
@@ -44,7 +44,7 @@ REFUSED = {
     "test_files/priv_SQ.dcm": NO_STUDY,
     "test_files/rtplan_truncated.dcm": TRUNCATED,
     "TINY_ALPHA/README": NO_FILE,
-    "dicomdirtests/DICOMDIR-nooffset": "runs past the end of its sequence",
+    "dicomdirtests/DICOMDIR-nooffset": "an item of (00041220) at offset 10860 runs past the end",
     "charset_files/chrSQEncoding.dcm": NO_STUDY,
     "charset_files/chrSQEncoding1.dcm": NO_STUDY,
 }

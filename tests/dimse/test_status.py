@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dimse.status import RETRIEVE_STATUS, STORE_STATUS, comment_of, is_warning, status_of
+from dimse.status import RETRIEVE_STATUS, STORE_STATUS, is_warning, status_of
 from vna.model import errors
+from vna.model.comments import comment_of
 from vna.model.errors import VnaError
 
 OTHERWISE = 0x0110

@@ -26,8 +26,8 @@ from vna.model.errors import CannotUnderstand
 CT_SMALL = (WHEEL / "test_files" / "CT_small.dcm").read_bytes()
 
 REFUSED = {  # file of pydicom's wheel: why it cannot be taken
-    "MR_truncated.dcm": r"\(7FE0,0010\) at offset 1488 runs past the end: the instance is truncated",
-    "rtplan_truncated.dcm": r"\(300A,00B0\) at offset 1410 runs past the end: the instance is truncated",
+    "MR_truncated.dcm": r"\(7FE0,0010\) at offset 1488 runs past the end: truncated",
+    "rtplan_truncated.dcm": r"\(300A,00B0\) at offset 1410 runs past the end: truncated",
     "SC_rgb_jpeg.dcm": "the data set is Implicit VR, its transfer syntax says otherwise",
     "DICOMDIR-nooffset": r"an item of \(00041220\) at offset 10860 runs past the end",
 }

@@ -23,6 +23,7 @@ from tests.storage.encoding import (
     item,
 )
 from tests.storage.oracle import WHEEL
+from vna.model.comments import LONGEST
 from vna.model.errors import CannotUnderstand
 
 FIRST = explicit(0x00080060, b"CS", b"CT")
@@ -51,6 +52,7 @@ def refused(match: str, within: float = 2.0) -> Iterator[None]:
         yield
     assert time.perf_counter() - begin < within
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) <= LONGEST, "it fits an Error Comment whole"
 
 
 def read(file: bytes) -> Scan:
@@ -113,7 +115,7 @@ def test_encapsulated_data_that_never_ends_is_refused() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (explicit(0x00100010, b"PN", b"A", 2), r"the value of \(0010,0010\) at offset 0 runs past the end"),
+        (explicit(0x00100010, b"PN", b"A", 2), r"\(0010,0010\) at offset 0 runs past the end: truncated"),
         (explicit(0x00100010, b"PN", b"A^B ") + explicit(0x00420011, b"OB", b"", 2**31), r"\(0042,0011\) at offset 12"),
         (explicit(0x00100010, b"PN", b"A^B ") + b"\x10\x00\x20\x00LO\x05", "an element at offset 12 runs past"),
         (explicit(0x00420011, b"OB", b"")[:10], r"\(0042,0011\) at offset 0"),

@@ -1,0 +1,28 @@
+"""What is said of a failure where little room is: Error Comment (0000,0902), an LO (PS3.7 annex C, PS3.5 6.2)."""
+
+from typing import Final
+
+from vna.model.errors import VnaError
+
+LONGEST: Final = 64
+_MORE: Final = "..."
+
+
+def comment(text: str) -> str:
+    """A text as it can go into an Error Comment; one that is too long ends after a whole word, and says so."""
+    plain = "".join(character if " " <= character <= "~" else "?" for character in text.replace("\\", "/")).strip()
+    if len(plain) <= LONGEST:
+        return plain
+    room = LONGEST - len(_MORE)
+    kept = plain[: room + 1].rpartition(" ")[0] or plain[:room]
+    return kept.rstrip(" ,;:") + _MORE
+
+
+def reason_of(error: BaseException | None) -> str:
+    """What VnaError says, which is without patient data; of other errors nothing but that there was one."""
+    return str(error) if isinstance(error, VnaError) else "processing failure"
+
+
+def comment_of(error: BaseException | None) -> str:
+    """The same as an Error Comment."""
+    return comment(reason_of(error))
