@@ -15,7 +15,8 @@ PREFIX = "/dicom-web"
 class StudiesService:
     """The Studies Service (PS3.18 10) of one archive.
 
-    `public_url` is the origin that people use, where the request may say another; `bounds` are those of a STOW body.
+    `public_url` is the origin that people use, where the request may say another; `bounds` are those of a STOW body,
+    and `max_body` its bytes once they are out of gzip.
     """
 
     store: Store
@@ -23,4 +24,5 @@ class StudiesService:
     retrieval: Retrieval
     public_url: str = ""
     bounds: Bounds = field(default_factory=Bounds)
+    max_body: int = 16 << 30
     remembered: Remembered = field(default_factory=Remembered)

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import service_url, target_of
+from dicomweb.content_encoding import GZIP, PLAIN, gunzipped
 from dicomweb.errors import refusal
 from dicomweb.intake import Intake
 from dicomweb.media_types import DICOM, DICOM_JSON, DICOM_XML, JSON, MULTIPART, Offer, acceptable, choose
@@ -29,8 +30,12 @@ async def store(request: Request, service: StudiesService) -> Response:
     actor, target = actor_of(request), target_of(request)
     offer = choose(acceptable(request), OFFERS)
     media = _content_type(request)
-    if not _is_taken(media) or request.headers.get("content-encoding", "identity") != "identity":
+    if not _is_taken(media):
         return refusal(request, 415, f'instances are taken as {MULTIPART}; type="{DICOM}", or one as {DICOM}')
+    if _coding(request) not in PLAIN | GZIP:
+        refused = refusal(request, 415, f"a body is taken as it is or in gzip, not in {_coding(request)[:64]}")
+        refused.headers["Accept-Encoding"] = "gzip"  # RFC 9110 12.5.3
+        return refused
     arrival = Arrival(Door.STOW, calling_ae=actor.name, address=peer_address(request), study_instance_uid=target.study)
     intake = Intake(service.store, actor, arrival)
     try:
@@ -54,6 +59,10 @@ def _content_type(request: Request) -> MediaType:
         return MediaType("")
 
 
+def _coding(request: Request) -> str:
+    return ",".join(request.headers.getlist("content-encoding")).strip().lower()
+
+
 def _is_taken(media: MediaType) -> bool:
     """`type` may be left out: then the parts say what they are."""
     return media.name == DICOM or (media.name == MULTIPART and media.parameters.get("type", DICOM).lower() == DICOM)
@@ -61,15 +70,18 @@ def _is_taken(media: MediaType) -> bool:
 
 async def _events(request: Request, media: MediaType, service: StudiesService) -> AsyncIterator[Event]:
     """The parts of the body; one alone is told as if it were in a multipart body."""
+    chunks: AsyncIterator[bytes] = request.stream()
+    if _coding(request) in GZIP:
+        chunks = gunzipped(chunks, service.max_body)
     if media.name == MULTIPART:
         reader = MultipartReader(boundary_of(request.headers["content-type"]), service.bounds)
-        async for chunk in request.stream():
+        async for chunk in chunks:
             for event in reader.feed(chunk):
                 yield event
         reader.close()
         return
     size = 0
-    async for chunk in request.stream():
+    async for chunk in chunks:
         if chunk and not size:
             yield PartBegins({"content-type": DICOM})
         if chunk:

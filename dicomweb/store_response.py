@@ -11,6 +11,7 @@ from dicomweb.intake import Refused, Result
 from dicomweb.media_types import DICOM_XML
 from dicomweb.native_xml import native_xml
 from dicomweb.responses import HEADERS
+from vna.model.comments import comment, comment_of
 from vna.model.errors import (
     BadRequest,
     CannotUnderstand,
@@ -39,6 +40,9 @@ FAILURE_REASON: dict[type[VnaError], int] = {  # PS3.18 Table I.2-2; 0111 and 01
     BadRequest: 0xC000,
     VnaError: 0x0110,
 }
+ERROR_COMMENT = "00000902"
+"""No table of PS3.18 has it, and other archives give it too: Failure Reason is only a number."""
+
 DOES_NOT_MATCH_CLASS = 0xB007
 """Warning Reason of an instance with values that break their own rules (PS3.18 Table I.2-1)."""
 
@@ -91,11 +95,15 @@ def module(results: Sequence[Result], service: str, study: str) -> dict[str, Ele
 def _stored_item(result: Accepted, service: str) -> dict[str, Element]:
     url = resource_url(service, result.study_instance_uid, result.series_instance_uid, result.sop_instance_uid)
     item = _reference(result.sop_class_uid, result.sop_instance_uid) | {"00081190": _element("UR", url)}
-    return item | ({"00081196": _element("US", DOES_NOT_MATCH_CLASS)} if result.warnings else {})
+    if result.warnings:
+        item |= {ERROR_COMMENT: _element("LO", comment(result.warnings[0]))}
+        item |= {"00081196": _element("US", DOES_NOT_MATCH_CLASS)}
+    return dict(sorted(item.items()))
 
 
 def _failed_item(result: Refused) -> dict[str, Element]:
-    return _reference(result.sop_class_uid, result.sop_instance_uid) | _reason(result)
+    item = _reference(result.sop_class_uid, result.sop_instance_uid) | _reason(result)
+    return dict(sorted(item.items()))
 
 
 def _reference(sop_class_uid: str, sop_instance_uid: str) -> dict[str, Element]:
@@ -104,7 +112,8 @@ def _reference(sop_class_uid: str, sop_instance_uid: str) -> dict[str, Element]:
 
 def _reason(result: Refused) -> dict[str, Element]:
     kinds = type(result.error).__mro__ if result.error is not None else (VnaError,)
-    return {"00081197": _element("US", next(FAILURE_REASON[kind] for kind in kinds if kind in FAILURE_REASON))}
+    reason = next(FAILURE_REASON[kind] for kind in kinds if kind in FAILURE_REASON)
+    return {ERROR_COMMENT: _element("LO", comment_of(result.error)), "00081197": _element("US", reason)}
 
 
 def _element(vr: str, *values: object) -> Element:
@@ -116,7 +125,7 @@ def _status_of_all(result: Refused) -> int:
 
 
 def _warning(results: Sequence[Result], service: str) -> str:
-    """The first sentences of what went wrong: Failure Reason is only a number."""
+    """The first sentences of what went wrong, whole: an Error Comment is short."""
     sentences: list[str] = []
     for result in results:
         told = result.warnings if isinstance(result, Accepted) else (_sentence(result),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import re
 import socket
@@ -126,6 +127,11 @@ def test_curl_stores_and_fetches_one_instance(live: LiveArchive, tmp_path: Path)
     )
     assert stored.endswith(b"200")
     assert curl("-H", "Accept: application/dicom", url_of(live, ds)) == file.read_bytes()
+    packed = tmp_path / "one.dcm.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    headers = ("-H", "Content-Type: application/dicom", "-H", "Content-Encoding: gzip")
+    again = curl(*headers, "--data-binary", f"@{packed}", "-w", "%{http_code}", f"{live.dicomweb}/studies")
+    assert again.endswith(b"200")
     head = curl("-I", "-H", "Accept: application/dicom", url_of(live, ds)).decode().lower()
     assert f"content-length: {file.stat().st_size}" in head
     assert curl("-w", "%{http_code}", "-o", "/dev/null", f"{live.dicomweb}/studies/x") == b"400"

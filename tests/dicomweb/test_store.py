@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
+from starlette.applications import Starlette
 
+from dicomweb.routes import routes
+from dicomweb.service import StudiesService
 from tests.dicomweb.builders import BOUNDARY, ROOT, STOW_TYPE, ct, part10, stow_body
 from tests.dicomweb.client import Web
 from tests.dicomweb.conftest import Stow
 from vna.app.wiring import Application
 from vna.archive.store import Store, StoreRules
 from vna.model.errors import Unavailable
+from vna.security.http import HttpRules, local
 
 BASE = "http://127.0.0.1:8080/dicom-web"
 
@@ -83,6 +90,19 @@ def test_some_stored_is_202_and_the_others_say_why(stow: Stow, web: Web) -> None
     assert held(web) == {good.SOPInstanceUID}
 
 
+def test_each_failure_is_told_in_words_beside_its_number(stow: Stow, web: Web) -> None:
+    answer = stow(ct(), ct(StudyInstanceUID=""), ct(SOPInstanceUID="1.2.x")).json()
+    (failed,) = answer["00081198"]["Value"]
+    assert failed["00000902"] == {"vr": "LO", "Value": ["StudyInstanceUID is missing or empty"]}
+    body = stow_body(b"this is not DICOM" * 100)
+    refused = web.post("studies", content=body, headers={"Content-Type": STOW_TYPE})
+    (other,) = refused.json()["0008119A"]["Value"]
+    assert other["00000902"]["Value"] == ["the file is no DICOM file: no DICM prefix, no group 0008 first"]
+    assert Dataset.from_json(refused.text).OtherFailuresSequence[0].ErrorComment.startswith("the file is no DICOM file")
+    in_xml = stow(ct(StudyInstanceUID=""), Accept="application/dicom+xml").text
+    assert 'tag="00000902" vr="LO" keyword="ErrorComment"><Value number="1">StudyInstanceUID is missing' in in_xml
+
+
 def test_none_stored_is_409(stow: Stow, web: Web) -> None:
     assert stow(ct(SeriesInstanceUID=""), ct(StudyInstanceUID="")).status_code == 409
     assert held(web) == set()
@@ -142,9 +162,64 @@ def test_an_unknown_content_type_is_415(web: Web, content_type: str) -> None:
     assert "application/dicom" in response.json()["message"]
 
 
-def test_a_compressed_body_is_415(web: Web) -> None:
-    headers = {"Content-Type": "application/dicom", "Content-Encoding": "gzip"}
-    assert web.post("studies", content=b"x", headers=headers).status_code == 415
+@pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "nonsense"])
+def test_a_body_in_a_coding_other_than_gzip_is_415_and_says_so(web: Web, coding: str) -> None:
+    headers = {"Content-Type": "application/dicom", "Content-Encoding": coding}
+    response = web.post("studies", content=b"x", headers=headers)
+    assert response.status_code == 415
+    assert response.json()["message"] == f"a body is taken as it is or in gzip, not in {coding}"
+    assert response.headers["accept-encoding"] == "gzip"
+
+
+def gzipped(content: bytes, content_type: str = STOW_TYPE) -> dict[str, Any]:
+    return {"content": content, "headers": {"Content-Type": content_type, "Content-Encoding": "gzip"}}
+
+
+def test_a_body_in_gzip_is_taken_as_if_it_were_not(web: Web) -> None:
+    small, large, alone = ct(), ct(frames=12, rows=512, columns=512), ct()
+    body = stow_body(part10(small), part10(large))
+    half = len(body) // 2
+    members = gzip.compress(body[:half]) + gzip.compress(body[half:])
+    assert web.post("studies", **gzipped(members)).status_code == 200
+    assert web.post("studies", **gzipped(gzip.compress(part10(alone)), "application/dicom")).status_code == 200
+    for ds in (small, large, alone):
+        url = f"studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
+        assert web.get(url, headers={"Accept": "application/dicom"}).content == part10(ds)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda _: b"not compressed", "not gzip"),
+        (lambda _: b"", "boundary"),
+        (lambda packed: packed[:-12], "ends within"),
+        (lambda packed: packed[:50], "ends within"),
+        (lambda packed: packed + b"more", "not gzip"),
+        (lambda packed: packed[:-8] + bytes(8), "not gzip"),
+    ],
+)
+def test_a_broken_gzip_body_is_told_and_leaves_nothing_half(
+    web: Web, archive: Application, damage: Callable[[bytes], bytes], words: str
+) -> None:
+    ds = ct()
+    response = web.post("studies", **gzipped(damage(gzip.compress(stow_body(part10(ds))))))
+    assert response.status_code in (202, 400)
+    assert words in (response.headers.get("warning") or response.json()["message"])
+    assert held(web) == ({ds.SOPInstanceUID} if response.status_code == 202 else set())
+    assert spooled(archive) == []
+
+
+def test_a_gzip_bomb_is_413_and_leaves_nothing(archive: Application, service: StudiesService) -> None:
+    bounded = replace(service, max_body=4 << 20)
+    web = Web(local(Starlette(routes=routes(bounded)), HttpRules()), f"{BASE}/")
+    large = ct(frames=32, rows=512, columns=512, PixelData=bytes(16 << 20))
+    for content, kind in ((stow_body(part10(large)), STOW_TYPE), (part10(large), "application/dicom")):
+        response = web.post("studies", **gzipped(gzip.compress(content, 1), kind))
+        assert response.status_code == 413
+        assert "out of its compression" in response.text
+        assert held(web) == set()
+        assert spooled(archive) == []
+        assert list(archive.blobs.names("studies")) == []
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         search=application.search,
         retrieval=application.retrieval,
         public_url=settings.http.public_url,
+        max_body=int(settings.http.max_body),
     )
     site = web.Site(
         mode=settings.security.mode.value,
