@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 from dicomweb.address import Target
 from vna.model.dictionary import path_of, vr_of
@@ -51,11 +52,30 @@ class Parameters:
         )
 
 
+def read_pairs(query: bytes) -> list[tuple[str, str]]:
+    """Name and value of each parameter; BadRequest, naming it, where one is not UTF-8 (RFC 3986 2.5)."""
+    pairs = []
+    for pair in filter(None, query.split(b"&")):
+        raw_name, _, raw_value = pair.partition(b"=")
+        name = _decoded(raw_name, "the name of a parameter")
+        pairs.append((name, _decoded(raw_value, name[:64])))
+    return pairs
+
+
+def _decoded(raw: bytes, what: str) -> str:
+    try:
+        return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest(f"{what} is not in UTF-8") from None
+
+
 def parse(items: Iterable[tuple[str, str]], target: Target) -> Parameters:
     """Read name and value pairs: what is no attribute is ignored, as the standard asks; the malformed is BadRequest."""
     pairs = list(items)
     found = Parameters()
     for name, value in pairs:
+        if name in found.switches or name in found.numbers:
+            raise BadRequest(f"{name} is given more than once")
         if name in _SWITCHES:
             found.switches[name] = _switch(name, value)
         elif name in _NUMBERS:

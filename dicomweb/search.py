@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dicomweb.address import Target, resource_url, service_url, target_of
 from dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, Offer, acceptable, choose
 from dicomweb.native_xml import native_xml
-from dicomweb.query_parameters import Parameters, parse
+from dicomweb.query_parameters import Parameters, parse, read_pairs
 from dicomweb.requests import actor_of
 from dicomweb.responses import HEADERS, multipart
 from dicomweb.service import StudiesService
@@ -66,7 +66,7 @@ def search_instances(request: Request, service: StudiesService) -> Response:
 def _search(request: Request, service: StudiesService, level: Level) -> Response:
     actor, target = actor_of(request), target_of(request)
     offer = choose(acceptable(request), OFFERS)
-    parameters = parse(request.query_params.multi_items(), target)
+    parameters = parse(read_pairs(request.scope["query_string"]), target)
     started = time.perf_counter()
     page = service.search.find(actor, parameters.query(level))
     signals.emit(

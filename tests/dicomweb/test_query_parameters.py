@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 import pytest
 
 from dicomweb.address import Target
-from dicomweb.query_parameters import Parameters, parse
+from dicomweb.query_parameters import Parameters, parse, read_pairs
 from vna.model.errors import BadRequest
 from vna.model.query import Key, Level
 
 
 def read(text: str, **target: str) -> Parameters:
-    return parse(parse_qsl(text, keep_blank_values=True), Target(**target))
+    return parse(read_pairs(text.encode()), Target(**target))
 
 
 @pytest.mark.claim("PS3.18-8.3.4.1")
@@ -90,6 +88,42 @@ def test_a_malformed_uid_is_refused_by_name(text: str) -> None:
         return
     with pytest.raises(BadRequest, match=text.split("=", maxsplit=1)[0]):
         read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "limit=1&limit=1",
+        "offset=1&offset=2",
+        "fuzzymatching=true&fuzzymatching=false",
+        "emptyvaluematching=true&PatientID=A&emptyvaluematching=true",
+        "multiplevaluematching=true&multiplevaluematching=true",
+    ],
+)
+def test_a_parameter_that_has_one_value_is_refused_when_it_is_given_twice(text: str) -> None:
+    with pytest.raises(BadRequest, match=f"{text.partition('=')[0]} is given more than once"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (b"PatientName=%FF%FE", "PatientName is not in UTF-8"),
+        (b"limit=1&PatientName=A%C5", "PatientName is not in UTF-8"),
+        (b"PatientName=\xfc", "PatientName is not in UTF-8"),
+        (b"includefield=%ff", "includefield is not in UTF-8"),
+        (b"limit=%ff", "limit is not in UTF-8"),
+        (b"%ff=1", "the name of a parameter is not in UTF-8"),
+    ],
+)
+def test_what_is_not_utf_8_is_refused_by_name(query: bytes, words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        read_pairs(query)
+
+
+def test_escapes_and_spaces_are_read() -> None:
+    found = read_pairs("PatientName=Ay%C5%9Fe+Y%26%3D%2B&x=&y&=z&PatientID=Ş".encode())
+    assert found == [("PatientName", "Ayşe Y&=+"), ("x", ""), ("y", ""), ("", "z"), ("PatientID", "Ş")]
 
 
 def test_a_text_attribute_twice_is_refused() -> None:

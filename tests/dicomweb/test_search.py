@@ -221,7 +221,8 @@ def test_an_answer_that_the_archive_cut_says_so(
 @pytest.mark.parametrize(
     ("query", "named"),
     [("limit=x", "limit"), ("StudyInstanceUID=x", "StudyInstanceUID"), ("StudyDate=yesterday", "StudyDate"),
-     ("fuzzymatching=perhaps", "fuzzymatching"), ("StudyTime=25", "StudyTime")],
+     ("fuzzymatching=perhaps", "fuzzymatching"), ("StudyTime=25", "StudyTime"),
+     ("PatientName=%FF%FE", "PatientName"), ("limit=1&limit=2", "limit")],
 )  # fmt: skip
 def test_a_malformed_value_is_400_and_names_the_parameter(
     web: Web, held: list[Dataset], query: str, named: str
