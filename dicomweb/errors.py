@@ -20,6 +20,7 @@ from vna.model.errors import (
     Unavailable,
     VnaError,
 )
+from vna.security.http import CHALLENGES
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +50,14 @@ def status_of(error: VnaError) -> int:
 def refusal(request: Request, status: int, sentence: str) -> Response:
     """A Status Report of one sentence: text for those who ask for text, else JSON."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    if status == 401:
-        headers["WWW-Authenticate"] = 'Basic realm="vna", charset="UTF-8"'
     if request.headers.get("accept", "").startswith("text/plain"):
-        return Response(f"{sentence}\n", status, headers, "text/plain")
-    return Response(orjson.dumps({"status": status, "message": sentence}), status, headers, "application/json")
+        answer = Response(f"{sentence}\n", status, headers, "text/plain")
+    else:
+        body = orjson.dumps({"status": status, "message": sentence})
+        answer = Response(body, status, headers, "application/json")
+    for challenge in CHALLENGES if status == 401 else ():
+        answer.headers.append("WWW-Authenticate", challenge)
+    return answer
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:

@@ -56,6 +56,13 @@ def test_each_address_asks_for_the_right_that_the_table_says(application: Applic
     assert web_of(application).request(address.method, path, content=body, headers=headers).status_code == 401
 
 
+def test_a_401_names_every_way_to_log_in(application: Application) -> None:
+    service = StudiesService(application.store, application.search, application.retrieval)
+    response = Web(Starlette(routes=routes(service)), f"https://vna.example.org{PREFIX}/").get("studies")
+    assert response.status_code == 401
+    assert [one.split()[0] for one in response.headers.get_list("www-authenticate")] == ["Basic", "Bearer"]
+
+
 def test_who_stored_it_and_whose_it_is_are_kept(application: Application) -> None:
     ds = ct()
     response = web_of(application, "store").post(

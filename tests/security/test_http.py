@@ -102,6 +102,42 @@ def test_local_mode_refuses_every_other_name(host: str) -> None:
     assert "Host field" in response.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("host", "own", "answered"),
+    [
+        ("localhost", "10.0.0.5", True),
+        ("127.0.0.1:8080", "10.0.0.5", True),
+        ("10.0.0.5:8080", "10.0.0.5", True),
+        ("10.0.0.5:8080", "::ffff:10.0.0.5", True),
+        ("[fd00::5]:8080", "fd00:0:0::5", True),
+        ("vna.hospital:8080", "10.0.0.5", True),
+        ("VNA.hospital", "10.0.0.5", True),
+        ("evil.example", "10.0.0.5", False),
+        ("10.0.0.6", "10.0.0.5", False),
+        ("vna.hospital.evil.example", "10.0.0.5", False),
+        ("", "", False),
+        ("a@10.0.0.5", "10.0.0.5", False),
+    ],
+)
+def test_enforced_mode_without_a_public_address_answers_to_its_own_names_alone(
+    archive: Application, host: str, own: str, answered: bool
+) -> None:
+    app = enforced(INNER, HttpRules(names=("vna.hospital",)), archive.accounts)
+
+    async def at_own_address(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "server": (own, 8080)}, receive, send)
+
+    response = asking(at_own_address)(headers={"Host": host})
+    assert response.status_code == (401 if answered else 403)
+    assert answered or "VNA_HTTP__PUBLIC_URL" in response.json()["message"]
+    assert asking(at_own_address)("/healthz", headers={"Host": host}).status_code == 200
+
+
+def test_enforced_mode_with_a_public_address_takes_any_host_as_no_answer_is_made_of_it(archive: Application) -> None:
+    app = enforced(INNER, HttpRules(public_url="https://vna.example.org"), archive.accounts)
+    assert asking(app)(headers={"Host": "inside.example"}).status_code == 401
+
+
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:8080", "http://127.0.0.1:8080/"[:-1]])
 def test_a_page_of_the_archive_itself_may_ask(origin: str) -> None:
     assert asking(local(INNER, HttpRules()))(headers={"Origin": origin}).status_code == 200

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from dicomweb.routes import routes as dicomweb_routes
@@ -12,6 +13,7 @@ from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
 from vna import web
+from vna.app.unmatched import unmatched
 from vna.app.wiring import Application
 from vna.metrics import Metrics
 from vna.security import http as http_security
@@ -43,9 +45,16 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         status=application.status,
         metrics=metrics,
     )
-    app = web.Routed(Starlette(routes=[*web.routes(site), *dicomweb_routes(service)]))
+    starlette = Starlette(
+        routes=[*web.routes(site), *dicomweb_routes(service)],
+        exception_handlers={HTTPException: unmatched, Exception: unmatched},
+    )
+    starlette.router.redirect_slashes = False  # its redirects are absolute
+    app = web.Routed(starlette)
     rules = HttpRules(
         public_url=settings.http.public_url,
+        names=(settings.http.host,),
+        any_host=web.OPEN_PATHS - {"/"},
         trusted_proxies=settings.http.trusted_proxies,
         open_paths=web.OPEN_PATHS,
         max_body=int(settings.http.max_body),

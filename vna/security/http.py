@@ -25,10 +25,9 @@ from vna.security.accounts import Accounts
 log = logging.getLogger(__name__)
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_CHALLENGES = (
-    (b"www-authenticate", b'Basic realm="vna", charset="UTF-8"'),
-    (b"www-authenticate", b'Bearer realm="vna"'),
-)
+CHALLENGES = ('Basic realm="vna", charset="UTF-8"', 'Bearer realm="vna"')
+"""What a 401 asks for: a WWW-Authenticate field each."""
+
 _LOGINS_AT_ONCE = 4
 """Argon2 takes 64 MiB for each password that it checks."""
 
@@ -37,9 +36,15 @@ Origin = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class HttpRules:
-    """Whom to believe and how much to take; `origins` are those of other sites whose pages may ask."""
+    """Whom to believe and how much to take; `origins` are those of other sites whose pages may ask.
+
+    `names` are hosts that the archive is called by, beside that of `public_url`, loopback and the address that the
+    caller reached; `any_host` are paths that answer under every name.
+    """
 
     public_url: str = ""
+    names: tuple[str, ...] = ()
+    any_host: frozenset[str] = frozenset({"/healthz"})
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     open_paths: frozenset[str] = frozenset({"/healthz"})
@@ -152,7 +157,11 @@ class _Body:
 
 
 class SameOrigin:
-    """Refuses what a page of another origin made a browser send, and in `local` mode all other names than ours."""
+    """Refuses what a page of another origin made a browser send, and all other names than ours.
+
+    Answers hold absolute addresses, made of the public URL, or of the Host field where there is none: so in `enforced`
+    mode without a public URL that field has to be one of our names too.
+    """
 
     def __init__(self, app: ASGIApp, rules: HttpRules, *, loopback_only: bool) -> None:
         self._app = app
@@ -161,6 +170,8 @@ class SameOrigin:
         self._origins = {origin for origin in map(_origin, named) if origin is not None}
         public = _origin(rules.public_url)
         self._public_host = public[1] if public is not None else ""
+        self._names = {"localhost", self._public_host, *(name.lower() for name in rules.names)} - {""}
+        self._any_host = rules.any_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -175,10 +186,8 @@ class SameOrigin:
     def _objection(self, scope: Scope) -> str:
         headers = Headers(scope=scope)
         own = _origin(f"{scope.get('scheme', 'http')}://{headers.get('host', '')}")
-        if self._loopback_only and (own is None or not self._is_ours(own[1])):
-            return (
-                "in local mode the archive answers only to localhost, 127.0.0.1 and [::1]: the Host field says another"
-            )
+        if sentence := self._wrong_name(scope, own[1] if own is not None else ""):
+            return sentence
         asked_from = headers.get("origin")
         if asked_from is not None:
             origin = _origin(asked_from)
@@ -188,13 +197,18 @@ class SameOrigin:
             return "a page of another site may not ask here"
         return ""
 
-    def _is_ours(self, host: str) -> bool:
-        if host in ("localhost", self._public_host):
-            return True
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+    def _wrong_name(self, scope: Scope, host: str) -> str:
+        if self._loopback_only:
+            if host and (host in ("localhost", self._public_host) or _is_loopback(host)):
+                return ""
+            return (
+                "in local mode the archive answers only to localhost, 127.0.0.1 and [::1]: the Host field says another"
+            )
+        if self._public_host or scope["path"] in self._any_host:
+            return ""
+        if host in self._names or _is_loopback(host) or _same_host(host, (scope.get("server") or ("", 0))[0]):
+            return ""
+        return "the Host field is no name of this archive: VNA_HTTP__PUBLIC_URL says how it is called"
 
 
 class LocalActor:
@@ -247,6 +261,26 @@ class Login:
                 raise NotAuthorized("this needs a login", authenticated=False)
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _same_host(one: str, other: str) -> bool:
+    return bool(one) and _plain(one) == _plain(other)
+
+
+def _plain(host: str) -> str:
+    """An address in its shortest form, IPv4 also where IPv6 wraps it; a name as it is."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower()
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
 def _basic(credentials: str) -> tuple[str, str]:
     """User name and password (RFC 7617 2); they are in UTF-8, as the challenge says."""
     try:
@@ -293,7 +327,7 @@ async def _refuse(scope: Scope, send: Send, status: int, sentence: str, *, close
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        *(_CHALLENGES if status == 401 else ()),
+        *((b"www-authenticate", challenge.encode()) for challenge in CHALLENGES if status == 401),
         *(((b"connection", b"close"),) if close else ()),
     )
     await send({"type": "http.response.start", "status": status, "headers": list(fields)})

@@ -126,7 +126,7 @@ class HttpSettings(Section):
     public_url: str = Field(
         default="",
         description="The address that people and viewers use, such as `https://vna.example.org`, where a proxy stands "
-        "in front. Empty: as the request says.",
+        "in front, or where the archive has a name in `enforced` mode. Empty: as the request says.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         default=(),
