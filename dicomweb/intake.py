@@ -62,6 +62,9 @@ class Intake:
             case _:
                 self.results.append(await run_in_threadpool(self._finish))
 
+    async def finish(self) -> None:
+        """The body is complete: every part has been stored, or not, as it came."""
+
     def broken_off(self, error: VnaError) -> None:
         """The body ended in a malformed place: the part that was being read is lost."""
         self._head = self._head or bytes(self._buffer[:_HEAD])

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import service_url, target_of
+from dicomweb.composition import METADATA, Composition
 from dicomweb.content_encoding import GZIP, PLAIN, gunzipped
 from dicomweb.errors import refusal
 from dicomweb.intake import Intake
@@ -18,6 +19,7 @@ from vna.mime.reader import Event, MultipartReader, PartBegins, PartBytes, PartE
 from vna.model.errors import BadRequest, TooLarge
 from vna.model.instances import Arrival, Door
 
+_TAKEN = f'{MULTIPART}; type="{DICOM}" or one {DICOM}; {DICOM_JSON} or {DICOM_XML}, with bulk data in a multipart body'
 OFFERS = (Offer(DICOM_JSON), Offer(DICOM_XML), Offer(JSON))
 
 
@@ -31,16 +33,17 @@ async def store(request: Request, service: StudiesService) -> Response:
     offer = choose(acceptable(request), OFFERS)
     media = _content_type(request)
     if not _is_taken(media):
-        return refusal(request, 415, f'instances are taken as {MULTIPART}; type="{DICOM}", or one as {DICOM}')
+        return refusal(request, 415, _TAKEN)
     if _coding(request) not in PLAIN | GZIP:
         refused = refusal(request, 415, f"a body is taken as it is or in gzip, not in {_coding(request)[:64]}")
         refused.headers["Accept-Encoding"] = "gzip"  # RFC 9110 12.5.3
         return refused
     arrival = Arrival(Door.STOW, calling_ae=actor.name, address=peer_address(request), study_instance_uid=target.study)
-    intake = Intake(service.store, actor, arrival)
+    intake = (Composition if _is_composed(media) else Intake)(service.store, actor, arrival)
     try:
         async for event in _events(request, media, service):
             await intake.take(event)
+        await intake.finish()
     except (BadRequest, TooLarge) as error:
         if not intake.results:
             raise
@@ -65,7 +68,13 @@ def _coding(request: Request) -> str:
 
 def _is_taken(media: MediaType) -> bool:
     """`type` may be left out: then the parts say what they are."""
-    return media.name == DICOM or (media.name == MULTIPART and media.parameters.get("type", DICOM).lower() == DICOM)
+    whole = media.name == DICOM or (media.name == MULTIPART and media.parameters.get("type", DICOM).lower() == DICOM)
+    return whole or _is_composed(media)
+
+
+def _is_composed(media: MediaType) -> bool:
+    """Metadata, with bulk data in parts of their own where it has any."""
+    return (media.parameters.get("type", "").lower() if media.name == MULTIPART else media.name) in METADATA
 
 
 async def _events(request: Request, media: MediaType, service: StudiesService) -> AsyncIterator[Event]:
@@ -83,7 +92,7 @@ async def _events(request: Request, media: MediaType, service: StudiesService) -
     size = 0
     async for chunk in chunks:
         if chunk and not size:
-            yield PartBegins({"content-type": DICOM})
+            yield PartBegins({"content-type": media.name})
         if chunk:
             size += len(chunk)
             yield PartBytes(memoryview(chunk))

@@ -1,6 +1,7 @@
 """The one way in: whatever the door, an instance is durable and indexed when `accept` returns."""
 
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import IO, Any, cast
 
 from storage.blobs.base import BlobStore, Growing, Upload
 from storage.elements import text
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 5
 _FREE_SECONDS = 1.0
 _READERS = 8
+_SCRATCH_BYTES = 1 << 20
 
 
 class Duplicates(StrEnum):
@@ -125,6 +127,18 @@ class Store:
                 arrival.sop_class_uid, arrival.sop_instance_uid, arrival.transfer_syntax_uid, arrival.calling_ae
             )
         return Incoming(self._blobs.spool_folder, max_bytes=self._rules.max_bytes, head=head, begin=self._begin)
+
+    @property
+    def max_bytes(self) -> int:
+        """The most that one instance may have."""
+        return self._rules.max_bytes
+
+    def scratch(self, actor: Actor, arrival: Arrival) -> IO[bytes]:
+        """A file for what an instance will be put together from: in memory while small, gone when it is closed."""
+        self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
+        self._check_space()
+        folder = str(self._blobs.spool_folder)
+        return cast("IO[bytes]", tempfile.SpooledTemporaryFile(_SCRATCH_BYTES, dir=folder))
 
     def accept(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> Accepted:
         """Keep one whole object. Whatever is raised, nothing of it is left; see vna.model.errors for what can be."""

@@ -1,0 +1,181 @@
+"""STOW-RS of metadata with bulk data beside it: instances put together from the parts of a body (PS3.18 10.5.2)."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+
+from dicomweb.intake import Refused, Result
+from dicomweb.media_types import COMPRESSED, DICOM_JSON, DICOM_XML, JSON, OCTET_STREAM
+from dicomweb.native_model import native_model
+from storage.compose import PIXEL_DATA, Bulk, compose
+from storage.elements import text
+from storage.jpeg_header import image_pixel
+from vna.archive.store import Store
+from vna.mime.media_type import MediaType, parse_media_type
+from vna.mime.reader import Event, PartBegins, PartBytes
+from vna.model.access import Actor
+from vna.model.errors import BadRequest, CannotUnderstand, NotAuthorized, TooLarge, VnaError
+from vna.model.identifiers import is_uid
+from vna.model.instances import Arrival
+from vna.model.query import Element
+from vna.model.transfer_syntaxes import EXPLICIT_LE, TRANSFER_SYNTAXES
+
+log = logging.getLogger(__name__)
+
+METADATA = (DICOM_JSON, JSON, DICOM_XML)
+_MOST_METADATA = 64 << 20
+_BATCH = 1 << 20
+_DEFAULT = {name.lower(): f"1.2.840.10008.1.2.{ends[0]}" for name, ends in COMPRESSED}
+_TAG_LENGTH = 8
+
+
+@dataclass(slots=True)
+class _Part:
+    """The bytes of one part, and what its header says."""
+
+    media: MediaType
+    location: str
+    file: IO[bytes]
+    size: int = 0
+
+
+@dataclass(slots=True)
+class Composition:
+    """Takes the events of a body; `finish` stores what they hold. Parts wait in files of the spool."""
+
+    store: Store
+    actor: Actor
+    arrival: Arrival
+    results: list[Result] = field(default_factory=list)
+    _parts: list[_Part] = field(default_factory=list)
+    _buffer: bytearray = field(default_factory=bytearray)
+
+    async def take(self, event: Event) -> None:
+        """Raises BadRequest for a part that makes no sense, TooLarge for metadata past its bound."""
+        match event:
+            case PartBegins(headers):
+                self._parts.append(self._begun(dict(headers)))
+            case PartBytes(piece):
+                self._buffer += piece
+                if len(self._buffer) >= _BATCH:
+                    await run_in_threadpool(self._write)
+            case _:
+                await run_in_threadpool(self._write)
+
+    def _begun(self, headers: dict[str, str]) -> _Part:
+        media = parse_media_type(headers.get("content-type", OCTET_STREAM))
+        file = self.store.scratch(self.actor, self.arrival)
+        return _Part(media, headers.get("content-location", "").strip(), file)
+
+    def _write(self) -> None:
+        part = self._parts[-1]
+        part.size += len(self._buffer)
+        if part.media.name in METADATA and part.size > _MOST_METADATA:
+            raise TooLarge(f"the metadata is larger than {_MOST_METADATA} bytes")
+        if part.size > self.store.max_bytes:
+            raise TooLarge(f"larger than {self.store.max_bytes} bytes")
+        part.file.write(self._buffer)
+        self._buffer = bytearray()
+
+    def broken_off(self, error: VnaError) -> None:
+        """The body ended in a malformed place: what was to be put together is not all there."""
+        self.results.append(Refused(error))
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        for part in self._parts:
+            part.file.close()
+
+    async def finish(self) -> None:
+        """Put the instances together and store each."""
+        await run_in_threadpool(self._finish)
+
+    def _finish(self) -> None:
+        datasets: list[dict[str, Element]] = []
+        for part in self._parts:
+            if part.media.name in METADATA:
+                part.file.seek(0)
+                datasets += _datasets(part.media.name, part.file.read())
+        if not datasets:
+            raise BadRequest("the body holds no metadata")
+        for elements in datasets:
+            self.results.append(self._stored(elements))
+
+    def _stored(self, elements: dict[str, Element]) -> Result:
+        uids = tuple(uid if is_uid(uid) else "" for uid in (text(elements, tag) for tag in ("00080016", "00080018")))
+        names = uids if all(uids) else ("", "")
+        try:
+            syntax, elements = self._completed(elements)
+            with self.store.open(self.actor, self.arrival) as incoming:
+                for piece in compose(elements, self._find, syntax):
+                    incoming.write(piece)
+                return self.store.accept(incoming, self.actor, self.arrival)
+        except NotAuthorized:
+            raise
+        except VnaError as error:
+            return Refused(error, *names)
+        except Exception:
+            log.exception("instance not stored")
+            return Refused(None, *names)
+
+    def _completed(self, elements: dict[str, Element]) -> tuple[str, dict[str, Element]]:
+        """The transfer syntax of the pixels; what the metadata does not say of a JPEG image, the image says."""
+        uri = elements.get(PIXEL_DATA, {}).get("BulkDataURI")
+        found = self._find(uri) if uri else Bulk(())
+        if found.transfer_syntax_uid and "00280010" not in elements:
+            elements = {**image_pixel(found.files[0]), **elements}
+        return found.transfer_syntax_uid or EXPLICIT_LE, elements
+
+    def _find(self, uri: str) -> Bulk:
+        parts = [part for part in self._parts if part.location == uri and part.media.name not in METADATA]
+        if not parts:
+            raise CannotUnderstand("a BulkDataURI is the Content-Location of no part")
+        for part in parts:
+            part.file.seek(0)
+        return Bulk([part.file for part in parts], _syntax_of(parts[0].media))
+
+
+def _syntax_of(media: MediaType) -> str:
+    """The transfer syntax of compressed pixels by their media type; "" for plain bytes (PS3.18 Table 8.7.3-5)."""
+    named = media.parameters.get("transfer-syntax", "")
+    known = TRANSFER_SYNTAXES.get(named)
+    if known is not None:
+        return named if known.encapsulated else ""
+    return _DEFAULT.get(media.name, "")
+
+
+def _datasets(media_type: str, body: bytes) -> list[dict[str, Element]]:
+    if media_type == DICOM_XML:
+        return [native_model(body)]
+    try:
+        found: Any = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        raise BadRequest("the metadata is no JSON") from exc
+    datasets = found if isinstance(found, list) else [found]
+    if not all(map(_is_dataset, datasets)):
+        raise BadRequest("the metadata is not in the DICOM JSON model")
+    return datasets
+
+
+def _is_dataset(value: Any) -> bool:
+    """Whether the shape is that of a data set: what the values are is seen when they are written."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, dict):
+            return False
+        for tag, element in one.items():
+            if len(tag) != _TAG_LENGTH or not _is_hex(tag) or not isinstance(element, dict):
+                return False
+            if not isinstance(element.get("Value", []), list) or not isinstance(element.get("BulkDataURI", ""), str):
+                return False
+            if element.get("vr") == "SQ":
+                pending += [item for item in element.get("Value", []) if item is not None]
+    return True
+
+
+def _is_hex(tag: str) -> bool:
+    return all(character in "0123456789ABCDEFabcdef" for character in tag)

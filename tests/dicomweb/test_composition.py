@@ -1,0 +1,212 @@
+"""STOW-RS of metadata in JSON and XML with bulk data in parts of its own."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pydicom
+import pydicom.data
+import pytest
+from PIL import Image
+from pydicom.encaps import generate_frames
+from pydicom.uid import generate_uid
+
+from dicomweb.native_xml import native_xml
+from tests.dicomweb.client import Web
+from tests.objects import ct
+
+Parts = list[tuple[dict[str, str], bytes]]
+
+
+def send(web: Web, parts: Parts, kind: str = "application/dicom+json") -> Any:
+    body = b""
+    for headers, content in parts:
+        body += b"--b\r\n" + b"".join(f"{name}: {value}\r\n".encode() for name, value in headers.items())
+        body += b"\r\n" + content + b"\r\n"
+    content_type = f'multipart/related; type="{kind}"; boundary=b'
+    return web.post("studies", content=body + b"--b--\r\n", headers={"Content-Type": content_type})
+
+
+def described(ds: pydicom.Dataset, kind: str = "application/dicom+json") -> tuple[dict[str, str], bytes]:
+    model = ds.to_json_dict(bulk_data_threshold=64, bulk_data_element_handler=lambda e: f"bulk/{e.tag:08X}")
+    body = orjson.dumps([model]) if kind != "application/dicom+xml" else native_xml(model)
+    return {"Content-Type": kind}, body
+
+
+def bulk(location: str, content: bytes, media_type: str = "application/octet-stream") -> tuple[dict[str, str], bytes]:
+    return {"Content-Type": media_type, "Content-Location": location}, content
+
+
+def fetched(web: Web, answer: Any) -> pydicom.Dataset:
+    assert answer.status_code == 200, answer.text
+    url = answer.json()["00081199"]["Value"][0]["00081190"]["Value"][0]
+    return pydicom.dcmread(BytesIO(web.get(url, headers={"Accept": "application/dicom; transfer-syntax=*"}).content))
+
+
+@pytest.mark.claim("PS3.18-10.5.2")
+@pytest.mark.parametrize("kind", ["application/dicom+json", "application/dicom+xml"])
+def test_metadata_with_plain_pixels_becomes_the_instance(web: Web, kind: str) -> None:
+    item = pydicom.Dataset()
+    item.CodeValue, item.CodeMeaning = "T-D1100", "Baş"
+    ds = ct(AnatomicRegionSequence=[item], ImagePositionPatient=[-1.5, 2, 3], PatientName="Şahin^Müge=山田")
+
+    ds["PixelData"].VR = "OW"
+
+    stored = fetched(web, send(web, [described(ds, kind), bulk("bulk/7FE00010", ds.PixelData)], kind))
+
+    assert ds == stored
+    assert stored.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("SC_rgb_jpeg_dcmtk.dcm", "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50"),
+        ("MR_small_jp2klossless.dcm", "image/jp2"),
+        ("SC_rgb_rle_2frame.dcm", "image/dicom-rle"),
+    ],
+)
+def test_compressed_frames_are_kept_as_they_come(web: Web, name: str, media_type: str) -> None:
+    path = pydicom.data.get_testdata_file(name)
+    ds = pydicom.dcmread(str(path))
+    count = int(ds.get("NumberOfFrames") or 1)
+    frames = list(generate_frames(ds.PixelData, number_of_frames=count))
+
+    others = [bulk(f"bulk/{e.tag:08X}", e.value) for e in ds if e.VR == "OB" and e.keyword != "PixelData"]
+    pixels = [bulk("bulk/7FE00010", frame, media_type) for frame in frames]
+    stored = fetched(web, send(web, [described(ds), *others, *pixels]))
+
+    assert stored.file_meta.TransferSyntaxUID == ds.file_meta.TransferSyntaxUID
+    kept = generate_frames(stored.PixelData, number_of_frames=count)
+    assert [frame.rstrip(b"\0") for frame in kept] == [frame.rstrip(b"\0") for frame in frames]
+    assert (stored.pixel_array == ds.pixel_array).all()
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "media_type"),
+    [("1.2.840.10008.5.1.4.1.1.104.1", "application/pdf"), ("1.2.840.10008.5.1.4.1.1.104.3", "model/stl")],
+)
+def test_documents_come_as_they_are(web: Web, sop_class: str, media_type: str) -> None:
+    ds = ct(
+        SOPClassUID=sop_class,
+        EncapsulatedDocument=b"%PDF-1.7 of odd length" * 1001,
+        MIMETypeOfEncapsulatedDocument=media_type,
+    )
+    del ds.PixelData
+    stored = fetched(web, send(web, [described(ds), bulk("bulk/00420011", ds.EncapsulatedDocument, media_type)]))
+    assert stored.EncapsulatedDocument.rstrip(b"\0") == ds.EncapsulatedDocument
+    assert len(stored.EncapsulatedDocument) % 2 == 0
+
+
+def test_video_comes_as_one_fragment(web: Web) -> None:
+    ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.4.1", NumberOfFrames=25)
+    video = bytes(range(256)) * 8000
+    stored = fetched(web, send(web, [described(ds), bulk("bulk/7FE00010", video, "video/mp4")]))
+    assert stored.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.102"
+    assert next(generate_frames(stored.PixelData, number_of_frames=1)) == video
+
+
+def test_a_photograph_tells_its_own_size_where_the_metadata_does_not(web: Web) -> None:
+    ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.4")
+    for keyword in (
+        "Rows",
+        "Columns",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+    ):
+        delattr(ds, keyword)
+    photograph = BytesIO()
+    Image.new("RGB", (40, 30), (200, 10, 10)).save(photograph, "JPEG")
+
+    part = bulk("bulk/7FE00010", photograph.getvalue(), "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50")
+    stored = fetched(web, send(web, [described(ds), part]))
+
+    assert (stored.Rows, stored.Columns, stored.SamplesPerPixel, stored.BitsAllocated) == (30, 40, 3, 8)
+    assert stored.pixel_array.shape == (30, 40, 3)
+
+
+def test_several_instances_in_one_body_are_told_apart(web: Web) -> None:
+    good, bad = ct(), ct()
+    models = [orjson.loads(described(ds)[1])[0] for ds in (good, bad)]
+    models[1]["7FE00010"]["BulkDataURI"] = "bulk/of/nothing"
+    parts = [({"Content-Type": "application/dicom+json"}, orjson.dumps(models)), bulk("bulk/7FE00010", good.PixelData)]
+
+    answer = send(web, parts)
+
+    assert answer.status_code == 202
+    assert answer.json()["00081199"]["Value"][0]["00081155"]["Value"] == [good.SOPInstanceUID]
+    assert answer.json()["00081198"]["Value"][0]["00081155"]["Value"] == [bad.SOPInstanceUID]
+    assert "Content-Location" in answer.headers["warning"]
+
+
+def test_metadata_alone_is_an_instance_without_bulk_data(web: Web) -> None:
+    ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11")
+    del ds.PixelData
+    answer = web.post("studies", content=described(ds)[1], headers={"Content-Type": "application/dicom+json"})
+    assert ds == fetched(web, answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"not json", "no JSON"),
+        (b"[" * 10_000 + b"]" * 10_000, "no JSON"),
+        (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "no JSON"),
+        (b"[1, 2]", "DICOM JSON model"),
+        (b'[{"00100010": "x"}]', "DICOM JSON model"),
+        (b'[{"00081140": {"vr": "SQ", "Value": [3]}}]', "DICOM JSON model"),
+        (b"[]", "no metadata"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_metadata_that_is_none_is_400(web: Web, body: bytes, words: str) -> None:
+    answer = send(web, [({"Content-Type": "application/dicom+json"}, body)])
+    assert answer.status_code == 400
+    assert words in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<a",
+        b"<NativeDicomModel xmlns='x'><DicomAttribute",
+        b"<!DOCTYPE a [<!ENTITY x 'y'>]><NativeDicomModel/>",
+        b"<!DOCTYPE a ["
+        + b"".join(b"<!ENTITY a%d '&a%d;&a%d;'>" % (n + 1, n, n) for n in range(40))
+        + b"]><a>&a40;</a>",
+        b"<other/>",
+    ],
+    ids=lambda value: value[:20].decode(),
+)
+def test_xml_that_is_no_model_or_brings_entities_is_400(web: Web, body: bytes) -> None:
+    kind = "application/dicom+xml"
+    assert send(web, [({"Content-Type": kind}, body)], kind).status_code == 400
+
+
+def test_values_that_break_their_vr_refuse_that_instance_alone(web: Web) -> None:
+    good, bad = ct(), ct()
+    models = [orjson.loads(described(ds)[1])[0] for ds in (good, bad)]
+    models[1]["00280010"] = {"vr": "US", "Value": ["many"]}
+    parts = [({"Content-Type": "application/dicom+json"}, orjson.dumps(models)), bulk("bulk/7FE00010", good.PixelData)]
+    answer = send(web, parts)
+    assert answer.status_code == 202
+    assert answer.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0xC000]
+
+
+def test_nothing_is_left_of_a_body_that_ends_half_way(web: Web, tmp_path: Path) -> None:
+    ds = ct(SOPInstanceUID=generate_uid())
+    body = b"--b\r\nContent-Type: application/dicom+json\r\n\r\n" + described(ds)[1]
+    body += b"\r\n--b\r\nContent-Location: bulk/7FE00010\r\n\r\n" + bytes(3 << 20)
+    kind = 'multipart/related; type="application/dicom+json"; boundary=b'
+
+    assert web.post("studies", content=body, headers={"Content-Type": kind}).status_code == 400
+
+    assert list((tmp_path / "data" / "blobs" / "spool").iterdir()) == []
+    assert web.get(f"instances?SOPInstanceUID={ds.SOPInstanceUID}").status_code == 204
