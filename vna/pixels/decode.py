@@ -13,7 +13,7 @@ from pydicom.pixels.utils import get_j2k_parameters
 
 from vna.model import transfer_syntaxes as ts
 from vna.model.errors import CannotUnderstand
-from vna.pixels.image import DCT, WAVELET, Image, kept_plain
+from vna.pixels.image import DCT, WAVELET, Image, interleaved, kept_plain
 
 _SIGN_CORRECTED: Final = WAVELET | {ts.JPEG_LS, ts.JPEG_LS_NEAR}
 
@@ -31,29 +31,6 @@ def decode(frame: bytes, image: Image, syntax_uid: str) -> bytes:
     if len(decoded) != image.frame_bytes:
         raise CannotUnderstand("a frame does not have the size that rows and columns say")
     return decoded
-
-
-def interleaved(frame: bytes, image: Image) -> bytes:
-    """A native little endian frame with its samples by pixel, chrominance for each; bits are left packed."""
-    if len(frame) < image.native_bytes:
-        raise CannotUnderstand("a frame is shorter than rows and columns say")
-    frame = frame[: image.native_bytes]
-    if image.samples_per_pixel == 3 and image.native_bytes < image.frame_bytes:
-        return _full_chrominance(frame, image)
-    if image.samples_per_pixel > 1 and image.planar_configuration:
-        planes = np.frombuffer(frame, f"u{image.bits_allocated // 8}")
-        planes = planes.reshape(image.samples_per_pixel, image.rows * image.columns)
-        return np.ascontiguousarray(planes.T).tobytes()
-    return frame
-
-
-def _full_chrominance(frame: bytes, image: Image) -> bytes:
-    """Y1 Y2 Cb Cr as two pixels (PS3.3 C.7.6.3.1.2)."""
-    quads = np.frombuffer(frame, f"u{image.bits_allocated // 8}")
-    if quads.size % 4:
-        raise CannotUnderstand("subsampled colour needs an even number of columns")
-    quads = quads.reshape(-1, 4)
-    return np.ascontiguousarray(quads[:, [0, 2, 3, 1, 2, 3]]).tobytes()
 
 
 def _check_size(frame: bytes, image: Image, syntax_uid: str) -> None:
