@@ -40,7 +40,9 @@ def stored(part10: bytes) -> Stored:
     content = bytes(inflated(part10, meta))
     made = Stored(found.elements, meta.transfer_syntax_uid, [], content, found)
     vr = found.elements.get("7FE00010", {}).get("vr", "OW")
-    for number in range(1, found.frames.count + 1):
-        frame = b"".join(content[offset : offset + length] for offset, length in found.frames.ranges(number))
-        made.frames.append(frame if found.encapsulated else made._turned(frame, vr))
+    ranges = [found.frames.ranges(number) for number in range(1, found.frames.count + 1)]
+    if ranges and not found.encapsulated:
+        first = ranges[0][0][0]
+        content = content[:first] + made._turned(content[first:], vr)
+    made.frames.extend(b"".join(content[at : at + length] for at, length in pieces) for pieces in ranges)
     return made

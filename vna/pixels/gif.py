@@ -19,7 +19,7 @@ def animated(pictures: Iterable[Pillow.Image], *, milliseconds: float) -> bytes:
     for number, picture in enumerate(pictures):
         encoded = io.BytesIO()
         indexed = picture if picture.mode == "L" else picture.quantize(256, method=Pillow.Quantize.FASTOCTREE)
-        indexed.save(encoded, "GIF", optimize=False)
+        indexed.save(encoded, "GIF", optimize=False, interlace=0)
         gif = encoded.getvalue()
         table, frame = _parts(gif)
         if number == 0:
