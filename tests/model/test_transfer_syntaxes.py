@@ -6,7 +6,7 @@ import pytest
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, can_transcode
+from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, can_transcode, can_transcode_lossily
 
 EXPLICIT_LE, IMPLICIT_LE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 
@@ -71,9 +71,17 @@ def test_the_table_agrees_with_pydicom_about_encodings(uid: str) -> None:
         ("1.2.840.10008.1.2.4.94", EXPLICIT_LE, False),
         ("1.2.3.4", "1.2.3.4", True),
         ("1.2.3.4", EXPLICIT_LE, False),
+        ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80", True),
+        ("1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.4.80", False),
     ],
 )
-def test_only_native_syntaxes_are_made_and_only_of_what_can_be_decoded(
+def test_only_what_loses_nothing_is_made_and_only_of_what_can_be_decoded(
     source: str, target: str, possible: bool
 ) -> None:
     assert can_transcode(source, target) is possible
+
+
+def test_what_loses_something_is_made_for_those_who_ask_for_it() -> None:
+    assert can_transcode_lossily(EXPLICIT_LE, "1.2.840.10008.1.2.4.50")
+    assert can_transcode_lossily(EXPLICIT_LE, IMPLICIT_LE)
+    assert not can_transcode_lossily("1.2.840.10008.1.2.4.102", "1.2.840.10008.1.2.4.50")

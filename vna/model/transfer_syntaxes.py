@@ -27,7 +27,8 @@ RLE: Final = "1.2.840.10008.1.2.5"
 
 @dataclass(frozen=True, slots=True)
 class TransferSyntax:
-    """`lossy`: pixels in it may have lost something; `can_decode`: its pixel data can be written in a native syntax."""
+    """`lossy`: pixels in it may have lost something; `can_decode`: its pixel data can be written in a native syntax;
+    `can_encode`: native pixel data can be written in it."""
 
     uid: str
     name: str
@@ -37,6 +38,7 @@ class TransferSyntax:
     deflated: bool = False
     lossy: bool = False
     can_decode: bool = False
+    can_encode: bool = False
 
     @property
     def native(self) -> bool:
@@ -73,6 +75,20 @@ _DECODABLE: Final = frozenset(
         HTJ2K_LOSSLESS,
         HTJ2K_LOSSLESS_RPCL,
         HTJ2K,
+        RLE,
+    }
+)
+
+_ENCODABLE: Final = frozenset(
+    {
+        JPEG_BASELINE,
+        JPEG_EXTENDED,
+        JPEG_LOSSLESS_SV1,
+        JPEG_LS,
+        JPEG_LS_NEAR,
+        JPEG_2000_LOSSLESS,
+        JPEG_2000,
+        HTJ2K_LOSSLESS,
         RLE,
     }
 )
@@ -121,7 +137,9 @@ def _table() -> dict[str, TransferSyntax]:
         if uid in _REFERENCED:
             table[uid] = TransferSyntax(uid, name, encapsulated=False, deflated=_REFERENCED[uid], lossy=True)
         elif uid not in table:
-            table[uid] = TransferSyntax(uid, name, lossy=uid not in _LOSSLESS, can_decode=uid in _DECODABLE)
+            table[uid] = TransferSyntax(
+                uid, name, lossy=uid not in _LOSSLESS, can_decode=uid in _DECODABLE, can_encode=uid in _ENCODABLE
+            )
     return table
 
 
@@ -136,8 +154,19 @@ QUERY_TRANSFER_SYNTAXES: Final = (EXPLICIT_LE, IMPLICIT_LE, DEFLATED_LE, EXPLICI
 
 
 def can_transcode(source_uid: str, target_uid: str) -> bool:
-    """Whether an object kept in `source_uid` can, by its syntax, be given in `target_uid`; a damaged one may fail."""
+    """Whether an object kept in `source_uid` can, by its syntax, be given in `target_uid` with nothing lost.
+
+    A damaged object may fail all the same, and one whose pixels a compression cannot hold, or that has none.
+    """
+    target = TRANSFER_SYNTAXES.get(target_uid)
+    return source_uid == target_uid or (
+        target is not None and not target.lossy and can_transcode_lossily(source_uid, target_uid)
+    )
+
+
+def can_transcode_lossily(source_uid: str, target_uid: str) -> bool:
+    """The same, also into syntaxes that lose something: for those who ask for such a one by name."""
     if source_uid == target_uid:
         return True
     source, target = TRANSFER_SYNTAXES.get(source_uid), TRANSFER_SYNTAXES.get(target_uid)
-    return source is not None and target is not None and source.can_decode and target.native
+    return source is not None and target is not None and source.can_decode and (target.native or target.can_encode)

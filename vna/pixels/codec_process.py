@@ -8,28 +8,44 @@ import json
 import os
 import resource
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-from vna.model.errors import CannotUnderstand
-from vna.pixels.codec_wire import ANSWER, HEAD
+from vna.model.errors import CannotUnderstand, NotAcceptable, TooLarge
+from vna.pixels.codec_wire import ANSWER, HEAD, Outcome
 from vna.pixels.decode import decode
-from vna.pixels.image import Image
+from vna.pixels.encode import encode
+from vna.pixels.image import Image, decoded_image
+
+MOST_MEMORY: Final = 8 << 30
+"""Address space: what a damaged frame makes a codec ask for beyond it, it does not get."""
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Decode frames until there are no more requests."""
+    """Decode and encode frames until there are no more requests."""
     while len(head := requests.read(HEAD.size)) == HEAD.size:
         described, length = HEAD.unpack(head)
         description = json.loads(requests.read(described))
+        image, syntax_uid, target_uid = (
+            Image(**description["image"]),
+            description["syntax_uid"],
+            description["target_uid"],
+        )
         try:
-            decoded = decode(requests.read(length), Image(**description["image"]), description["syntax_uid"])
-        except CannotUnderstand as error:
-            reason = str(error).encode()
-            answers.write(ANSWER.pack(False, len(reason)) + reason)
-        else:
-            answers.write(ANSWER.pack(True, len(decoded)))
-            answers.write(decoded)
+            outcome, content = Outcome.DONE, _made(requests.read(length), image, syntax_uid, target_uid)
+        except NotAcceptable as error:
+            outcome, content = Outcome.NOT_ACCEPTABLE, str(error).encode()
+        except (CannotUnderstand, TooLarge) as error:
+            outcome, content = Outcome.CANNOT_UNDERSTAND, str(error).encode()
+        except MemoryError:
+            outcome, content = Outcome.CANNOT_UNDERSTAND, b"a frame needs more memory than a codec may have"
+        answers.write(ANSWER.pack(outcome, len(content)))
+        answers.write(content)
         answers.flush()
+
+
+def _made(frame: bytes, image: Image, syntax_uid: str, target_uid: str) -> bytes:
+    decoded = decode(frame, image, syntax_uid)
+    return encode(decoded, decoded_image(image, syntax_uid), target_uid) if target_uid else decoded
 
 
 def main() -> None:
@@ -37,6 +53,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     serve(sys.stdin.buffer, answers)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from enum import IntEnum
 from struct import Struct
 from typing import Final
 
@@ -10,11 +11,19 @@ from vna.pixels.image import Image
 HEAD: Final = Struct("<LQ")
 """Of a request: length of the description, length of the frame."""
 
-ANSWER: Final = Struct("<?Q")
-"""Whether it is decoded, and the length of what follows: the decoded frame, or the reason in UTF-8."""
+ANSWER: Final = Struct("<BQ")
+"""An `Outcome`, and the length of what follows: the frame, or the reason in UTF-8."""
 
 
-def request_head(image: Image, syntax_uid: str, length: int) -> bytes:
-    """What goes before the frame's bytes."""
-    description = json.dumps({"image": asdict(image), "syntax_uid": syntax_uid}).encode()
+class Outcome(IntEnum):
+    """What became of a frame."""
+
+    CANNOT_UNDERSTAND = 0
+    DONE = 1
+    NOT_ACCEPTABLE = 2
+
+
+def request_head(image: Image, syntax_uid: str, target_uid: str, length: int) -> bytes:
+    """What goes before the frame's bytes; no `target_uid` asks for decoding only."""
+    description = json.dumps({"image": asdict(image), "syntax_uid": syntax_uid, "target_uid": target_uid}).encode()
     return HEAD.pack(len(description), length) + description

@@ -1,4 +1,4 @@
-"""Decoding in processes of its own: what a damaged frame does to a codec, it does not do to the archive."""
+"""Codecs in processes of their own: what a damaged frame does to a codec, it does not do to the archive."""
 
 import atexit
 import contextlib
@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from vna.model.errors import CannotUnderstand
-from vna.pixels.codec_wire import ANSWER, request_head
+from vna.model.errors import CannotUnderstand, NotAcceptable
+from vna.pixels.codec_wire import ANSWER, Outcome, request_head
 from vna.pixels.image import Image
 
 SECONDS_PER_FRAME: Final = 60.0
@@ -43,23 +43,30 @@ class Codec:
 
     def decode(self, frame: bytes, image: Image, syntax_uid: str) -> bytes:
         """As `vna.pixels.decode.decode`; also CannotUnderstand when the process does not survive, or takes too long."""
+        return self.recode(frame, image, syntax_uid, "")
+
+    def recode(self, frame: bytes, image: Image, syntax_uid: str, target_uid: str) -> bytes:
+        """Decoded and then, unless `target_uid` is empty, encoded anew; `image` describes what comes in.
+
+        A native frame is little endian. NotAcceptable when the compression cannot hold its pixels.
+        """
         try:
-            return self._decode(frame, image, syntax_uid)
-        except CannotUnderstand:
-            raise
+            return self._recode(frame, image, syntax_uid, target_uid)
         except OSError as error:
             raise CannotUnderstand("a frame is damaged in a way that its codec does not survive") from error
 
-    def _decode(self, frame: bytes, image: Image, syntax_uid: str) -> bytes:
+    def _recode(self, frame: bytes, image: Image, syntax_uid: str, target_uid: str) -> bytes:
         requests = self._process.stdin
         assert requests is not None
-        requests.write(request_head(image, syntax_uid, len(frame)))
+        requests.write(request_head(image, syntax_uid, target_uid, len(frame)))
         requests.write(frame)
         requests.flush()
         deadline = time.monotonic() + SECONDS_PER_FRAME
-        decoded, length = ANSWER.unpack(self._read(ANSWER.size, deadline))
+        outcome, length = ANSWER.unpack(self._read(ANSWER.size, deadline))
         content = self._read(length, deadline)
-        if not decoded:
+        if outcome == Outcome.NOT_ACCEPTABLE:
+            raise NotAcceptable(content.decode())
+        if outcome != Outcome.DONE:
             raise CannotUnderstand(content.decode())
         return content
 

@@ -3,6 +3,7 @@
 Codecs are loaded here and only here: `vna.pixels.codecs` runs this in processes of its own.
 """
 
+from struct import unpack_from
 from typing import Any, Final
 
 import gdcm
@@ -12,13 +13,17 @@ from pydicom.pixels.utils import get_j2k_parameters
 
 from vna.model import transfer_syntaxes as ts
 from vna.model.errors import CannotUnderstand
-from vna.pixels.image import DCT, WAVELET, Image
+from vna.pixels.image import DCT, WAVELET, Image, interleaved, kept_plain
 
 _SIGN_CORRECTED: Final = WAVELET | {ts.JPEG_LS, ts.JPEG_LS_NEAR}
 
 
 def decode(frame: bytes, image: Image, syntax_uid: str) -> bytes:
-    """Decode one frame into little endian samples of Bits Allocated; CannotUnderstand when it cannot be."""
+    """Decode one frame into little endian samples of Bits Allocated, by pixel; CannotUnderstand when it cannot be."""
+    image.check()
+    if kept_plain(syntax_uid):
+        return interleaved(frame, image)
+    _check_size(frame, image, syntax_uid)
     if syntax_uid == ts.JPEG_EXTENDED and image.bits_stored > 8:
         decoded = _decode_extended(frame, image)
     else:
@@ -26,6 +31,38 @@ def decode(frame: bytes, image: Image, syntax_uid: str) -> bytes:
     if len(decoded) != image.frame_bytes:
         raise CannotUnderstand("a frame does not have the size that rows and columns say")
     return decoded
+
+
+def _check_size(frame: bytes, image: Image, syntax_uid: str) -> None:
+    """Before anything is decoded: a few bytes may say that they are a picture of gigabytes."""
+    size = _size(frame, syntax_uid)
+    if size and (size[0] * size[1] > image.rows * image.columns or size[2] > 4):
+        raise CannotUnderstand("a frame does not have the size that rows and columns say")
+
+
+def _size(frame: bytes, syntax_uid: str) -> tuple[int, int, int] | None:
+    """Rows, columns and components, as the code stream says in its first segments."""
+    if syntax_uid in WAVELET:
+        at = frame.find(b"\xff\x4f\xff\x51", 0, 4096)
+        if at < 0 or len(frame) < at + 44:
+            return None
+        x, y, x0, y0 = unpack_from(">4L", frame, at + 8)
+        return max(0, y - y0), max(0, x - x0), int(unpack_from(">H", frame, at + 40)[0])
+    return _jpeg_size(frame) if frame[:2] == b"\xff\xd8" else None
+
+
+def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
+    at = 2
+    while at + 10 <= len(frame) and frame[at] == 0xFF:
+        marker = frame[at + 1]
+        if marker == 0xFF:
+            at += 1
+        elif marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            rows, columns = unpack_from(">HH", frame, at + 5)
+            return rows, columns, frame[at + 9]
+        else:
+            at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    return None
 
 
 def _decode_with_pydicom(frame: bytes, image: Image, syntax_uid: str) -> bytes:

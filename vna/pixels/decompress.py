@@ -7,7 +7,7 @@ from vna.model.errors import CannotUnderstand, NotAcceptable
 from vna.model.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED
 from vna.pixels import value_representations as vrs
 from vna.pixels.codecs import CODECS
-from vna.pixels.elements import PIXEL_DATA, UNDEFINED, Encoding, Source, write_header
+from vna.pixels.elements import PIXEL_DATA, UNDEFINED, Encoding, Header, Source, write_header
 from vna.pixels.encapsulation import Fragments
 from vna.pixels.image import Image, native_photometric
 from vna.pixels.recode import swapped
@@ -34,15 +34,21 @@ class Decompressed:
         text = around.texts.get(vrs.PHOTOMETRIC_INTERPRETATION, "")
         return native_photometric(self._syntax_uid, text, around.numbers.get(vrs.SAMPLES_PER_PIXEL, 1))
 
-    def check_native(self, around: vrs.Surroundings) -> None:
-        """Pixel data that is native already must not have been described anew."""
+    def write_native(
+        self, source: Source, header: Header, out: BinaryIO, encoding: Encoding, around: vrs.Surroundings
+    ) -> bool:
+        """Pixel data that is native already goes as it is, and must not have been described anew."""
+        del source, header, out, encoding
         planar = around.numbers.get(vrs.PLANAR_CONFIGURATION, 0)
         if planar or self._photometric(around) != around.texts.get(vrs.PHOTOMETRIC_INTERPRETATION, ""):
             raise CannotUnderstand("pixel data is native in a transfer syntax that encapsulates it")
+        return False
 
     def write(self, source: Source, out: BinaryIO, encoding: Encoding, around: vrs.Surroundings) -> None:
         """Write the pixel data element with the decoded frames."""
-        image = _image(around)
+        image = image_of(around)
+        if image.frame_bits % 8:
+            raise CannotUnderstand("frames that end inside a byte cannot be encapsulated")
         length = image.frame_bytes * image.number_of_frames
         if length >= UNDEFINED:
             raise NotAcceptable("without compression the pixel data would be longer than an element can be")
@@ -66,7 +72,8 @@ class Decompressed:
                 yield codec.decode(frame, image, self._syntax_uid)
 
 
-def _image(around: vrs.Surroundings) -> Image:
+def image_of(around: vrs.Surroundings) -> Image:
+    """What the elements of group 0028 read so far say; CannotUnderstand when they make no image."""
     numbers, texts = around.numbers, around.texts
     try:
         image = Image(
@@ -82,8 +89,7 @@ def _image(around: vrs.Surroundings) -> Image:
         )
     except (KeyError, ValueError) as exc:
         raise CannotUnderstand("the attributes that describe the pixel data are missing or malformed") from exc
-    if image.frame_bits % 8 or image.number_of_frames < 1:
-        raise CannotUnderstand("the attributes that describe the pixel data make no frames")
+    image.check()
     if "PARTIAL" in image.photometric_interpretation:
         raise NotAcceptable("subsampled colour cannot be given without compression")
     return image

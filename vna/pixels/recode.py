@@ -4,6 +4,7 @@ Only what an encoding says about itself changes: value representations, lengths,
 with undefined length, so that nothing is measured before it is written; group lengths, retired, are left out.
 """
 
+from collections.abc import Mapping
 from typing import BinaryIO, Final, Protocol
 
 import numpy as np
@@ -38,13 +39,18 @@ _SHORT_VALUE: Final = 256
 
 
 class PixelRecoder(Protocol):
-    """What becomes of encapsulated pixel data, and of the elements that describe it."""
+    """What becomes of pixel data, and of the elements that describe it."""
 
     def described(self, tag: int, value: bytes, around: Surroundings) -> bytes:
         """The value that goes out for an element of group 0028."""
 
-    def check_native(self, around: Surroundings) -> None:
-        """CannotUnderstand where pixel data that is not encapsulated cannot go out beside what described() made."""
+    def write_native(
+        self, source: Source, header: Header, out: BinaryIO, encoding: Encoding, around: Surroundings
+    ) -> bool:
+        """Write pixel data that is not encapsulated, as `write` does; False, with nothing read, when it goes as it is.
+
+        CannotUnderstand where it cannot go out beside what described() made.
+        """
 
     def write(self, source: Source, out: BinaryIO, encoding: Encoding, around: Surroundings) -> None:
         """Write the whole element; `source` stands behind the header of the encapsulated one, afterwards behind it."""
@@ -61,19 +67,36 @@ class Recoder:
         source_encoding: Encoding,
         target_encoding: Encoding,
         pixels: PixelRecoder | None = None,
+        put: Mapping[int, tuple[str, bytes]] | None = None,
     ) -> None:
         self._source = source
         self._out = out
         self._from = source_encoding
         self._to = target_encoding
         self._pixels = pixels
+        self._put = dict(sorted((put or {}).items()))
 
     def run(self, *, pixel_representation: int = 0) -> None:
-        """Everything; `pixel_representation` is the data set's own, for elements that need it and come before it."""
+        """Everything; `pixel_representation` is the data set's own, for elements that need it and come before it.
+
+        Elements to `put`, representation and value, go to their places in the data set itself, instead of its own.
+        """
         around = Surroundings()
         around.numbers[PIXEL_REPRESENTATION] = pixel_representation
         while (header := read_header(self._source, self._from)) is not None:
-            self._element(header, self._from, around, 0)
+            replaced = header.tag in self._put
+            self._put_up_to(header.tag)
+            if replaced and header.length != UNDEFINED:
+                self._source.skip(header.length)
+            else:
+                self._element(header, self._from, around, 0)
+        self._put_up_to(0xFFFFFFFF)
+
+    def _put_up_to(self, tag: int) -> None:
+        while self._put and (first := next(iter(self._put))) <= tag:
+            vr, value = self._put.pop(first)
+            write_header(self._out, self._to, first, vr, len(value))
+            self._out.write(swapped(value, SWAPPED_UNITS.get(vr, 1) if not self._to.little else 1))
 
     def _element(self, header: Header, encoding: Encoding, around: Surroundings, depth: int) -> None:
         vr = header.vr or implied_vr(header.tag, around)
@@ -92,9 +115,12 @@ class Recoder:
         elif vr == "SQ":
             self._sequence(header, encoding, around, depth)
         else:
-            if self._pixels and header.tag == PIXEL_DATA:
-                self._pixels.check_native(around)
-            self._value(header, vr, encoding, around)
+            written = header.tag == PIXEL_DATA and self._pixels_native(header, around)
+            if not written:
+                self._value(header, vr, encoding, around)
+
+    def _pixels_native(self, header: Header, around: Surroundings) -> bool:
+        return self._pixels is not None and self._pixels.write_native(self._source, header, self._out, self._to, around)
 
     def _value(self, header: Header, vr: str, encoding: Encoding, around: Surroundings) -> None:
         if header.tag == PIXEL_DATA and vr == "OB" and around.number(BITS_ALLOCATED, 8) > 8:

@@ -1,20 +1,21 @@
 """A stored object in another transfer syntax, for a receiver that does not take the stored one (PS3.5 section 10).
 
-What is made is native: Explicit or Implicit VR Little Endian, deflated, or Big Endian. Nothing is ever compressed
-here, so nothing can be lost here. Memory holds one frame, not the object.
+Into a lossy one only when it is asked for by name; the SOP Instance UID stays, since what is given is a view of the
+object that is kept. Memory holds one frame, not the object.
 """
 
 import errno
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from vna.model.errors import CannotUnderstand, NotAcceptable, OutOfResources
-from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, can_transcode
+from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, can_transcode_lossily
 from vna.pixels import value_representations as vrs
+from vna.pixels.compress import Compressed, Compressing, Nowhere, PixelsRead
 from vna.pixels.decompress import Decompressed
 from vna.pixels.elements import (
     ITEM_END,
@@ -25,7 +26,7 @@ from vna.pixels.elements import (
     Source,
     read_header,
 )
-from vna.pixels.recode import Recoder
+from vna.pixels.recode import PixelRecoder, Recoder
 
 MEMORY_BYTES: Final = 4 << 20
 _PIECE: Final = 1 << 20
@@ -37,10 +38,11 @@ def transcode(source: BinaryIO, target_uid: str, *, folder: Path | None = None) 
     """The data set of a Part 10 object in `target_uid`, without group 2, standing at its beginning.
 
     `source` can seek. The result is in memory while small, then in a file in `folder`; closing it removes it.
-    NotAcceptable: not from this syntax to that one. CannotUnderstand: damaged. OutOfResources: no space.
+    NotAcceptable: not from this syntax to that one, or not these pixels. CannotUnderstand: damaged. OutOfResources: no
+    space.
     """
     syntax = _transfer_syntax(source)
-    if not can_transcode(syntax.uid, target_uid):
+    if not can_transcode_lossily(syntax.uid, target_uid):
         raise NotAcceptable(f"{syntax.name} cannot be given in the transfer syntax {target_uid}")
     with _spool(folder) as out:
         if syntax.uid == target_uid:
@@ -101,27 +103,57 @@ def _recode(
 ) -> None:
     if target.deflated:
         with _spool(folder) as plain, plain:
-            _recode_plain(source, syntax, plain, target)
+            _Plan(source, syntax, target, folder).run(plain)
             plain.seek(0)
             _deflate(plain, out)
     else:
-        _recode_plain(source, syntax, out, target)
+        _Plan(source, syntax, target, folder).run(out)
 
 
-def _recode_plain(source: BinaryIO, syntax: TransferSyntax, out: BinaryIO, target: TransferSyntax) -> None:
-    source_encoding = _encoding(source, syntax)
-    pixel_representation = 0
-    if not source_encoding.explicit:
-        start = source.tell()
-        pixel_representation = _find_pixel_representation(Source(source), source_encoding)
-        source.seek(start)
-    Recoder(
-        Source(Inflating(source) if syntax.deflated else source),
-        out,
-        source_encoding=source_encoding,
-        target_encoding=Encoding(target.explicit, target.little_endian),
-        pixels=Decompressed(source, syntax.uid) if syntax.encapsulated else None,
-    ).run(pixel_representation=pixel_representation)
+class _Plan:
+    """A source that can be gone through more than once."""
+
+    def __init__(self, source: BinaryIO, syntax: TransferSyntax, target: TransferSyntax, folder: Path | None) -> None:
+        self.source = source
+        self.syntax = syntax
+        self.target = target
+        self.folder = folder
+        self.encoding = _encoding(source, syntax)
+        self._start = source.tell()
+        self._pixel_representation = 0
+        if not self.encoding.explicit:
+            self._pixel_representation = _find_pixel_representation(Source(source), self.encoding)
+
+    def run(self, out: BinaryIO) -> None:
+        """Everything."""
+        if self.target.encapsulated:
+            self._compress(out)
+        else:
+            pixels = Decompressed(self.source, self.syntax.uid) if self.syntax.encapsulated else None
+            self._carry(out, pixels, Encoding(self.target.explicit, self.target.little_endian), {})
+
+    def _carry(
+        self, out: BinaryIO, pixels: PixelRecoder | None, encoding: Encoding, put: Mapping[int, tuple[str, bytes]]
+    ) -> None:
+        self.source.seek(self._start)
+        Recoder(
+            Source(Inflating(self.source) if self.syntax.deflated else self.source),
+            out,
+            source_encoding=self.encoding,
+            target_encoding=encoding,
+            pixels=pixels,
+            put=put,
+        ).run(pixel_representation=self._pixel_representation)
+
+    def _compress(self, out: BinaryIO) -> None:
+        """Frames first, into a file of their own: how long they are is told before them."""
+        with _spool(self.folder) as frames, frames:
+            first = Compressing(self.source, self.syntax.uid, self.target.uid, frames, little=self.encoding.little)
+            with suppress(PixelsRead):
+                self._carry(Nowhere(), first, Encoding(), {})
+            made = first.result()
+            frames.seek(0)
+            self._carry(out, Compressed(self.source, self.syntax.uid, made, frames), Encoding(), made.elements())
 
 
 def _deflate(plain: BinaryIO, out: BinaryIO) -> None:
