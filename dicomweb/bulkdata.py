@@ -1,10 +1,14 @@
 """Retrieve transaction, bulk data: the value of one attribute that metadata leaves out (PS3.18 10.4.1.1.5)."""
 
+from collections.abc import Iterator
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import instance_url, service_url, target_of
-from dicomweb.media_types import OCTET_STREAM, Offer, acceptable, choose, is_native, pixel_content_type, pixel_offers
+from dicomweb.frames import Locate, frame_parts, pixels
+from dicomweb.media_types import OCTET_STREAM, Offer, acceptable, choose, is_native
+from dicomweb.pixel_forms import choose_pixels
 from dicomweb.ranges import range_of, unsatisfiable
 from dicomweb.requests import actor_of
 from dicomweb.responses import multipart, stream
@@ -13,7 +17,7 @@ from dicomweb.service import StudiesService
 from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import NotFound
-from vna.model.instances import Instance, Outgoing
+from vna.model.instances import Instance
 
 PIXEL_DATA = "7FE00010"
 OFFERS = (Offer(OCTET_STREAM, multipart=True), Offer(OCTET_STREAM))
@@ -25,22 +29,41 @@ def bulkdata(request: Request, service: StudiesService) -> Response:
     path = request.path_params["path"]
     ranges = acceptable(request)
     instance = held(service, actor, target)[0]
-    compressed = path == PIXEL_DATA and not is_native(instance.transfer_syntax_uid)
     address = f"{instance_url(service_url(request, service.public_url), instance)}/bulkdata/{path}"
-    if compressed:
-        single = instance.number_of_frames == 1
-        offer = choose(ranges, pixel_offers(instance.transfer_syntax_uid, single=single))
-        content_type = pixel_content_type(offer, instance.transfer_syntax_uid)
-        values = _all_frames(service, actor, instance)
-    else:
-        offer, content_type = choose(ranges, OFFERS), OCTET_STREAM
-        if not offer.multipart:
-            return _value(request, service, actor, instance, path)
-        values = [service.retrieval.bulk(actor, instance, path)]
+    if path == PIXEL_DATA and not is_native(instance.transfer_syntax_uid):
+        if not instance.number_of_frames:
+            raise NotFound("the instance has no pixel data")
+        form = choose_pixels(ranges, instance.transfer_syntax_uid, single=instance.number_of_frames == 1)
+        return pixels(service, actor, instance, range(1, instance.number_of_frames + 1), form, lambda _: address)
+    offer = choose(ranges, OFFERS)
     if not offer.multipart:
-        return stream(values[0].chunks, media_type=content_type, size=values[0].size)
-    headers = (("Content-Type", content_type), ("Content-Location", address))
-    return multipart([Part(headers, value.chunks, value.size) for value in values], media_type=offer.media_type)
+        return _value(request, service, actor, instance, path)
+    value = service.retrieval.bulk(actor, instance, path)
+    headers = (("Content-Type", OCTET_STREAM), ("Content-Location", address))
+    return multipart([Part(headers, value.chunks, value.size)], media_type=OCTET_STREAM)
+
+
+def pixeldata(request: Request, service: StudiesService) -> Response:
+    """The pixel data of every instance of the target, each frame or value a part (PS3.18 10.4.1.1.8)."""
+    actor, target = actor_of(request), target_of(request)
+    ranges = acceptable(request)
+    found = [instance for instance in held(service, actor, target) if instance.number_of_frames]
+    if not found:
+        raise NotFound("there is no pixel data")
+    base = service_url(request, service.public_url)
+    forms = [choose_pixels(ranges, instance.transfer_syntax_uid, single=False) for instance in found]
+
+    def parts() -> Iterator[Part]:
+        for instance, form in zip(found, forms, strict=True):
+            address = f"{instance_url(base, instance)}/bulkdata/{PIXEL_DATA}"
+            numbers = range(1, instance.number_of_frames + 1)
+            yield from frame_parts(service, actor, instance, numbers, form, _always(address))
+
+    return multipart(parts(), media_type=forms[0].offer.media_type)
+
+
+def _always(address: str) -> Locate:
+    return lambda _: address
 
 
 def _value(request: Request, service: StudiesService, actor: Actor, instance: Instance, path: str) -> Response:
@@ -58,9 +81,3 @@ def _value(request: Request, service: StudiesService, actor: Actor, instance: In
     answer = stream(value.chunks, media_type=OCTET_STREAM, size=part.length, headers=headers | part.headers)
     answer.status_code = 206
     return answer
-
-
-def _all_frames(service: StudiesService, actor: Actor, instance: Instance) -> list[Outgoing]:
-    if not instance.number_of_frames:
-        raise NotFound("the instance has no pixel data")
-    return service.retrieval.frames(actor, instance, range(1, instance.number_of_frames + 1))

@@ -1,18 +1,22 @@
-"""Retrieve transaction, frame resources: pixels of single frames in the stored syntax (PS3.18 10.4.1.1.6)."""
+"""Retrieve transaction, frame resources: pixels of single frames, as kept or as asked for (PS3.18 10.4.1.1.6)."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import instance_url, service_url, target_of
-from dicomweb.media_types import acceptable, choose, pixel_content_type, pixel_offers
+from dicomweb.media_types import acceptable
+from dicomweb.pixel_forms import PixelForm, choose_pixels
 from dicomweb.requests import actor_of
 from dicomweb.responses import multipart, stream
 from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
 from vna.mime.writer import Part
+from vna.model.access import Actor
 from vna.model.errors import BadRequest
+from vna.model.instances import Instance
 
 _LIST = re.compile(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*")
 
@@ -23,21 +27,38 @@ def frames(request: Request, service: StudiesService) -> Response:
     numbers = frame_numbers(request.path_params["frames"])
     ranges = acceptable(request)
     instance = held(service, actor, target)[0]
-    offer = choose(ranges, pixel_offers(instance.transfer_syntax_uid, single=len(numbers) == 1))
-    found = service.retrieval.frames(actor, instance, numbers)
-    content_type = pixel_content_type(offer, instance.transfer_syntax_uid)
-    if not offer.multipart:
-        return stream(found[0].chunks, media_type=content_type, size=found[0].size)
-    address = instance_url(service_url(request, service.public_url), instance)
-    parts = [
-        Part(
-            (("Content-Type", content_type), ("Content-Location", f"{address}/frames/{number}")),
-            frame.chunks,
-            frame.size,
-        )
-        for number, frame in zip(numbers, found, strict=True)
-    ]
-    return multipart(parts, media_type=offer.media_type)
+    form = choose_pixels(ranges, instance.transfer_syntax_uid, single=len(numbers) == 1)
+    address = f"{instance_url(service_url(request, service.public_url), instance)}/frames/"
+    return pixels(service, actor, instance, numbers, form, lambda number: f"{address}{number}")
+
+
+Locate = Callable[[int], str]
+
+
+def pixels(
+    service: StudiesService, actor: Actor, instance: Instance, numbers: Sequence[int], form: PixelForm, locate: Locate
+) -> Response:
+    """Frames as was agreed, one part each where they are several."""
+    parts = frame_parts(service, actor, instance, numbers, form, locate)
+    if not form.offer.multipart:
+        one = next(parts)
+        return stream(one.chunks, media_type=form.content_type, size=one.size)
+    return multipart(parts if form.target else list(parts), media_type=form.offer.media_type)
+
+
+def frame_parts(
+    service: StudiesService, actor: Actor, instance: Instance, numbers: Sequence[int], form: PixelForm, locate: Locate
+) -> Iterator[Part]:
+    """Each frame as a part, made when it is asked for."""
+    found: Iterator[tuple[Iterable[bytes], int]]
+    if form.target:
+        made = service.retrieval.frames_in(actor, instance, numbers, form.target)
+        found = (([frame], len(frame)) for frame in made)
+    else:
+        kept = service.retrieval.frames(actor, instance, numbers)
+        found = ((one.chunks, one.size) for one in kept)
+    for number, (chunks, size) in zip(numbers, found, strict=True):
+        yield Part((("Content-Type", form.content_type), ("Content-Location", locate(number))), chunks, size)
 
 
 def frame_numbers(text: str) -> list[int]:

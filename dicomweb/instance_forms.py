@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from dicomweb.media_types import DICOM, Offer, choose
 from vna.mime.media_type import MediaType
-from vna.model.transfer_syntaxes import EXPLICIT_LE, IMPLICIT_LE, TRANSFER_SYNTAXES, can_transcode
+from vna.model.transfer_syntaxes import (
+    EXPLICIT_LE,
+    IMPLICIT_LE,
+    TRANSFER_SYNTAXES,
+    can_transcode,
+    can_transcode_lossily,
+)
 
 ZIP = "application/zip"
 _UNNAMED = "default"
@@ -46,7 +52,9 @@ def _named(ranges: Sequence[MediaType]) -> list[str]:
 
 def _forms(named: Sequence[str], stored: frozenset[str], *, alone: bool) -> list[Form]:
     kept = stored if len(stored) == 1 else frozenset({"*"})
-    possible = [uid for uid in dict.fromkeys((*named, EXPLICIT_LE)) if all(can_transcode(one, uid) for one in stored)]
+    possible = [
+        uid for uid in dict.fromkeys((*named, EXPLICIT_LE)) if all(can_transcode_lossily(one, uid) for one in stored)
+    ]
     forms = []
     for multipart in (True, False) if alone else (True,):
         forms += [

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dicomweb.bulkdata import bulkdata
+from dicomweb.bulkdata import bulkdata, pixeldata
 from dicomweb.errors import guarded
 from dicomweb.frames import frames
 from dicomweb.metadata import metadata
+from dicomweb.rendered import rendered, thumbnail
 from dicomweb.retrieve import instances
 from dicomweb.search import search_instances, search_series, search_studies
 from dicomweb.service import PREFIX, StudiesService
@@ -37,6 +38,7 @@ class Address:
 _STUDY = "/studies/{study}"
 _SERIES = "/studies/{study}/series/{series}"
 _INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
+_SHOWN = (_STUDY, _SERIES, _INSTANCE, f"{_INSTANCE}/frames/{{frames}}")
 
 ADDRESSES = (
     Address("POST", "/studies", store, Action.STORE),
@@ -55,6 +57,9 @@ ADDRESSES = (
     Address("GET", f"{_INSTANCE}/metadata", metadata, Action.RETRIEVE),
     Address("GET", f"{_INSTANCE}/frames/{{frames}}", frames, Action.RETRIEVE),
     Address("GET", f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata, Action.RETRIEVE),
+    *(Address("GET", f"{path}/pixeldata", pixeldata, Action.RETRIEVE) for path in (_STUDY, _SERIES, _INSTANCE)),
+    *(Address("GET", f"{path}/rendered", rendered, Action.RETRIEVE) for path in _SHOWN),
+    *(Address("GET", f"{path}/thumbnail", thumbnail, Action.RETRIEVE) for path in _SHOWN),
 )
 
 

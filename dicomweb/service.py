@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from dicomweb.remembered import Remembered
+from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.store import Store
@@ -22,6 +23,7 @@ class StudiesService:
     store: Store
     search: Search
     retrieval: Retrieval
+    rendering: Rendering
     public_url: str = ""
     bounds: Bounds = field(default_factory=Bounds)
     max_body: int = 16 << 30

@@ -41,7 +41,7 @@ def archive(empty_archive: Path, tmp_path: Path) -> Iterator[Application]:
 
 @pytest.fixture
 def service(archive: Application) -> StudiesService:
-    return StudiesService(archive.store, archive.search, archive.retrieval, bounds=Bounds(parts=50))
+    return StudiesService(archive.store, archive.search, archive.retrieval, archive.rendering, bounds=Bounds(parts=50))
 
 
 @pytest.fixture

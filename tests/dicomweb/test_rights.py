@@ -35,7 +35,7 @@ def application(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def web_of(application: Application, name: str = "") -> Web:
-    service = StudiesService(application.store, application.search, application.retrieval)
+    service = StudiesService(application.store, application.search, application.retrieval, application.rendering)
     app = enforced(Starlette(routes=routes(service)), HttpRules(), application.accounts)
     login = {"Authorization": "Basic " + b64encode(f"{name}:{PASSWORD}".encode()).decode()} if name else {}
     return Web(app, f"https://vna.example.org{PREFIX}/", **login)
@@ -57,7 +57,7 @@ def test_each_address_asks_for_the_right_that_the_table_says(application: Applic
 
 
 def test_a_401_names_every_way_to_log_in(application: Application) -> None:
-    service = StudiesService(application.store, application.search, application.retrieval)
+    service = StudiesService(application.store, application.search, application.retrieval, application.rendering)
     response = Web(Starlette(routes=routes(service)), f"https://vna.example.org{PREFIX}/").get("studies")
     assert response.status_code == 401
     assert [one.split()[0] for one in response.headers.get_list("www-authenticate")] == ["Basic", "Bearer"]

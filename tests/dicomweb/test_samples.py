@@ -67,7 +67,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], 
             )
             prepare(settings)
             archive = build(settings)
-            service = StudiesService(archive.store, archive.search, archive.retrieval)
+            service = StudiesService(archive.store, archive.search, archive.retrieval, archive.rendering)
             app = local(Starlette(routes=routes(service)), HttpRules())
             opened.append((archive, Web(app, "http://127.0.0.1:8080/dicom-web/")))
         return opened[number][1]

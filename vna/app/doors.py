@@ -35,6 +35,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         store=application.store,
         search=application.search,
         retrieval=application.retrieval,
+        rendering=application.rendering,
         public_url=settings.http.public_url,
         max_body=int(settings.http.max_body),
     )

@@ -14,6 +14,7 @@ from storage.index.engine import Database
 from storage.limits import Limits
 from vna.archive.care import Care
 from vna.archive.reindex import Reindex
+from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
@@ -43,6 +44,7 @@ class Application:
     store: Store
     search: Search
     retrieval: Retrieval
+    rendering: Rendering
     care: Care
     reindex: Reindex
     status: Status
@@ -82,6 +84,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         min_free=int(settings.storage.min_free),
     )
     store = Store(database, blobs, policy, coercion_for, rules)
+    retrieval = Retrieval(database, blobs, policy)
     return Application(
         settings=settings,
         database=database,
@@ -93,7 +96,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         search=Search(
             database, policy, settings.dimse.ae_title, settings.dimse.max_matches, settings.database.max_scanned
         ),
-        retrieval=Retrieval(database, blobs, policy),
+        retrieval=retrieval,
+        rendering=Rendering(retrieval, blobs),
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits()),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),

@@ -1,11 +1,13 @@
 """Reading back: look-up, then range read; coerced or transcoded only where it must be."""
 
-from collections.abc import Callable, Iterator, Sequence
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import IO
+from typing import IO, Any
 
 import orjson
 
+from storage import elements as values
 from storage.blobs.base import CHUNK, BlobStore
 from storage.index import lookup
 from storage.index.engine import Database
@@ -23,10 +25,12 @@ from vna.model.coercion import coercion_of
 from vna.model.errors import NotAcceptable, NotFound
 from vna.model.instances import Instance, Outgoing, Selection
 from vna.model.transfer_syntaxes import EXPLICIT_BE, can_transcode
+from vna.pixels.frame import transcode_frames
 from vna.pixels.transcode import transcode
 from vna.security.policy import Policy
 
 _HEADERS = 200
+_DOCUMENT, _DOCUMENT_LENGTH = "00420011", "00420015"
 
 
 class Retrieval:
@@ -76,8 +80,13 @@ class Retrieval:
                 return self._transcoded(actor, instance, target)
         raise NotAcceptable(f"cannot be given in another syntax than {instance.transfer_syntax_uid}")
 
-    def frames(self, actor: Actor, instance: Instance, numbers: Sequence[int]) -> list[Outgoing]:
-        """One answer per frame number (from 1), as stored, native ones in little endian; NotFound past the last."""
+    def frames(
+        self, actor: Actor, instance: Instance, numbers: Sequence[int], start: int = 0, length: int | None = None
+    ) -> list[Outgoing]:
+        """One answer per frame number (from 1), as stored, native ones in little endian; NotFound past the last.
+
+        Of each `length` bytes from `start` on.
+        """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
         table = unpack_frames(self._offsets(instance))
         for number in numbers:
@@ -86,7 +95,14 @@ class Retrieval:
         read = self._inflated_reader(instance)
         if instance.transfer_syntax_uid == EXPLICIT_BE and table.count:
             read = turned_reader(read, table.ranges(1)[0][0], self._unit(actor, instance, PIXEL_DATA))
-        return [_frame(instance, table.ranges(number), read) for number in numbers]
+        return [_frame(instance, cut(table.ranges(number), start, length), read) for number in numbers]
+
+    def frames_in(self, actor: Actor, instance: Instance, numbers: Sequence[int], target: str) -> Iterator[bytes]:
+        """The same in the transfer syntax `target`, made one at a time; NotAcceptable where it cannot be."""
+        found = self.frames(actor, instance, numbers)
+        header = orjson.loads(self.metadata(actor, instance))
+        source = (frame.read() for frame in found)
+        return transcode_frames(header, instance.transfer_syntax_uid, source, target, numbers=numbers)
 
     def bulk(
         self, actor: Actor, instance: Instance, tag_path: str, start: int = 0, length: int | None = None
@@ -105,6 +121,18 @@ class Retrieval:
         behind = -(before + length) % unit
         value = turned(self._blobs.stream(instance.blob, offset + start - before, before + length + behind), unit)
         return _outgoing(instance, length, _within(value, before, length))
+
+    def document(self, actor: Actor, instance: Instance, header: Mapping[str, Any]) -> Outgoing:
+        """The encapsulated document of an instance with this header, without the byte that makes its length even
+        (PS3.3 C.24.2)."""
+        self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        element = header.get(_DOCUMENT, {})
+        if "InlineBinary" in element:
+            value = b64decode(element["InlineBinary"])
+            length = int(values.number(header, _DOCUMENT_LENGTH) or len(value))
+            return _outgoing(instance, min(length, len(value)), iter([value[:length]]))
+        size = self._bulk(instance, _DOCUMENT)[1]
+        return self.bulk(actor, instance, _DOCUMENT, 0, min(int(values.number(header, _DOCUMENT_LENGTH) or size), size))
 
     def bulk_size(self, actor: Actor, instance: Instance, tag_path: str) -> int:
         """Bytes of what `bulk` gives."""
@@ -192,6 +220,19 @@ class Retrieval:
         whole = self._blobs.read(instance.blob)
         plain = inflated(whole, read_file_meta(whole))
         return lambda offset, length: bytes(plain[offset : offset + length])
+
+
+def cut(ranges: Iterable[tuple[int, int]], start: int, length: int | None) -> list[tuple[int, int]]:
+    """The ranges of `length` bytes from byte `start` of what the ranges are together."""
+    kept = []
+    for offset, size in ranges:
+        first = min(start, size)
+        count = size - first if length is None else min(size - first, length)
+        start -= first
+        length = None if length is None else length - count
+        if count:
+            kept.append((offset + first, count))
+    return kept
 
 
 def _frame(instance: Instance, ranges: Sequence[tuple[int, int]], read: Callable[[int, int], bytes]) -> Outgoing:

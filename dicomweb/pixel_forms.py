@@ -1,0 +1,48 @@
+"""In which form pixels are given: as they are kept, or in a transfer syntax that is asked for (PS3.18 8.7.3.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dicomweb.media_types import COMPRESSED, OCTET_STREAM, Offer, choose, is_native, pixel_media_type, pixel_offers
+from vna.mime.media_type import MediaType
+from vna.model.transfer_syntaxes import EXPLICIT_LE, TRANSFER_SYNTAXES, can_transcode, can_transcode_lossily
+
+_DEFAULTS = tuple(f"1.2.840.10008.1.2.{ends[0]}" for _, ends in COMPRESSED)
+"""What a media type without transfer-syntax means (PS3.18 Table 8.7.3-5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelForm:
+    """The offer that was chosen; `target` names the transfer syntax to be made, "" leaves what is kept."""
+
+    offer: Offer
+    target: str
+    content_type: str
+
+
+def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool) -> PixelForm:
+    """What the caller likes best of frames kept in `stored`; `single` where one may stand without multipart.
+
+    As they are kept comes first; plain little endian numbers is what application/octet-stream means by itself.
+    """
+    targets: dict[Offer, str] = {}
+    for offer in pixel_offers(stored, single=single):
+        targets.setdefault(offer, "")
+    if not is_native(stored) and can_transcode_lossily(stored, EXPLICIT_LE):
+        _add(targets, OCTET_STREAM, EXPLICIT_LE, single=single)
+    for uid in _DEFAULTS:
+        if uid != stored and can_transcode(stored, uid):
+            _add(targets, pixel_media_type(uid), uid, single=single)
+    for uid in dict.fromkeys(media.parameters.get("transfer-syntax", "") for media in ranges):
+        if uid in TRANSFER_SYNTAXES and uid not in (stored, EXPLICIT_LE) and can_transcode_lossily(stored, uid):
+            for media_type in (pixel_media_type(uid), OCTET_STREAM):
+                _add(targets, media_type, uid, single=single, unasked=False)
+    offer = choose(ranges, list(targets))
+    target = targets[offer]
+    syntax = target or (EXPLICIT_LE if is_native(stored) else stored)
+    return PixelForm(offer, target, f"{offer.media_type}; transfer-syntax={syntax}")
+
+
+def _add(targets: dict[Offer, str], media_type: str, uid: str, *, single: bool, unasked: bool = True) -> None:
+    for multipart in (True, False) if single else (True,):
+        targets.setdefault(Offer(media_type, multipart, frozenset({uid}), unasked), uid)

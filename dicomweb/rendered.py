@@ -1,0 +1,137 @@
+"""Retrieve transaction, rendered and thumbnail resources: what anybody can show (PS3.18 10.4.1.1.3, 10.4.1.1.4)."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.address import instance_url, service_url, target_of
+from dicomweb.frames import frame_numbers
+from dicomweb.media_types import Offer, acceptable, choose, pixel_media_type
+from dicomweb.ranges import range_of, unsatisfiable
+from dicomweb.rendering import rules_of
+from dicomweb.report import html_report
+from dicomweb.requests import actor_of
+from dicomweb.responses import HEADERS, multipart, stream
+from dicomweb.retrieve import held
+from dicomweb.service import StudiesService
+from vna.mime.writer import Part
+from vna.model.access import Actor
+from vna.model.errors import NotAcceptable, NotFound
+from vna.model.instances import Instance
+from vna.pixels.render import GIF, JPEG, MEDIA_TYPES
+
+HTML, PDF = "text/html", "application/pdf"
+_DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"
+_SR = "1.2.840.10008.5.1.4.1.1.88."
+_SANDBOX = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+
+
+def rendered(request: Request, service: StudiesService) -> Response:
+    """A picture, a document or a film: of an instance or its frames alone, of a series or study one part each."""
+    actor, target = actor_of(request), target_of(request)
+    found = held(service, actor, target)
+    if not target.instance:
+        return _several(request, service, actor, found)
+    instance = found[0]
+    if "frames" in request.path_params:
+        return _picture(request, service, actor, instance, frame_numbers(request.path_params["frames"]))
+    if _is_film(instance):
+        return _film(request, service, actor, instance)
+    if instance.number_of_frames or instance.sop_class_uid.startswith("1.2.840.10008.5.1.4.1.1.11."):
+        return _picture(request, service, actor, instance, range(1, max(instance.number_of_frames, 1) + 1))
+    return _document(request, service, actor, instance)
+
+
+def thumbnail(request: Request, service: StudiesService) -> Response:
+    """A small JPEG: of a study or series that of the first instance that has one."""
+    actor, target = actor_of(request), target_of(request)
+    choose(acceptable(request), (Offer(JPEG),))
+    numbers = frame_numbers(request.path_params["frames"]) if "frames" in request.path_params else [1]
+    found = held(service, actor, target)
+    pictured = [instance for instance in found if instance.number_of_frames and not _is_film(instance)]
+    if not pictured:
+        raise NotFound("there is nothing to be shown")
+    chosen = pictured[len(pictured) // 2] if not target.instance else pictured[0]
+    return Response(service.rendering.thumbnail(actor, chosen, numbers[0]), headers=HEADERS, media_type=JPEG)
+
+
+def _picture(
+    request: Request, service: StudiesService, actor: Actor, instance: Instance, numbers: Sequence[int]
+) -> Response:
+    offers = [Offer(name) for name in MEDIA_TYPES] + [Offer(name, multipart=True) for name in MEDIA_TYPES[:2]]
+    offer = choose(acceptable(request), offers)
+    rules = rules_of(request.query_params)
+
+    def picture(these: Sequence[int]) -> bytes:
+        return service.rendering.rendered(actor, instance, these, rules, offer.media_type)
+
+    if not offer.multipart:
+        shown = numbers if offer.media_type == GIF else numbers[:1]
+        return Response(picture(shown), headers=HEADERS, media_type=offer.media_type)
+    return multipart(_pictures(numbers, picture, offer.media_type), media_type=offer.media_type)
+
+
+def _pictures(numbers: Sequence[int], picture: Callable[[Sequence[int]], bytes], media_type: str) -> Iterator[Part]:
+    for number in numbers:
+        one = picture([number])
+        yield Part((("Content-Type", media_type),), [one], len(one))
+
+
+def _several(request: Request, service: StudiesService, actor: Actor, found: Sequence[Instance]) -> Response:
+    offer = choose(acceptable(request), [Offer(name, multipart=True) for name in MEDIA_TYPES[:2]])
+    rules = rules_of(request.query_params)
+    shown = [instance for instance in found if instance.number_of_frames and not _is_film(instance)]
+    if not shown:
+        raise NotAcceptable("nothing of it can be shown as a picture")
+    base = service_url(request, service.public_url)
+
+    def parts() -> Iterator[Part]:
+        for instance in shown:
+            try:
+                one = service.rendering.rendered(actor, instance, [1], rules, offer.media_type)
+            except NotAcceptable:
+                continue
+            address = f"{instance_url(base, instance)}/rendered"
+            yield Part((("Content-Type", offer.media_type), ("Content-Location", address)), [one], len(one))
+
+    return multipart(parts(), media_type=offer.media_type)
+
+
+def _is_film(instance: Instance) -> bool:
+    return pixel_media_type(instance.transfer_syntax_uid).startswith("video/")
+
+
+def _film(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:
+    media_type = pixel_media_type(instance.transfer_syntax_uid)
+    offered = "video/mp4" if media_type == "video/H265" else media_type
+    choose(acceptable(request), (Offer(offered),))
+    (film,) = service.retrieval.frames(actor, instance, [1])
+    tag = f'"{instance.sha256[:32]}-film"'
+    headers = {"ETag": tag, "Accept-Ranges": "bytes"}
+    part = range_of(request, film.size, tag)
+    if part is None:
+        return stream(film.chunks, media_type=offered, size=film.size, headers=headers)
+    if not part.length:
+        return unsatisfiable(film.size)
+    (film,) = service.retrieval.frames(actor, instance, [1], part.start, part.length)
+    answer = stream(film.chunks, media_type=offered, size=part.length, headers=headers | part.headers)
+    answer.status_code = 206
+    return answer
+
+
+def _document(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:
+    """An encapsulated document as it is, a structured report as a page."""
+    header = orjson.loads(service.retrieval.metadata(actor, instance))
+    if _DOCUMENT in header:
+        media_type = str((header.get(_DOCUMENT_TYPE, {}).get("Value") or [PDF])[0])
+        choose(acceptable(request), (Offer(media_type),))
+        value = service.retrieval.document(actor, instance, header)
+        return stream(
+            value.chunks, media_type=media_type, size=value.size, headers=_SANDBOX if media_type != PDF else {}
+        )
+    if instance.sop_class_uid.startswith(_SR):
+        choose(acceptable(request), (Offer(HTML),))
+        return Response(html_report(header), headers=HEADERS | _SANDBOX, media_type=HTML)
+    raise NotAcceptable("this kind of instance cannot be shown")

@@ -1,0 +1,58 @@
+"""How a picture is asked for: the query parameters of rendered resources (PS3.18 8.3.5)."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from vna.model.errors import BadRequest
+from vna.pixels.render import RenderRules
+from vna.pixels.viewport import Viewport
+from vna.pixels.windowing import VoiFunction, Window
+
+_T = TypeVar("_T")
+_BEST_QUALITY = 90
+
+
+def rules_of(parameters: Mapping[str, str], presentation: Mapping[str, object] | None = None) -> RenderRules:
+    """`window`, `viewport` and `quality`; BadRequest in words that name the parameter."""
+    window = parameters.get("window", "")
+    preset = window if window and "," not in window and window != "auto" else ""
+    return RenderRules(
+        window=_named("window", _window, window) if "," in window else None,
+        preset=preset,
+        automatic_window=window == "auto",
+        viewport=_named("viewport", _viewport, parameters["viewport"]) if parameters.get("viewport") else None,
+        quality=_named("quality", quality_of, parameters.get("quality") or str(_BEST_QUALITY)),
+        presentation=presentation,
+    )
+
+
+def quality_of(text: str) -> int:
+    """1 to 100."""
+    quality = int(text)
+    if not 1 <= quality <= 100:
+        raise ValueError
+    return quality
+
+
+def _named(name: str, read: Callable[[str], _T], text: str) -> _T:
+    try:
+        return read(text)
+    except BadRequest as error:
+        raise BadRequest(f"{name}: {error}") from error
+    except ValueError as error:
+        raise BadRequest(f"{name}={text[:64]} is not what PS3.18 8.3.5 says of it") from error
+
+
+def _window(text: str) -> Window:
+    center, width, *function = text.split(",")
+    if len(function) > 1:
+        raise ValueError
+    return Window(float(center), float(width), VoiFunction((function or ["linear"])[0].lower()))
+
+
+def _viewport(text: str) -> Viewport:
+    parts = text.split(",")
+    if len(parts) not in (2, 6):
+        raise ValueError
+    x, y, width, height = (float(part) if part else None for part in (parts[2:] or ["", "", "", ""]))
+    return Viewport(int(parts[0]), int(parts[1]), x or 0.0, y or 0.0, width, height)
