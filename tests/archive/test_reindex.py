@@ -284,6 +284,21 @@ def test_a_journal_object_that_cannot_be_read_is_damage_and_stops_a_sweep(open_a
     assert [step for step, _ in steps[1:]] == [Step.FOUND]
 
 
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+def test_an_object_whose_uids_are_not_those_of_the_journal_is_not_indexed(open_archive: Open, keyword: str) -> None:
+    archive = open_archive()
+    ds = ct()
+    data = part10(ds)
+    blob = blob_of(archive, put(archive, data).sop_instance_uid)
+    uid = ds[keyword].value.encode()
+    overwrite(archive, blob, data.replace(uid, uid[:-1] + bytes([uid[-1] ^ 1])))
+
+    assert reindexed(archive) == [(Step.UNREADABLE, blob)]
+
+    assert rows(archive, "select count(*) from instances") == [(0,)]
+    assert damaged(archive) == {blob: Damage.DIGEST}
+
+
 def test_a_large_object_that_was_cut_is_reported(open_archive: Open) -> None:
     archive = open_archive()
     data = part10(ct(Rows=2048, Columns=2100, PixelData=bytes(2048 * 2100 * 2)))

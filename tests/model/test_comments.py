@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
         (" outer spaces ", "outer spaces"),
         ("a" * 64, "a" * 64),
         ("a" * 65, "a" * 61 + "..."),
+        ("a word " + "x" * 100, "a word " + "x" * 54 + "..."),
         ("word " * 12 + "last", "word " * 12 + "last"),
         ("word " * 13, "word " * 12 + "word"),
         ("word " * 13 + "x", ("word " * 12).strip() + "..."),

@@ -92,6 +92,9 @@ def test_local_mode_answers_to_its_own_names(base: str) -> None:
         "localhost.evil.example:8080",
         "",
         "a@localhost",
+        "localhost/evil.example",
+        "localhost#evil.example",
+        "localhost?evil.example",
         "[::1",
         "::1",
     ],
@@ -117,6 +120,7 @@ def test_local_mode_refuses_every_other_name(host: str) -> None:
         ("vna.hospital.evil.example", "10.0.0.5", False),
         ("", "", False),
         ("a@10.0.0.5", "10.0.0.5", False),
+        ("10.0.0.5/evil.example", "10.0.0.5", False),
     ],
 )
 def test_enforced_mode_without_a_public_address_answers_to_its_own_names_alone(

@@ -154,7 +154,8 @@ class Reindex:
             coercion=coercion_of(detail["coercion"]),
         )
         new = self._rows(detail["blob"], detail["size"], bytes.fromhex(detail["sha256"]), provenance)
-        if (new.study_instance_uid, new.sop_instance_uid) != (event.study_instance_uid, event.sop_instance_uid):
+        named = event.study_instance_uid, detail["series"], event.sop_instance_uid
+        if (new.study_instance_uid, new.series_instance_uid, new.sop_instance_uid) != named:
             raise CannotUnderstand("its UIDs are not those that the journal names")
         if event.kind is EventKind.INSTANCE_STORED:
             self._add(new, provenance, event)

@@ -9,13 +9,16 @@ _MORE: Final = "..."
 
 
 def comment(text: str) -> str:
-    """A text as it can go into an Error Comment; one that is too long ends after a whole word, and says so."""
+    """A text as it can go into an Error Comment.
+
+    One that is too long ends in dots, after a whole word unless that would leave little of it.
+    """
     plain = "".join(character if " " <= character <= "~" else "?" for character in text.replace("\\", "/")).strip()
     if len(plain) <= LONGEST:
         return plain
     room = LONGEST - len(_MORE)
-    kept = plain[: room + 1].rpartition(" ")[0] or plain[:room]
-    return kept.rstrip(" ,;:") + _MORE
+    whole_words = plain[: room + 1].rpartition(" ")[0]
+    return (whole_words if len(whole_words) > room // 2 else plain[:room]).rstrip(" ,;:") + _MORE
 
 
 def reason_of(error: BaseException | None) -> str:

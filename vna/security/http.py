@@ -28,6 +28,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 CHALLENGES = ('Basic realm="vna", charset="UTF-8"', 'Bearer realm="vna"')
 """What a 401 asks for: a WWW-Authenticate field each."""
 
+_NOT_IN_HOSTS = frozenset("/?#@\\")
+"""What ends or splits the authority of an address: links are made of the Host field as it stands."""
+
 _LOGINS_AT_ONCE = 4
 """Argon2 takes 64 MiB for each password that it checks."""
 
@@ -185,7 +188,8 @@ class SameOrigin:
 
     def _objection(self, scope: Scope) -> str:
         headers = Headers(scope=scope)
-        own = _origin(f"{scope.get('scheme', 'http')}://{headers.get('host', '')}")
+        called = headers.get("host", "")
+        own = None if _NOT_IN_HOSTS & set(called) else _origin(f"{scope.get('scheme', 'http')}://{called}")
         if sentence := self._wrong_name(scope, own[1] if own is not None else ""):
             return sentence
         asked_from = headers.get("origin")
