@@ -68,15 +68,12 @@ def test_window_viewport_and_quality_are_those_asked_for(web: Web) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["window=a,b", "window=1", "window=1,0", "window=1,2,cubic", "window=1,2,3,4", "viewport=1", "viewport=0,0", "viewport=a,b",
+    ["window=a,b", "window=1,0", "window=1,2,cubic", "window=1,2,3,4", "viewport=1", "viewport=0,0", "viewport=a,b",
      "viewport=99999,99999", "quality=0", "quality=101", "quality=x", "viewport=10,10,9999,9999,1,1"],
 )  # fmt: skip
 def test_parameters_that_make_no_sense_are_400_and_named(web: Web, query: str) -> None:
     url = stored(web, part10(gradient()))
     answer = web.get(f"{url}/rendered?{query}")
-    if query == "window=1":  # the name of a stored window
-        assert answer.status_code in (200, 400)
-        return
     assert answer.status_code == 400
     assert query.split("=", maxsplit=1)[0] in answer.json()["message"]
 
@@ -88,7 +85,7 @@ def test_what_cannot_be_given_is_406_and_says_what_can(web: Web) -> None:
 
 
 def test_frames_are_rendered_one_by_one_and_together(web: Web) -> None:
-    url = stored(web, sample("color3d_jpeg_baseline.dcm") if False else sample("SC_rgb_rle_2frame.dcm"))
+    url = stored(web, sample("SC_rgb_rle_2frame.dcm"))
     second = web.get(f"{url}/frames/2/rendered", headers={"Accept": "image/png"})
     both = web.get(f"{url}/rendered", headers={"Accept": 'multipart/related; type="image/png"'})
     film = pixels(web.get(f"{url}/rendered", headers={"Accept": "image/gif"}))

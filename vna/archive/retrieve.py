@@ -57,7 +57,7 @@ class Retrieval:
         """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
         if target and target != instance.transfer_syntax_uid:
-            dataset = self._transcoded(actor, instance, target)
+            dataset = self._transcoded(instance, target)
             head = write_file_meta(instance.sop_class_uid, instance.sop_instance_uid, target, instance.source_ae)
             return Outgoing(instance, target, len(head) + dataset.size, _chain([head], dataset.chunks))
         if instance.coercion is None:
@@ -77,7 +77,7 @@ class Retrieval:
             return self._stored_dataset(instance)
         for target in accepted:
             if can_transcode(instance.transfer_syntax_uid, target):
-                return self._transcoded(actor, instance, target)
+                return self._transcoded(instance, target)
         raise NotAcceptable(f"cannot be given in another syntax than {instance.transfer_syntax_uid}")
 
     def frames(
@@ -197,8 +197,10 @@ class Retrieval:
         size, chunks = rewritten(self._blobs, instance, lambda elements: changes(elements, instance.coercion))
         return _outgoing(instance, size, chunks)
 
-    def _transcoded(self, actor: Actor, instance: Instance, target: str) -> Outgoing:
-        with temporary_copy(self._blobs.spool_folder, self.part10(actor, instance).chunks) as source:
+    def _transcoded(self, instance: Instance, target: str) -> Outgoing:
+        stored = self._stored_dataset(instance)
+        head = write_file_meta(instance.sop_class_uid, instance.sop_instance_uid, instance.transfer_syntax_uid)
+        with temporary_copy(self._blobs.spool_folder, _chain([head], stored.chunks)) as source:
             made = transcode(source, target, folder=self._blobs.spool_folder)
         size = made.seek(0, 2)
         made.seek(0)
