@@ -17,6 +17,7 @@ from pydicom.sequence import Sequence
 from tests.peers import samples
 from vna.model import transfer_syntaxes as ts
 from vna.model.errors import BadRequest, CannotUnderstand, NotAcceptable, VnaError
+from vna.pixels.header import Header
 from vna.pixels.render import GIF, JPEG, PNG, RenderRules, render, thumbnail_rules
 from vna.pixels.viewport import Viewport
 from vna.pixels.windowing import VoiFunction, Window
@@ -304,13 +305,13 @@ def test_frames_of_an_enhanced_image_have_windows_of_their_own() -> None:
     assert greys == [255, 0]
 
 
-def state(**attributes: Any) -> dict[str, Any]:
+def state(**attributes: Any) -> Header:
     """The header of a presentation state."""
     ds = Dataset()
     ds.SOPInstanceUID = "1.2.3.5"
     for keyword, value in attributes.items():
         setattr(ds, keyword, value)
-    return dict(stored(encoded(ds, ts.EXPLICIT_LE)).header)
+    return Header(stored(encoded(ds, ts.EXPLICIT_LE)).header)
 
 
 def area(left: int, top: int, right: int, bottom: int) -> Any:
@@ -335,6 +336,12 @@ def area(left: int, top: int, right: int, bottom: int) -> Any:
 def test_a_presentation_state_says_how_an_image_is_shown(attributes: dict[str, Any], expected: Pixels) -> None:
     rules = RenderRules(presentation=state(**attributes))
     assert np.array_equal(shown(kept(image(FOUR)), rules), expected)
+
+
+def test_a_displayed_area_without_measure_is_refused() -> None:
+    rules = RenderRules(presentation=state(DisplayedAreaSelectionSequence=area(1, 1, 100_000, 100_000)))
+    with pytest.raises(CannotUnderstand, match="too large"):
+        shown(kept(image(FOUR)), rules)
 
 
 def test_a_presentation_state_has_the_window_of_the_image_that_it_names() -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from vna.model.errors import CannotUnderstand
-from vna.pixels.header import Bulk, Header, Json, no_bulk
-from vna.pixels.viewport import Shown
+from vna.pixels.header import Header
+from vna.pixels.viewport import MOST_PIXELS, Shown
 from vna.pixels.windowing import Modality, Table, Voi, modality_of, table_of, vois_of
 
 _MODALITY_TAGS: Final = ("00283000", "00281052", "00281053")
@@ -22,11 +22,8 @@ class Presentation:
     table: Table | None = None
 
 
-def presentation_of(
-    state: Json, sop_instance_uid: str, *, frame: int = 1, signed: bool = False, bulk: Bulk = no_bulk
-) -> Presentation:
-    """For one frame of the image with that UID."""
-    header = Header(state, bulk)
+def presentation_of(header: Header, sop_instance_uid: str, *, frame: int = 1, signed: bool = False) -> Presentation:
+    """For one frame of the image with that UID; `header` is the presentation state's."""
     voi = _for(header.items("00283110"), sop_instance_uid, frame)
     area = _for(header.items("0070005A"), sop_instance_uid, frame)
     has_modality = any(tag in header for tag in _MODALITY_TAGS)
@@ -64,6 +61,6 @@ def _area(item: Header) -> tuple[int, int, int, int] | None:
         return None
     left, right = sorted((int(first[0]), int(last[0])))
     top, bottom = sorted((int(first[1]), int(last[1])))
-    if right - left > 1 << 16 or bottom - top > 1 << 16:
+    if (right - left + 1) * (bottom - top + 1) > MOST_PIXELS:
         raise CannotUnderstand("the displayed area of the presentation state is too large")
     return left - 1, top - 1, right, bottom

@@ -47,7 +47,7 @@ class RenderRules:
     """What is asked of a picture. Of grey scale the first that is there counts: `window`, `preset` (the explanation of
     a stored window or VOI LUT), `automatic_window`, the presentation state, what the image stores; else automatic.
 
-    `presentation` is the header of a presentation state; `quality` (1 to 100) is JPEG's.
+    `presentation` is the header of a presentation state, with its own bulk; `quality` (1 to 100) is JPEG's.
     """
 
     window: Window | None = None
@@ -55,7 +55,7 @@ class RenderRules:
     automatic_window: bool = False
     viewport: Viewport | None = None
     quality: int = 90
-    presentation: Json | None = None
+    presentation: Header | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -165,7 +165,7 @@ class _Renderer:
         if self._rules.presentation is None:
             return None
         uid = self._header.text("00080018")
-        return presentation_of(self._rules.presentation, uid, frame=number, signed=self._signed, bulk=self._header.bulk)
+        return presentation_of(self._rules.presentation, uid, frame=number, signed=self._signed)
 
     def _reducible(self) -> int:
         """Every how many rows and columns are enough for a much smaller picture."""
