@@ -1,6 +1,7 @@
 """Retrieve transaction, rendered and thumbnail resources: what anybody can show (PS3.18 10.4.1.1.3, 10.4.1.1.4)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -24,7 +25,7 @@ from vna.pixels.render import GIF, JPEG, MEDIA_TYPES
 
 HTML, PDF = "text/html", "application/pdf"
 _DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"
-_SR = "1.2.840.10008.5.1.4.1.1.88."
+SR = "1.2.840.10008.5.1.4.1.1.88."
 _SANDBOX = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 
 
@@ -37,8 +38,9 @@ def rendered(request: Request, service: StudiesService) -> Response:
     instance = found[0]
     if "frames" in request.path_params:
         return _picture(request, service, actor, instance, frame_numbers(request.path_params["frames"]))
-    if _is_film(instance):
-        return _film(request, service, actor, instance)
+    if is_film(instance):
+        choose(acceptable(request), (Offer(film_type(instance)),))
+        return film(request, service, actor, instance)
     if instance.number_of_frames or instance.sop_class_uid.startswith("1.2.840.10008.5.1.4.1.1.11."):
         return _picture(request, service, actor, instance, range(1, max(instance.number_of_frames, 1) + 1))
     return _document(request, service, actor, instance)
@@ -50,7 +52,7 @@ def thumbnail(request: Request, service: StudiesService) -> Response:
     choose(acceptable(request), (Offer(JPEG),))
     numbers = frame_numbers(request.path_params["frames"]) if "frames" in request.path_params else [1]
     found = held(service, actor, target)
-    pictured = [instance for instance in found if instance.number_of_frames and not _is_film(instance)]
+    pictured = [instance for instance in found if instance.number_of_frames and not is_film(instance)]
     if not pictured:
         raise NotFound("there is nothing to be shown")
     chosen = pictured[len(pictured) // 2] if not target.instance else pictured[0]
@@ -82,7 +84,7 @@ def _pictures(numbers: Sequence[int], picture: Callable[[Sequence[int]], bytes],
 def _several(request: Request, service: StudiesService, actor: Actor, found: Sequence[Instance]) -> Response:
     offer = choose(acceptable(request), [Offer(name, multipart=True) for name in MEDIA_TYPES[:2]])
     rules = rules_of(request.query_params)
-    shown = [instance for instance in found if instance.number_of_frames and not _is_film(instance)]
+    shown = [instance for instance in found if instance.number_of_frames and not is_film(instance)]
     if not shown:
         raise NotAcceptable("nothing of it can be shown as a picture")
     base = service_url(request, service.public_url)
@@ -99,39 +101,54 @@ def _several(request: Request, service: StudiesService, actor: Actor, found: Seq
     return multipart(parts(), media_type=offer.media_type)
 
 
-def _is_film(instance: Instance) -> bool:
+def is_film(instance: Instance) -> bool:
+    """Whether its pixels are a film."""
     return pixel_media_type(instance.transfer_syntax_uid).startswith("video/")
 
 
-def _film(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:
+def film_type(instance: Instance) -> str:
+    """The media type a stored film is given as."""
     media_type = pixel_media_type(instance.transfer_syntax_uid)
-    offered = "video/mp4" if media_type == "video/H265" else media_type
-    choose(acceptable(request), (Offer(offered),))
-    (film,) = service.retrieval.frames(actor, instance, [1])
+    return "video/mp4" if media_type == "video/H265" else media_type
+
+
+def film(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:
+    """A stored film, or the range of it that is asked for."""
+    offered = film_type(instance)
+    (found,) = service.retrieval.frames(actor, instance, [1])
     tag = f'"{instance.sha256[:32]}-film"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes"}
-    part = range_of(request, film.size, tag)
+    part = range_of(request, found.size, tag)
     if part is None:
-        return stream(film.chunks, media_type=offered, size=film.size, headers=headers)
+        return stream(found.chunks, media_type=offered, size=found.size, headers=headers)
     if not part.length:
-        return unsatisfiable(film.size)
-    (film,) = service.retrieval.frames(actor, instance, [1], part.start, part.length)
-    answer = stream(film.chunks, media_type=offered, size=part.length, headers=headers | part.headers)
+        return unsatisfiable(found.size)
+    (found,) = service.retrieval.frames(actor, instance, [1], part.start, part.length)
+    answer = stream(found.chunks, media_type=offered, size=part.length, headers=headers | part.headers)
     answer.status_code = 206
     return answer
 
 
 def _document(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:
-    """An encapsulated document as it is, a structured report as a page."""
     header = orjson.loads(service.retrieval.metadata(actor, instance))
     if _DOCUMENT in header:
-        media_type = str((header.get(_DOCUMENT_TYPE, {}).get("Value") or [PDF])[0])
-        choose(acceptable(request), (Offer(media_type),))
-        value = service.retrieval.document(actor, instance, header)
-        return stream(
-            value.chunks, media_type=media_type, size=value.size, headers=_SANDBOX if media_type != PDF else {}
-        )
-    if instance.sop_class_uid.startswith(_SR):
+        choose(acceptable(request), (Offer(_document_type(header)),))
+    elif instance.sop_class_uid.startswith(SR):
         choose(acceptable(request), (Offer(HTML),))
+    return report_or_document(service, actor, instance, header)
+
+
+def report_or_document(service: StudiesService, actor: Actor, instance: Instance, header: dict[str, Any]) -> Response:
+    """An encapsulated document as it is, a structured report as a page."""
+    if _DOCUMENT in header:
+        media_type = _document_type(header)
+        value = service.retrieval.document(actor, instance, header)
+        headers = {} if media_type == PDF else _SANDBOX
+        return stream(value.chunks, media_type=media_type, size=value.size, headers=headers)
+    if instance.sop_class_uid.startswith(SR):
         return Response(html_report(header), headers=HEADERS | _SANDBOX, media_type=HTML)
     raise NotAcceptable("this kind of instance cannot be shown")
+
+
+def _document_type(header: dict[str, Any]) -> str:
+    return str((header.get(_DOCUMENT_TYPE, {}).get("Value") or [PDF])[0] or PDF)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from vna.model.errors import BadRequest
+from vna.pixels.header import Header
 from vna.pixels.render import RenderRules
 from vna.pixels.viewport import Viewport
 from vna.pixels.windowing import VoiFunction, Window
@@ -12,7 +13,7 @@ _T = TypeVar("_T")
 _BEST_QUALITY = 90
 
 
-def rules_of(parameters: Mapping[str, str], presentation: Mapping[str, object] | None = None) -> RenderRules:
+def rules_of(parameters: Mapping[str, str], presentation: Header | None = None) -> RenderRules:
     """`window`, `viewport` and `quality`; BadRequest in words that name the parameter."""
     window = parameters.get("window", "")
     preset = window if window and "," not in window and window != "auto" else ""

@@ -18,6 +18,7 @@ from dicomweb.retrieve import instances
 from dicomweb.search import search_instances, search_series, search_studies
 from dicomweb.service import PREFIX, StudiesService
 from dicomweb.store import store
+from dicomweb.wado_uri import wado
 from vna.model.access import Action
 
 Transaction = Callable[[Request, StudiesService], Response | Awaitable[Response]]
@@ -34,10 +35,16 @@ class Address:
     transaction: Transaction
     action: Action
 
+    @property
+    def url(self) -> str:
+        """The path on the origin: the URI service stands beside the others."""
+        return self.path if self.path == WADO else PREFIX + self.path
+
 
 _STUDY = "/studies/{study}"
 _SERIES = "/studies/{study}/series/{series}"
 _INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
+WADO = "/wado"
 _SHOWN = (_STUDY, _SERIES, _INSTANCE, f"{_INSTANCE}/frames/{{frames}}")
 
 ADDRESSES = (
@@ -57,6 +64,7 @@ ADDRESSES = (
     Address("GET", f"{_INSTANCE}/metadata", metadata, Action.RETRIEVE),
     Address("GET", f"{_INSTANCE}/frames/{{frames}}", frames, Action.RETRIEVE),
     Address("GET", f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata, Action.RETRIEVE),
+    Address("GET", WADO, wado, Action.RETRIEVE),
     *(Address("GET", f"{path}/pixeldata", pixeldata, Action.RETRIEVE) for path in (_STUDY, _SERIES, _INSTANCE)),
     *(Address("GET", f"{path}/rendered", rendered, Action.RETRIEVE) for path in _SHOWN),
     *(Address("GET", f"{path}/thumbnail", thumbnail, Action.RETRIEVE) for path in _SHOWN),
@@ -78,4 +86,4 @@ def _route(address: Address, service: StudiesService) -> Route:
         )
         return await answer if isinstance(answer, Awaitable) else answer
 
-    return Route(PREFIX + address.path, guarded(endpoint), methods=[address.method])
+    return Route(address.url, guarded(endpoint), methods=[address.method])

@@ -78,7 +78,7 @@ def test_the_accept_parameter_wins_over_the_header_field(web: Web, three: list[D
 
 @pytest.mark.parametrize(
     "accept",
-    ["image/png", 'multipart/related; type="image/jpeg"', "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.50",
+    ["image/png", 'multipart/related; type="image/jpeg"', "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.102",
      "application/dicom;q=0"],
 )  # fmt: skip
 def test_what_cannot_be_given_is_406_and_says_what_can(web: Web, three: list[Dataset], accept: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
-from dicomweb.routes import ADDRESSES, routes
+from dicomweb.routes import ADDRESSES, WADO, routes
 from dicomweb.service import PREFIX, StudiesService
 from tests.dicomweb.builders import SERIES, STOW_TYPE, STUDY, ct, part10, stow_body
 from tests.dicomweb.client import Web
@@ -38,14 +38,16 @@ def web_of(application: Application, name: str = "") -> Web:
     service = StudiesService(application.store, application.search, application.retrieval, application.rendering)
     app = enforced(Starlette(routes=routes(service)), HttpRules(), application.accounts)
     login = {"Authorization": "Basic " + b64encode(f"{name}:{PASSWORD}".encode()).decode()} if name else {}
-    return Web(app, f"https://vna.example.org{PREFIX}/", **login)
+    return Web(app, "https://vna.example.org/", **login)
 
 
 @pytest.mark.parametrize("address", ADDRESSES, ids=lambda one: f"{one.method} {one.path}")
 def test_each_address_asks_for_the_right_that_the_table_says(application: Application, address: object) -> None:
     assert isinstance(address, type(ADDRESSES[0]))
     values = {"study": STUDY, "series": SERIES, "instance": "1.2.3", "frames": "1", "path:path": "7FE00010"}
-    path = address.path.lstrip("/")
+    path = address.url + (
+        f"?requestType=WADO&studyUID={STUDY}&seriesUID={SERIES}&objectUID=1.2.3" * (address.path == WADO)
+    )
     for name, value in values.items():
         path = path.replace(f"{{{name}}}", value)
     body = stow_body(part10(ct())) if address.method == "POST" else b""
@@ -66,7 +68,7 @@ def test_a_401_names_every_way_to_log_in(application: Application) -> None:
 def test_who_stored_it_and_whose_it_is_are_kept(application: Application) -> None:
     ds = ct()
     response = web_of(application, "store").post(
-        "studies", content=part10(ds), headers={"Content-Type": "application/dicom"}
+        "dicom-web/studies", content=part10(ds), headers={"Content-Type": "application/dicom"}
     )
     assert response.status_code == 200
     with application.database.read() as connection:
@@ -78,6 +80,8 @@ def test_who_stored_it_and_whose_it_is_are_kept(application: Application) -> Non
 
 def test_a_refused_store_reads_no_more_of_a_long_body_than_it_must(application: Application) -> None:
     large = stow_body(part10(ct(frames=8, rows=512, columns=512)))
-    response = web_of(application, "query").post("studies", content=large, headers={"Content-Type": STOW_TYPE})
+    response = web_of(application, "query").post(
+        "dicom-web/studies", content=large, headers={"Content-Type": STOW_TYPE}
+    )
     assert response.status_code == 403
     assert list(application.blobs.spool_folder.iterdir()) == []

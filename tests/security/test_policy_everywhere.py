@@ -27,6 +27,7 @@ from vna.app import Application, build, migrate, prepare
 from vna.app.doors import Addresses, dimse_server, http_application
 from vna.archive.care import Care
 from vna.archive.reindex import Reindex
+from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
@@ -80,7 +81,7 @@ def touches(monkeypatch: pytest.MonkeyPatch) -> Touches:
     seen = Touches()
     for owner, names in (
         (Database, ("read", "glance", "transaction")),
-        (FilesystemBlobs, ("put", "put_file", "read", "stream", "size", "delete", "names")),
+        (FilesystemBlobs, ("begin", "put", "put_file", "read", "stream", "size", "delete", "names")),
     ):
         for name in names:
             original = getattr(owner, name)
@@ -104,11 +105,13 @@ def denying(tmp_path: Path) -> Iterator[Application]:
     application.close()
 
 
-USE_CASES = ("store", "search", "retrieval", "care", "reindex", "status", "accounts", "peers")
+USE_CASES = ("store", "search", "retrieval", "rendering", "care", "reindex", "status", "accounts", "peers")
 
 
 def _operations() -> Iterator[tuple[str, type, str]]:
-    for name, kind in zip(USE_CASES, (Store, Search, Retrieval, Care, Reindex, Status, Accounts, Peers), strict=True):
+    for name, kind in zip(
+        USE_CASES, (Store, Search, Retrieval, Rendering, Care, Reindex, Status, Accounts, Peers), strict=True
+    ):
         for operation, _ in inspect.getmembers(kind, inspect.isfunction):
             if not operation.startswith("_") and (kind, operation) not in WITHOUT_POLICY:
                 yield name, kind, operation
@@ -166,7 +169,10 @@ def _instance() -> Instance:
     return Instance(uid, uid, uid, uid, "1.2.840.10008.1.2", "x", 1, "", 0, 0, 0, "", "", datetime.now(UTC), 1)
 
 
-HTTP = [(a.method, "/dicom-web" + a.path, 403) for a in DICOMWEB] + [("GET", path, 200) for path, _ in PAGES]
+WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
+HTTP = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB] + [
+    ("GET", path, 200) for path, _ in PAGES
+]
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)

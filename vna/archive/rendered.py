@@ -12,6 +12,7 @@ from vna.archive.retrieve import Retrieval
 from vna.model.access import Actor
 from vna.model.errors import NotFound, VnaError
 from vna.model.instances import Instance, Selection
+from vna.pixels.header import Header
 from vna.pixels.render import DEFAULT, JPEG, RenderRules, render, thumbnail_rules
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Rendering:
         """
         header = self._header(actor, instance)
         if instance.sop_class_uid.startswith(_PRESENTATION_STATE):
-            instance, rules = self._shown(actor, header, rules)
+            instance, rules = self._shown(actor, self._state(actor, instance, header), rules)
             header = self._header(actor, instance)
         return render(
             header,
@@ -55,11 +56,11 @@ class Rendering:
             bulk=lambda path: self._retrieval.bulk(actor, instance, path).read(),
         )
 
-    def presentation(self, actor: Actor, sop_instance_uid: str) -> dict[str, Any]:
-        """The header of a presentation state, for RenderRules; NotFound when it is none."""
+    def presentation(self, actor: Actor, sop_instance_uid: str) -> Header:
+        """A presentation state, for RenderRules; NotFound when it is none."""
         for instance in self._retrieval.instances(actor, Selection(sop_instance_uids=(sop_instance_uid,))):
             if instance.sop_class_uid.startswith(_PRESENTATION_STATE):
-                return self._header(actor, instance)
+                return self._state(actor, instance, self._header(actor, instance))
         raise NotFound("no such presentation state")
 
     def thumbnail(self, actor: Actor, instance: Instance, number: int = 1) -> bytes:
@@ -85,10 +86,13 @@ class Rendering:
         header: dict[str, Any] = orjson.loads(self._retrieval.metadata(actor, instance))
         return header
 
-    def _shown(self, actor: Actor, state: dict[str, Any], rules: RenderRules) -> tuple[Instance, RenderRules]:
-        for series in state.get(_REFERENCED_SERIES, {}).get("Value", []):
-            for image in series.get(_REFERENCED_IMAGE, {}).get("Value", []):
-                uids = tuple(image.get(_REFERENCED_UID, {}).get("Value", [])[:1])
-                for instance in self._retrieval.instances(actor, Selection(sop_instance_uids=uids)) if uids else ():
+    def _state(self, actor: Actor, instance: Instance, header: dict[str, Any]) -> Header:
+        return Header(header, lambda path: self._retrieval.bulk(actor, instance, path).read())
+
+    def _shown(self, actor: Actor, state: Header, rules: RenderRules) -> tuple[Instance, RenderRules]:
+        for series in state.items(_REFERENCED_SERIES):
+            for image in series.items(_REFERENCED_IMAGE):
+                uid = image.text(_REFERENCED_UID)
+                for instance in self._retrieval.instances(actor, Selection(sop_instance_uids=(uid,))) if uid else ():
                     return instance, replace(rules, presentation=state)
         raise NotFound("none of the images of the presentation state is held")

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import IO, Any
 
@@ -24,7 +25,7 @@ from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
 from vna.model.errors import NotAcceptable, NotFound
 from vna.model.instances import Instance, Outgoing, Selection
-from vna.model.transfer_syntaxes import EXPLICIT_BE, can_transcode
+from vna.model.transfer_syntaxes import EXPLICIT_BE, TRANSFER_SYNTAXES, can_transcode
 from vna.pixels.frame import transcode_frames
 from vna.pixels.transcode import transcode
 from vna.security.policy import Policy
@@ -68,15 +69,16 @@ class Retrieval:
 
     def dataset(self, actor: Actor, instance: Instance, accepted: Sequence[str]) -> Outgoing:
         """The data set without preamble and group 2: in the stored syntax when `accepted` has it, else in the first
-        it can be made.
+        it can be made, native ones before compressed.
 
         NotAcceptable when it can be made in none; `accepted` is in the order of preference.
         """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
         if instance.transfer_syntax_uid in accepted:
             return self._stored_dataset(instance)
-        for target in accepted:
-            if can_transcode(instance.transfer_syntax_uid, target):
+        possible = [uid for uid in accepted if can_transcode(instance.transfer_syntax_uid, uid)]
+        for target in sorted(possible, key=lambda uid: not TRANSFER_SYNTAXES[uid].native):
+            with suppress(NotAcceptable):  # pixels that this compression cannot hold
                 return self._transcoded(instance, target)
         raise NotAcceptable(f"cannot be given in another syntax than {instance.transfer_syntax_uid}")
 

@@ -13,7 +13,7 @@ from storage.part10 import FileMeta, read_file_meta
 from vna.cli.importing import looks_like_dicom
 from vna.model.errors import BadRequest, CannotUnderstand, NotAcceptable, Unavailable
 from vna.model.identifiers import is_ae_title, require_uid
-from vna.model.transfer_syntaxes import can_transcode
+from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, can_transcode
 from vna.pixels.transcode import transcode
 
 _PIECE = 1 << 20
@@ -58,11 +58,11 @@ class DicomFile:
         return Item(self.meta.sop_class_uid, self.meta.sop_instance_uid, self.meta.transfer_syntax_uid, self.encode)
 
     def encode(self, accepted: Sequence[str]) -> DataSet:
-        """As it is when the receiver takes that, else in the first syntax that can be made."""
+        """As it is when the receiver takes that, else in the first native syntax."""
         if self.meta.transfer_syntax_uid in accepted:
             return DataSet(self.meta.transfer_syntax_uid, self._stored())
         for target in accepted:
-            if can_transcode(self.meta.transfer_syntax_uid, target):
+            if TRANSFER_SYNTAXES[target].native and can_transcode(self.meta.transfer_syntax_uid, target):
                 return DataSet(target, self._transcoded(target))
         raise NotAcceptable(f"the receiver does not take the transfer syntax {self.meta.transfer_syntax_uid}")
 

@@ -1,0 +1,124 @@
+"""URI service: one instance by query parameters, as older viewers ask (PS3.18 9)."""
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.address import Target
+from dicomweb.instance_forms import choose_form
+from dicomweb.media_types import DICOM, Offer, choose
+from dicomweb.rendered import HTML, PDF, SR, film, film_type, is_film, report_or_document
+from dicomweb.rendering import rules_of
+from dicomweb.requests import actor_of
+from dicomweb.responses import HEADERS, stream
+from dicomweb.retrieve import held
+from dicomweb.service import StudiesService
+from vna.mime.media_type import MediaType, parse_media_types
+from vna.model.access import Actor
+from vna.model.errors import BadRequest, NotAcceptable
+from vna.model.identifiers import is_uid
+from vna.model.instances import Instance
+from vna.pixels.render import GIF, MEDIA_TYPES
+
+_UIDS = (("studyUID", "study"), ("seriesUID", "series"), ("objectUID", "instance"))
+_MOST = 8192
+"""Pixels of a side that was not said."""
+_DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
+
+
+def wado(request: Request, service: StudiesService) -> Response:
+    """The object as its kind is shown best, or as `contentType` says."""
+    actor, asked = actor_of(request), dict(request.query_params)
+    target = _target(asked)
+    if asked.get("anonymize", "no") != "no":
+        raise NotAcceptable("anonymize is not offered")
+    instance = held(service, actor, target)[0]
+    ranges = parse_media_types(asked.get("contentType", "").replace("dicom json", "dicom+json")) or [MediaType("*/*")]
+    offer = choose(ranges, _offers(instance))
+    if offer.media_type == DICOM:
+        return _object(service, actor, instance, asked.get("transferSyntax", ""))
+    if offer.media_type in MEDIA_TYPES:
+        return _picture(service, actor, instance, asked, offer.media_type)
+    if is_film(instance):
+        return film(request, service, actor, instance)
+    header = orjson.loads(service.retrieval.metadata(actor, instance))
+    return report_or_document(service, actor, instance, header)
+
+
+def _target(asked: dict[str, str]) -> Target:
+    if asked.get("requestType") != "WADO":
+        raise BadRequest("requestType has to be WADO")
+    uids = {}
+    for name, level in _UIDS:
+        uids[level] = asked.get(name, "")
+        if not is_uid(uids[level]):
+            raise BadRequest(f"{name} is missing or no UID")
+    return Target(**uids)
+
+
+def _offers(instance: Instance) -> list[Offer]:
+    """The default first (PS3.18 Tables 9.4-1 to 9.4-4)."""
+    whole = Offer(DICOM)
+    if is_film(instance):
+        return [Offer(film_type(instance)), whole]
+    if instance.number_of_frames > 1:
+        return [whole, *map(Offer, MEDIA_TYPES)]
+    if instance.number_of_frames:
+        return [*map(Offer, MEDIA_TYPES), whole]
+    if instance.sop_class_uid.startswith(SR):
+        return [Offer(HTML), whole]
+    return [Offer(PDF), whole] if instance.sop_class_uid.startswith(_DOCUMENT_CLASSES) else [whole]
+
+
+def _object(service: StudiesService, actor: Actor, instance: Instance, syntax: str) -> Response:
+    ranges = [MediaType(DICOM, {"transfer-syntax": syntax} if syntax else {})]
+    form = choose_form(ranges, frozenset({instance.transfer_syntax_uid}), alone=True)
+    outgoing = service.retrieval.part10(actor, instance, form.target_of(instance.transfer_syntax_uid))
+    return stream(outgoing.chunks, media_type=DICOM, size=outgoing.size)
+
+
+def _picture(
+    service: StudiesService, actor: Actor, instance: Instance, asked: dict[str, str], media_type: str
+) -> Response:
+    number = asked.get("frameNumber", "1")
+    if not number.isdecimal() or not 1 <= int(number) <= max(instance.number_of_frames, 1):
+        raise BadRequest(f"frameNumber is not from 1 to {instance.number_of_frames}")
+    numbers = [int(number)]
+    if media_type == GIF and "frameNumber" not in asked:
+        numbers = list(range(1, instance.number_of_frames + 1))
+    state = asked.get("presentationUID", "")
+    presentation = service.rendering.presentation(actor, state) if state else None
+    rules = rules_of(_as_rendered(service, actor, instance, asked), presentation)
+    picture = service.rendering.rendered(actor, instance, numbers, rules, media_type)
+    return Response(picture, headers=HEADERS, media_type=media_type)
+
+
+def _as_rendered(service: StudiesService, actor: Actor, instance: Instance, asked: dict[str, str]) -> dict[str, str]:
+    """The parameters of 9.4.1.2 in the words of 8.3.5."""
+    found = {}
+    center, width = asked.get("windowCenter", ""), asked.get("windowWidth", "")
+    if bool(center) != bool(width):
+        raise BadRequest("windowCenter and windowWidth go together")
+    if center:
+        found["window"] = f"{center},{width}"
+    if asked.get("imageQuality"):
+        found["quality"] = asked["imageQuality"]
+    rows, columns, region = asked.get("rows", ""), asked.get("columns", ""), asked.get("region", "")
+    if not (rows or columns or region):
+        return found
+    header = orjson.loads(service.retrieval.metadata(actor, instance))
+    high, wide = (int((header.get(tag, {}).get("Value") or [1])[0]) for tag in ("00280010", "00280011"))
+    if not region:
+        return found | {"viewport": f"{columns or _MOST},{rows or _MOST}"}
+    return found | {"viewport": f"{columns or wide},{rows or high},{','.join(_region(region, wide, high))}"}
+
+
+def _region(text: str, wide: int, high: int) -> list[str]:
+    """Left, top, right, bottom in parts of the image, as left, top, width and height in pixels."""
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise BadRequest("region is not four numbers from 0 to 1") from error
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise BadRequest("region is not four numbers from 0 to 1")
+    return [str(left * wide), str(top * high), str((right - left) * wide), str((bottom - top) * high)]
