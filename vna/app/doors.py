@@ -40,12 +40,14 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         search=application.search,
         status=application.status,
         metrics=metrics,
+        viewer=settings.http.viewer,
     )
     app = web.Routed(Starlette(routes=[*web.routes(site), *dicomweb_routes(service)]))
     rules = HttpRules(
         public_url=settings.http.public_url,
         trusted_proxies=settings.http.trusted_proxies,
         open_paths=web.OPEN_PATHS,
+        open_folders=web.OPEN_FOLDERS,
         max_body=int(settings.http.max_body),
     )
     if application.local:

@@ -43,6 +43,7 @@ class HttpRules:
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     open_paths: frozenset[str] = frozenset({"/healthz"})
+    open_folders: tuple[str, ...] = ()
     max_body: int = 16 << 30
     body_idle_seconds: float = 60.0
 
@@ -216,6 +217,7 @@ class Login:
         self._app = app
         self._accounts = accounts
         self._open_paths = rules.open_paths
+        self._open_folders = rules.open_folders
         self._limiter = anyio.CapacityLimiter(_LOGINS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -241,10 +243,13 @@ class Login:
                 return await run_sync(log_in, name, password, address, limiter=self._limiter)
             case "bearer":
                 return await run_sync(self._accounts.authenticate_token, credentials.strip(), address)
-            case _ if scope["path"] in self._open_paths:
+            case _ if self._is_open(scope["path"]):
                 return Actor(ActorKind.ANONYMOUS, "", address=address)
             case _:
                 raise NotAuthorized("this needs a login", authenticated=False)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or f"{path}/".startswith(self._open_folders)
 
 
 def _basic(credentials: str) -> tuple[str, str]:

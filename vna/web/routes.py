@@ -9,6 +9,8 @@ from starlette.routing import Route
 from vna.web.health import healthz, metrics, readyz
 from vna.web.page import page
 from vna.web.site import Site
+from vna.web.viewer import PREFIX as VIEWER
+from vna.web.viewer import viewer
 
 Answer = Callable[[Request, Site], Awaitable[Response]]
 
@@ -17,10 +19,14 @@ ADDRESSES: tuple[tuple[str, Answer], ...] = (
     ("/healthz", healthz),
     ("/readyz", readyz),
     ("/metrics", metrics),
+    (VIEWER + "/{path:path}", viewer),
 )
 
-OPEN_PATHS = frozenset(path for path, _ in ADDRESSES)
+OPEN_PATHS = frozenset(path for path, _ in ADDRESSES if "{" not in path)
 """What answers without a login, in `enforced` mode too: the page then shows no study, the others never do."""
+
+OPEN_FOLDERS = (f"{VIEWER}/",)
+"""The same, with everything below: the viewer's own files, the same for everyone."""
 
 
 def routes(site: Site) -> list[Route]:

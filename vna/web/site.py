@@ -1,6 +1,7 @@
 """What the door needs: use cases, counters, and what to tell about this archive."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from vna.archive.search import Search
 from vna.archive.status import Status
@@ -20,10 +21,11 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One archive, as its page shows it; `mode` is `local` or `enforced`."""
+    """One archive, as its page shows it; `mode` is `local` or `enforced`, `viewer` the folder of the viewer's files."""
 
     mode: str
     addresses: Addresses
     search: Search
     status: Status
     metrics: Metrics
+    viewer: Path
