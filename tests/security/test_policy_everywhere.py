@@ -36,6 +36,7 @@ from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
 from vna.security.accounts import Accounts
+from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.web.routes import ADDRESSES as PAGES
 
@@ -45,6 +46,8 @@ WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
+    (Links, "open"),
+    (Links, "visitor"),
     (Peers, "get"),
     (Peers, "all"),
     (Peers, "actor_for"),
@@ -71,7 +74,9 @@ class Touches:
 
     def note(self) -> None:
         frames = [f"{Path(frame.filename).stem}.{frame.name}" for frame in traceback.extract_stack()]
-        if not any(name in ("status.readiness", "peers._fresh", "accounts.authenticate_basic") for name in frames):
+        if not any(
+            name in ("status.readiness", "peers._fresh", "accounts.authenticate_basic", "links.open") for name in frames
+        ):
             self.by.append(" < ".join(reversed(frames[-8:-1])))
 
 
@@ -104,11 +109,13 @@ def denying(tmp_path: Path) -> Iterator[Application]:
     application.close()
 
 
-USE_CASES = ("store", "search", "retrieval", "care", "reindex", "status", "accounts", "peers")
+USE_CASES = ("store", "search", "retrieval", "care", "reindex", "status", "accounts", "links", "peers")
 
 
 def _operations() -> Iterator[tuple[str, type, str]]:
-    for name, kind in zip(USE_CASES, (Store, Search, Retrieval, Care, Reindex, Status, Accounts, Peers), strict=True):
+    for name, kind in zip(
+        USE_CASES, (Store, Search, Retrieval, Care, Reindex, Status, Accounts, Links, Peers), strict=True
+    ):
         for operation, _ in inspect.getmembers(kind, inspect.isfunction):
             if not operation.startswith("_") and (kind, operation) not in WITHOUT_POLICY:
                 yield name, kind, operation
@@ -166,7 +173,11 @@ def _instance() -> Instance:
     return Instance(uid, uid, uid, uid, "1.2.840.10008.1.2", "x", 1, "", 0, 0, 0, "", "", datetime.now(UTC), 1)
 
 
-HTTP = [(a.method, "/dicom-web" + a.path, 403) for a in DICOMWEB] + [("GET", path, 200) for path, _ in PAGES]
+OPENS = "/l/{token}"
+HTTP = [(a.method, "/dicom-web" + a.path, 403) for a in DICOMWEB] + [
+    ("GET", path, 200) for path, _ in PAGES if path != OPENS
+]
+HTTP.append(("GET", OPENS, 404))
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)

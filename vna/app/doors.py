@@ -41,6 +41,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         status=application.status,
         metrics=metrics,
         viewer=settings.http.viewer,
+        links=application.links,
     )
     app = web.Routed(Starlette(routes=[*web.routes(site), *dicomweb_routes(service)]))
     rules = HttpRules(
@@ -51,8 +52,8 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         max_body=int(settings.http.max_body),
     )
     if application.local:
-        return web.Observed(http_security.local(app, rules))
-    return web.Observed(http_security.enforced(app, rules, application.accounts))
+        return web.Observed(http_security.local(app, rules, application.links))
+    return web.Observed(http_security.enforced(app, rules, application.accounts, application.links))
 
 
 def dimse_server(application: Application) -> Server:

@@ -14,6 +14,8 @@ class EventKind(StrEnum):
     INSTANCE_REPLACED = "instance.replaced"
     PEER_CHANGED = "peer.changed"
     ACCOUNT_CHANGED = "account.changed"
+    LINK_CHANGED = "link.changed"
+    LINK_OPENED = "link.opened"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,13 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, TooLarge, VnaError
 from vna.security.accounts import Accounts
+from vna.security.links import Links
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ _CHALLENGES = (
     (b"www-authenticate", b'Basic realm="vna", charset="UTF-8"'),
     (b"www-authenticate", b'Bearer realm="vna"'),
 )
+VISIT_COOKIE = "vna-visit"
+"""Set when an access link is opened."""
 _LOGINS_AT_ONCE = 4
 """Argon2 takes 64 MiB for each password that it checks."""
 
@@ -48,15 +52,15 @@ class HttpRules:
     body_idle_seconds: float = 60.0
 
 
-def local(app: ASGIApp, rules: HttpRules) -> ASGIApp:
-    """The application for this machine only: everyone who gets through is the local actor."""
-    guarded = SameOrigin(LocalActor(app), rules, loopback_only=True)
+def local(app: ASGIApp, rules: HttpRules, links: Links | None = None) -> ASGIApp:
+    """The application for this machine only: everyone who gets through is the local actor, or came by a link."""
+    guarded = SameOrigin(_with_links(app, LocalActor(app), links), rules, loopback_only=True)
     return ForwardedFields(BodyBounds(guarded, rules), rules)
 
 
-def enforced(app: ASGIApp, rules: HttpRules, accounts: Accounts) -> ASGIApp:
-    """The application for those who log in, by Basic (RFC 7617) or Bearer (RFC 6750)."""
-    guarded = SameOrigin(Login(app, rules, accounts), rules, loopback_only=False)
+def enforced(app: ASGIApp, rules: HttpRules, accounts: Accounts, links: Links | None = None) -> ASGIApp:
+    """The application for those who log in, by Basic (RFC 7617) or Bearer (RFC 6750), or came by a link."""
+    guarded = SameOrigin(_with_links(app, Login(app, rules, accounts), links), rules, loopback_only=False)
     return ForwardedFields(BodyBounds(guarded, rules), rules)
 
 
@@ -198,6 +202,38 @@ class SameOrigin:
             return False
 
 
+class Visitors:
+    """Lets in whoever opened an access link, narrowed to its study whatever else they could show; `others` go on.
+
+    A visit that is over is refused, and not taken for no visit: in `local` mode that would be everything.
+    """
+
+    def __init__(self, app: ASGIApp, others: ASGIApp, links: Links) -> None:
+        self._app = app
+        self._others = others
+        self._links = links
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        secret = cookie_parser(Headers(scope=scope).get("cookie", "")).get(VISIT_COOKIE)
+        if secret is None:
+            await self._others(scope, receive, send)
+            return
+        try:
+            actor = await run_sync(self._links.visitor, secret, _address(scope))
+        except NotAuthorized as error:
+            await _refuse(scope, send, 403, str(error))
+            return
+        except VnaError:
+            await _refuse(scope, send, 503, "nobody can be let in at the moment")
+            return
+        _let_in(scope, actor)
+        await self._app(scope, receive, send)
+
+
+def _with_links(app: ASGIApp, others: ASGIApp, links: Links | None) -> ASGIApp:
+    return others if links is None else Visitors(app, others, links)
+
+
 class LocalActor:
     """Puts the local actor, who may do everything, into the state of each request."""
 
@@ -288,10 +324,15 @@ def _last(text: str) -> str:
     return text.rpartition(",")[2].strip().lower()
 
 
+def _shown(path: str) -> str:
+    """For the log: what comes after `/l/` is a secret."""
+    return "/l/" if path.startswith("/l/") else path
+
+
 async def _refuse(scope: Scope, send: Send, status: int, sentence: str, *, close: bool = False) -> None:
     log.warning(
         "request refused",
-        extra={"status": status, "reason": sentence, "address": _address(scope), "path": scope.get("path", "")},
+        extra={"status": status, "reason": sentence, "address": _address(scope), "path": _shown(scope.get("path", ""))},
     )
     body = json.dumps({"status": status, "message": sentence}).encode()
     fields: Iterable[tuple[bytes, bytes]] = (

@@ -6,17 +6,22 @@ from pathlib import Path
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.metrics import Metrics
+from vna.security.links import Links
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the doors of this archive are; `public_url` empty means as the request says."""
+    """Where the doors of this archive are; `public_url` empty means as the request says.
+
+    `read_paths` are those that studies are read from: whoever came by an access link shows their cookie there.
+    """
 
     ae_title: str
     dimse_host: str
     dimse_port: int
     dicomweb_path: str = "/dicom-web"
     public_url: str = ""
+    read_paths: tuple[str, ...] = ("/dicom-web", "/wado")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +33,5 @@ class Site:
     search: Search
     status: Status
     metrics: Metrics
+    links: Links
     viewer: Path
