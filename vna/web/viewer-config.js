@@ -3,7 +3,10 @@ window.config = {
   routerBasename: '/viewer',
   extensions: [],
   modes: [],
-  customizationService: {},
+  customizationService: {
+    /* The archive has found them: the list would hide again what matches by spelling or order of names only. */
+    'workList.columns': { $apply: columns => columns.map(column => ({ ...column, filterFn: () => true })) },
+  },
   showStudyList: true,
   showWarningMessageForCrossOrigin: false,
   showCPUFallbackMessage: true,
@@ -33,7 +36,7 @@ window.config = {
         thumbnailRendering: 'wadors',
         enableStudyLazyLoad: true,
         dicomUploadEnabled: true,
-        singlepart: 'bulkdata,video,pdf',
+        singlepart: 'bulkdata,video',
         bulkDataURI: { enabled: true, relativeResolution: 'studies' },
         omitQuotationForMultipartRequest: true,
       },
