@@ -8,16 +8,21 @@ UV ?= uv
 COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
-.PHONY: help run test check bench .venv lock
+.PHONY: help run test check bench viewer .venv lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 run: .venv/.runtime ## set up and start the archive with a demonstration study (ARGS="..." adds options)
-	@exec .venv/bin/vna serve --demo $(ARGS)
+	@if command -v npm >/dev/null; then (sleep 10; exec scripts/fetch-viewer) </dev/null >/dev/null 2>&1 & fi; \
+	exec .venv/bin/vna serve --demo $(ARGS)
+
+viewer: ## fetch the viewer, which the archive then serves at /viewer/ (needs npm)
+	@scripts/fetch-viewer
 
 test: .venv/.dev ## set up and run all tests (ARGS="tests/dimse -k store" chooses)
 	@scripts/install-test-packages
+	@scripts/fetch-viewer || echo "The tests of the viewer are skipped."
 	@exec scripts/in-namespace .venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: .venv/.dev ## format, lint, types, import rules

@@ -37,7 +37,7 @@ class Backend:
         """Settings of an archive on free ports on this pair."""
         values: dict[str, dict[str, object]] = {
             "storage": {"min_free": 0},
-            "http": {"port": 0, "workers": 1},
+            "http": {"port": 0, "workers": 1, "viewer": self.folder / "viewer"},
             "dimse": {"port": 0, "workers": 2},
         }
         for name, value in self.environment.items():

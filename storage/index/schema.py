@@ -239,6 +239,29 @@ tokens = sa.Table(
     _when("expires_at"),
 )
 
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("link_id", sa.String(16), primary_key=True),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("study_instance_uid", UID, nullable=False),
+    _text("description"),
+    _count("uses_left"),
+    _when("created_at"),
+    _when("expires_at"),
+)
+"""Access links, each to one study."""
+
+link_visits = sa.Table(
+    "link_visits",
+    metadata,
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),
+    sa.Column("link_id", sa.String(16), sa.ForeignKey("links.link_id", ondelete="CASCADE"), nullable=False),
+    _when("expires_at"),
+    sa.Index("ix_link_visits_link", "link_id"),
+)
+"""Browsers that opened a link and may look for a while."""
+
 facts = sa.Table(
     "facts",
     metadata,

@@ -86,6 +86,8 @@ def _plan(query: Query, *, sqlite: bool) -> _Plan:
     unsupported = frozenset(tag for tag in asked if not is_known_at(tag, level) and tag not in NEVER_MATCHED)
     clauses: list[Translated] = []
     left: list[Criterion] = []
+    if query.within_study:
+        clauses.append(Translated(studies.c.study_instance_uid == query.within_study, True, studies))
     for criterion in criteria(query):
         if criterion.path[0] in unsupported:
             continue

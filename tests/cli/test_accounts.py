@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Done, Vna
+from tests.objects import ct, part10
 from vna.app import build
 from vna.model.access import Action, ActorKind, Coercion, Peer
 from vna.settings import load
@@ -160,3 +161,34 @@ def test_settings_are_shown_with_their_source_and_without_secrets(vna: Vna, monk
     table = vna("settings").out
     assert "hush" not in table
     assert "VNA_DIMSE__AE_TITLE" in table
+
+
+def test_a_link_is_printed_once_and_opens_its_study_until_it_is_removed(vna: Vna, tmp_path: Path) -> None:
+    study = ct()
+    (tmp_path / "one.dcm").write_bytes(part10(study))
+    assert vna("import", tmp_path / "one.dcm").code == 0
+    printed = vna("link", "add", "--study", study.StudyInstanceUID, "--uses", "2", "--description", "a consultant").out
+    address, _, secret = printed.strip().rpartition("/l/")
+    assert address == "http://127.0.0.1:8080"
+    archive = build(load().settings)
+    assert archive.links.open(secret, "").study_instance_uid == study.StudyInstanceUID
+    archive.close()
+    listed = vna("link", "list", "--format", "json").out
+    assert secret not in listed
+    (row,) = json.loads(listed)
+    assert (row["study"], row["uses_left"], row["description"]) == (study.StudyInstanceUID, "1", "a consultant")
+    assert vna("link", "remove", row["link_id"]).code == 0
+    assert json.loads(vna("link", "list", "--format", "json").out) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--study", "1.2.3"), "no study 1.2.3 is held"),
+        (("--study", "1.2.3", "--uses", "0"), "a link can be opened 1 to 1000000 times"),
+        (("--study", "1.2.3", "--expires", "never"), "a link has to expire: write 7d, 12h or 45m"),
+    ],
+)
+def test_a_link_that_cannot_be_made_is_refused_in_one_line(vna: Vna, args: tuple[str, ...], words: str) -> None:
+    done = vna("link", "add", *args)
+    assert (done.code, done.err) == (1, f"vna: {words}\n")

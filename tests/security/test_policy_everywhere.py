@@ -37,6 +37,7 @@ from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
 from vna.security.accounts import Accounts
+from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.web.routes import ADDRESSES as PAGES
 
@@ -46,6 +47,8 @@ WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
+    (Links, "open"),
+    (Links, "visitor"),
     (Peers, "get"),
     (Peers, "all"),
     (Peers, "actor_for"),
@@ -72,7 +75,9 @@ class Touches:
 
     def note(self) -> None:
         frames = [f"{Path(frame.filename).stem}.{frame.name}" for frame in traceback.extract_stack()]
-        if not any(name in ("status.readiness", "peers._fresh", "accounts.authenticate_basic") for name in frames):
+        if not any(
+            name in ("status.readiness", "peers._fresh", "accounts.authenticate_basic", "links.open") for name in frames
+        ):
             self.by.append(" < ".join(reversed(frames[-8:-1])))
 
 
@@ -105,12 +110,14 @@ def denying(tmp_path: Path) -> Iterator[Application]:
     application.close()
 
 
-USE_CASES = ("store", "search", "retrieval", "rendering", "care", "reindex", "status", "accounts", "peers")
+USE_CASES = ("store", "search", "retrieval", "rendering", "care", "reindex", "status", "accounts", "links", "peers")
 
 
 def _operations() -> Iterator[tuple[str, type, str]]:
     for name, kind in zip(
-        USE_CASES, (Store, Search, Retrieval, Rendering, Care, Reindex, Status, Accounts, Peers), strict=True
+        USE_CASES,
+        (Store, Search, Retrieval, Rendering, Care, Reindex, Status, Accounts, Links, Peers),
+        strict=True,
     ):
         for operation, _ in inspect.getmembers(kind, inspect.isfunction):
             if not operation.startswith("_") and (kind, operation) not in WITHOUT_POLICY:
@@ -170,9 +177,9 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-HTTP = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB] + [
-    ("GET", path, 200) for path, _ in PAGES
-]
+OPENS = "/l/{token}"
+DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
+HTTP = [*DOORS, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)

@@ -45,6 +45,8 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         search=application.search,
         status=application.status,
         metrics=metrics,
+        viewer=settings.http.viewer,
+        links=application.links,
     )
     starlette = Starlette(
         routes=[*web.routes(site), *dicomweb_routes(service)],
@@ -58,11 +60,12 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         any_host=web.OPEN_PATHS - {"/"},
         trusted_proxies=settings.http.trusted_proxies,
         open_paths=web.OPEN_PATHS,
+        open_folders=web.OPEN_FOLDERS,
         max_body=int(settings.http.max_body),
     )
     if application.local:
-        return web.Observed(http_security.local(app, rules))
-    return web.Observed(http_security.enforced(app, rules, application.accounts))
+        return web.Observed(http_security.local(app, rules, application.links))
+    return web.Observed(http_security.enforced(app, rules, application.accounts, application.links))
 
 
 def dimse_server(application: Application) -> Server:

@@ -20,6 +20,7 @@ from vna.app.wiring import prepare
 from vna.metrics import Metrics
 from vna.model.errors import Unavailable
 from vna.settings import Settings
+from vna.web.viewer import installed
 
 log = logging.getLogger(__name__)
 
@@ -189,6 +190,7 @@ class Supervisor:
             f"  page      http://{_shown(host)}:{port}/",
             f"  DICOMweb  http://{_shown(host)}:{port}/dicom-web",
             f"  DICOM     {self._settings.dimse.ae_title}@{_shown(dimse_host)}:{dimse_port}",
+            *((f"  viewer    http://{_shown(host)}:{port}/viewer/",) if installed(self._settings.http.viewer) else ()),
             f"  data      {self._settings.data_dir}",
         )
         sys.stdout.write("\n".join(lines) + "\n")

@@ -24,6 +24,7 @@ from vna.model.access import Coercion
 from vna.model.errors import Unavailable
 from vna.model.events import Event
 from vna.security.accounts import Accounts
+from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.settings import SecurityMode, Settings
@@ -41,6 +42,7 @@ class Application:
     policy: Policy
     peers: Peers
     accounts: Accounts
+    links: Links
     store: Store
     search: Search
     retrieval: Retrieval
@@ -92,6 +94,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         policy=policy,
         peers=peers,
         accounts=Accounts(database, policy),
+        links=Links(database, policy),
         store=store,
         search=Search(
             database, policy, settings.dimse.ae_title, settings.dimse.max_matches, settings.database.max_scanned

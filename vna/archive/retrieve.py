@@ -44,7 +44,8 @@ class Retrieval:
 
     def instances(self, actor: Actor, selection: Selection) -> tuple[Instance, ...]:
         """The instances meant, by study, series number and instance number; empty when there is none."""
-        self._policy.check(actor, Action.RETRIEVE, ",".join(selection.study_uids[:1]))
+        for study_instance_uid in selection.study_uids or ("",):
+            self._policy.check(actor, Action.RETRIEVE, study_instance_uid)
         with self._database.read() as connection:
             return tuple(
                 replace(held.instance, coercion=coercion_of(held.rules))

@@ -7,7 +7,7 @@ from storage.index.engine import Database
 from storage.index.search import Bounds, search
 from vna.model.access import Action, Actor
 from vna.model.query import Element, Query, SearchPage
-from vna.security.policy import Policy
+from vna.security.policy import Policy, narrowed
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ class Search:
 
         Raises NotAuthorized; BadRequest when a key has a value that its VR does not allow; Unavailable.
         """
-        self._policy.check(actor, Action.QUERY)
+        self._policy.check(actor, Action.QUERY, actor.study_instance_uid)
+        query = narrowed(actor, query)
         started = time.perf_counter()
         page = search(self._database, query, self._said, self._bounds)
         log.debug(

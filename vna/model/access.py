@@ -22,6 +22,7 @@ class ActorKind(StrEnum):
     AE = "ae"
     USER = "user"
     TOKEN = "token"
+    LINK = "link"
     SYSTEM = "system"
 
 
@@ -30,6 +31,7 @@ class Actor:
     """Who asks: what doors establish and the policy judges.
 
     `name` is an AE title, a user name or a token's name. `facility` is the code that known AE titles carry.
+    `study_instance_uid` is the one study that whoever came by an access link may see; empty for everyone else.
     """
 
     kind: ActorKind
@@ -37,6 +39,7 @@ class Actor:
     rights: frozenset[Action] = frozenset()
     facility: str = ""
     address: str = ""
+    study_instance_uid: str = ""
 
 
 SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))

@@ -5,6 +5,7 @@ VnaError
 ├── CannotUnderstand    bytes that are no usable DICOM object
 ├── NotAuthorized       no rule allows it
 ├── NotFound            nothing by that name
+│   └── Gone            it was there, and is no more
 ├── NotAcceptable       cannot be answered in a form the caller takes
 ├── Rejected            understood and refused by a rule
 │   ├── SOPClassNotSupported    no SOP Class of storage
@@ -40,6 +41,10 @@ class NotAuthorized(VnaError):
 
 class NotFound(VnaError):
     """Nothing is held by that name."""
+
+
+class Gone(NotFound):
+    """It was there, and its time is over."""
 
 
 class NotAcceptable(VnaError):

@@ -15,6 +15,8 @@ class EventKind(StrEnum):
     INSTANCE_FORGOTTEN = "instance.forgotten"
     PEER_CHANGED = "peer.changed"
     ACCOUNT_CHANGED = "account.changed"
+    LINK_CHANGED = "link.changed"
+    LINK_OPENED = "link.opened"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Query:
     `combined_datetime` matches range keys of a date and its time as one range of moments (PS3.4 C.2.2.2.5.4).
     `empty_value_matching` gives the value `""` (two quotation marks) the meaning of no value (PS3.4 C.2.2.2.7).
     `multiple_value_matching` wants every value of a key matched, not one of them (PS3.4 C.2.2.2.8).
+    `within_study` is the one study that the caller may see, whatever the keys say; empty where they may see all.
     """
 
     level: Level
@@ -51,6 +52,7 @@ class Query:
     combined_datetime: bool = True
     empty_value_matching: bool = False
     multiple_value_matching: bool = False
+    within_study: str = ""
     limit: int | None = None
     offset: int = 0
 

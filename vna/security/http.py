@@ -16,11 +16,13 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, TooLarge, VnaError
 from vna.security.accounts import Accounts
+from vna.security.links import Links
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ CHALLENGES = ('Basic realm="vna", charset="UTF-8"', 'Bearer realm="vna"')
 _NOT_IN_HOSTS = frozenset("/?#@\\")
 """What ends or splits the authority of an address: links are made of the Host field as it stands."""
 
+VISIT_COOKIE = "vna-visit"
+"""Set when an access link is opened."""
 _LOGINS_AT_ONCE = 4
 """Argon2 takes 64 MiB for each password that it checks."""
 
@@ -51,19 +55,20 @@ class HttpRules:
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     open_paths: frozenset[str] = frozenset({"/healthz"})
+    open_folders: tuple[str, ...] = ()
     max_body: int = 16 << 30
     body_idle_seconds: float = 60.0
 
 
-def local(app: ASGIApp, rules: HttpRules) -> ASGIApp:
-    """The application for this machine only: everyone who gets through is the local actor."""
-    guarded = SameOrigin(LocalActor(app), rules, loopback_only=True)
+def local(app: ASGIApp, rules: HttpRules, links: Links | None = None) -> ASGIApp:
+    """The application for this machine only: everyone who gets through is the local actor, or came by a link."""
+    guarded = SameOrigin(_with_links(app, LocalActor(app), links), rules, loopback_only=True)
     return ForwardedFields(BodyBounds(guarded, rules), rules)
 
 
-def enforced(app: ASGIApp, rules: HttpRules, accounts: Accounts) -> ASGIApp:
-    """The application for those who log in, by Basic (RFC 7617) or Bearer (RFC 6750)."""
-    guarded = SameOrigin(Login(app, rules, accounts), rules, loopback_only=False)
+def enforced(app: ASGIApp, rules: HttpRules, accounts: Accounts, links: Links | None = None) -> ASGIApp:
+    """The application for those who log in, by Basic (RFC 7617) or Bearer (RFC 6750), or came by a link."""
+    guarded = SameOrigin(_with_links(app, Login(app, rules, accounts), links), rules, loopback_only=False)
     return ForwardedFields(BodyBounds(guarded, rules), rules)
 
 
@@ -215,6 +220,38 @@ class SameOrigin:
         return "the Host field is no name of this archive: VNA_HTTP__PUBLIC_URL says how it is called"
 
 
+class Visitors:
+    """Lets in whoever opened an access link, narrowed to its study whatever else they could show; `others` go on.
+
+    A visit that is over is refused, and not taken for no visit: in `local` mode that would be everything.
+    """
+
+    def __init__(self, app: ASGIApp, others: ASGIApp, links: Links) -> None:
+        self._app = app
+        self._others = others
+        self._links = links
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        secret = cookie_parser(Headers(scope=scope).get("cookie", "")).get(VISIT_COOKIE)
+        if secret is None:
+            await self._others(scope, receive, send)
+            return
+        try:
+            actor = await run_sync(self._links.visitor, secret, _address(scope))
+        except NotAuthorized as error:
+            await _refuse(scope, send, 403, str(error))
+            return
+        except VnaError:
+            await _refuse(scope, send, 503, "nobody can be let in at the moment")
+            return
+        _let_in(scope, actor)
+        await self._app(scope, receive, send)
+
+
+def _with_links(app: ASGIApp, others: ASGIApp, links: Links | None) -> ASGIApp:
+    return others if links is None else Visitors(app, others, links)
+
+
 class LocalActor:
     """Puts the local actor, who may do everything, into the state of each request."""
 
@@ -234,6 +271,7 @@ class Login:
         self._app = app
         self._accounts = accounts
         self._open_paths = rules.open_paths
+        self._open_folders = rules.open_folders
         self._limiter = anyio.CapacityLimiter(_LOGINS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -259,10 +297,13 @@ class Login:
                 return await run_sync(log_in, name, password, address, limiter=self._limiter)
             case "bearer":
                 return await run_sync(self._accounts.authenticate_token, credentials.strip(), address)
-            case _ if scope["path"] in self._open_paths:
+            case _ if self._is_open(scope["path"]):
                 return Actor(ActorKind.ANONYMOUS, "", address=address)
             case _:
                 raise NotAuthorized("this needs a login", authenticated=False)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or f"{path}/".startswith(self._open_folders)
 
 
 def _is_loopback(host: str) -> bool:
@@ -321,10 +362,15 @@ def _last(text: str) -> str:
     return text.rpartition(",")[2].strip().lower()
 
 
+def _shown(path: str) -> str:
+    """For the log: what comes after `/l/` is a secret."""
+    return "/l/" if path.startswith("/l/") else path
+
+
 async def _refuse(scope: Scope, send: Send, status: int, sentence: str, *, close: bool = False) -> None:
     log.warning(
         "request refused",
-        extra={"status": status, "reason": sentence, "address": _address(scope), "path": scope.get("path", "")},
+        extra={"status": status, "reason": sentence, "address": _address(scope), "path": _shown(scope.get("path", ""))},
     )
     body = json.dumps({"status": status, "message": sentence}).encode()
     fields: Iterable[tuple[bytes, bytes]] = (

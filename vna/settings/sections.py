@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -138,6 +139,15 @@ class HttpSettings(Section):
     max_body: ByteSize = Field(
         default=ByteSize(16 * 1024**3), description="Longest request body taken (bytes, or `16GiB`); more is 413."
     )
+    viewer: Path = Field(
+        default=Path("viewer"),
+        description="The folder of the viewer's files, which `make viewer` fetches; relative to the current folder.",
+    )
+
+    @field_validator("viewer")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
 
     @field_validator("public_url")
     @classmethod

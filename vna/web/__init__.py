@@ -1,7 +1,8 @@
-"""The HTTP door for people and for whoever watches over the archive: `/`, `/healthz`, `/readyz`, `/metrics`."""
+"""The HTTP door for people and for whoever watches over the archive: `/`, the viewer,
+`/healthz`, `/readyz`, `/metrics`."""
 
 from vna.web.observe import Observed, Routed
-from vna.web.routes import OPEN_PATHS, routes
+from vna.web.routes import OPEN_FOLDERS, OPEN_PATHS, routes
 from vna.web.site import Addresses, Site
 
-__all__ = ["OPEN_PATHS", "Addresses", "Observed", "Routed", "Site", "routes"]
+__all__ = ["OPEN_FOLDERS", "OPEN_PATHS", "Addresses", "Observed", "Routed", "Site", "routes"]

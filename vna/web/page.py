@@ -19,6 +19,7 @@ from vna.model.query import Element, Level, Match, Query
 from vna.version import version
 from vna.web.health import readiness
 from vna.web.site import Addresses, Site
+from vna.web.viewer import installed, study_path
 
 NEWEST = 20
 _SHOWN = frozenset({"00081030", "00201206", "00201208"})
@@ -37,6 +38,7 @@ class StudyRow:
     series: str
     instances: str
     study_instance_uid: str
+    viewer_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def _render(request: Request, site: Site, actor: Actor, found: Readiness, conten
         actor=actor,
         found=found,
         contents=contents,
+        viewer_installed=installed(site.viewer),
         dimse_address=dimse_address(site.addresses, request.url.hostname or ""),
         dicomweb_url=base + site.addresses.dicomweb_path,
     )
@@ -131,6 +134,7 @@ def _row(match: Match) -> StudyRow:
         series=_text(elements, "00201206"),
         instances=_text(elements, "00201208"),
         study_instance_uid=match.study_instance_uid,
+        viewer_path=study_path(match.study_instance_uid),
     )
 
 

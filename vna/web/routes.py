@@ -7,8 +7,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from vna.web.health import healthz, metrics, readyz
+from vna.web.links import PREFIX as LINK
+from vna.web.links import open_link
 from vna.web.page import page
 from vna.web.site import Site
+from vna.web.viewer import PREFIX as VIEWER
+from vna.web.viewer import viewer
 
 Answer = Callable[[Request, Site], Awaitable[Response]]
 
@@ -17,10 +21,15 @@ ADDRESSES: tuple[tuple[str, Answer], ...] = (
     ("/healthz", healthz),
     ("/readyz", readyz),
     ("/metrics", metrics),
+    (VIEWER + "/{path:path}", viewer),
+    (LINK + "/{token}", open_link),
 )
 
-OPEN_PATHS = frozenset(path for path, _ in ADDRESSES)
+OPEN_PATHS = frozenset(path for path, _ in ADDRESSES if "{" not in path)
 """What answers without a login, in `enforced` mode too: the page then shows no study, the others never do."""
+
+OPEN_FOLDERS = (f"{VIEWER}/", f"{LINK}/")
+"""The same, with everything below: the viewer's own files, the same for everyone, and links, which are the login."""
 
 
 def routes(site: Site) -> list[Route]:

@@ -1,29 +1,37 @@
 """What the door needs: use cases, counters, and what to tell about this archive."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.metrics import Metrics
+from vna.security.links import Links
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the doors of this archive are; `public_url` empty means as the request says."""
+    """Where the doors of this archive are; `public_url` empty means as the request says.
+
+    `read_paths` are those that studies are read from: whoever came by an access link shows their cookie there.
+    """
 
     ae_title: str
     dimse_host: str
     dimse_port: int
     dicomweb_path: str = "/dicom-web"
     public_url: str = ""
+    read_paths: tuple[str, ...] = ("/dicom-web", "/wado")
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One archive, as its page shows it; `mode` is `local` or `enforced`."""
+    """One archive, as its page shows it; `mode` is `local` or `enforced`, `viewer` the folder of the viewer's files."""
 
     mode: str
     addresses: Addresses
     search: Search
     status: Status
     metrics: Metrics
+    links: Links
+    viewer: Path

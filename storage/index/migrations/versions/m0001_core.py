@@ -82,6 +82,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "links",
+        sa.Column("link_id", sa.String(length=16), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("uses_left", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("created_at", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("expires_at", sa.String(length=32), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("link_id"),
+        sa.UniqueConstraint("digest"),
+    )
+    op.create_table(
+        "link_visits",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("link_id", sa.String(length=16), nullable=False),
+        sa.Column("expires_at", sa.String(length=32), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["link_id"], ["links.link_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    op.create_index("ix_link_visits_link", "link_visits", ["link_id"], unique=False)
+    op.create_table(
         "patients",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("patient_id", sa.Text(), server_default="", nullable=False),
