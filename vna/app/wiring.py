@@ -94,7 +94,12 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         accounts=Accounts(database, policy),
         store=store,
         search=Search(
-            database, policy, settings.dimse.ae_title, settings.dimse.max_matches, settings.database.max_scanned
+            database,
+            policy,
+            settings.dimse.ae_title,
+            settings.dimse.max_matches,
+            settings.database.max_scanned,
+            phonetic=settings.search.phonetic,
         ),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
