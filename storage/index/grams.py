@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -42,7 +43,7 @@ def are_told_by_grams(pattern: str) -> bool:
     )
 
 
-def found(column: sa.Column[str], patterns: list[str], dialect: Dialect) -> sa.Select[tuple[int]] | None:
+def found(column: sa.Column[str], patterns: list[str], dialect: Dialect) -> sa.Select[Any] | None:
     """Keys of the rows in which all patterns match, from the index; None where it has no answer."""
     if not dialect.grams or column not in _COLUMNS or not any(map(are_told_by_grams, patterns)):
         return None

@@ -156,7 +156,7 @@ def _keys(connection: sa.Connection, clause: Translated) -> list[int] | None:
     """Those for which the clause may hold; None when there are too many to begin with."""
     keys: set[int] = set()
     for probe in clause.probes:
-        keys.update(row[0] for row in connection.execute(probe.limit(_FEW + 1)))
+        keys.update(connection.execute(probe.limit(_FEW + 1)).scalars())
         if len(keys) > _FEW:
             return None
     return list(keys)

@@ -3,6 +3,7 @@ rows are found without looking at all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -66,7 +67,7 @@ _INDEXED = frozenset(
 _UIDS = frozenset({studies.c.study_instance_uid, series.c.series_instance_uid, instances.c.sop_instance_uid})
 _LAST = "\U0010ffff"
 
-Probe = sa.Select[tuple[int]]
+Probe = sa.Select[Any]
 
 
 @dataclass(frozen=True, slots=True)
