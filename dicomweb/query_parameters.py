@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from dicomweb.address import Target
-from vna.model.dictionary import path_of, vr_of
+from vna.model.dictionary import path_of, tag_of, vr_of
 from vna.model.errors import BadRequest
 from vna.model.identifiers import is_uid
-from vna.model.query import Key, Level, Query
+from vna.model.query import Key, Level, Order, Query
 
 ALWAYS: dict[
     Level, frozenset[str]
@@ -18,11 +18,17 @@ ALWAYS: dict[
     Level.SERIES: frozenset({"00080056", "00080201"}),
     Level.IMAGE: frozenset({"00080056", "00080201", "00280008", "00280010", "00280011", "00280100"}),
 }
-_SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
+TOTAL = "totalcount"
+"""Ours: `true` asks for the number of all matches, in X-Total-Count."""
+ORDER = "orderby"
+"""Ours, as dcm4chee has it: attributes with commas between, a minus before each whose greatest value comes first."""
+
+_SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching", TOTAL)
 _NUMBERS = ("limit", "offset")
 _NOT_ATTRIBUTES = ("accept", "charset")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _MOST = 2**31 - 1
+_MOST_ORDERS = 8
 _LIST_VRS = frozenset({"UI", "CS", "IS", "DS"})
 """No single value of these contains a comma or backslash: viewers send lists without multiplevaluematching."""
 
@@ -37,6 +43,7 @@ class Parameters:
     switches: dict[str, bool] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
+    order: list[Order] = field(default_factory=list)
 
     def query(self, level: Level) -> Query:
         """The search they ask for at a level: attributes that are matched are given as well."""
@@ -47,8 +54,10 @@ class Parameters:
             returns=None if self.all_fields else frozenset(self.fields | matched | ALWAYS[level]),
             fuzzy=self.switches.get("fuzzymatching", False),
             empty_value_matching=self.switches.get("emptyvaluematching", False),
+            multiple_value_matching=self.switches.get("multiplevaluematching", False),
             limit=self.numbers.get("limit"),
             offset=self.numbers.get("offset", 0),
+            order=tuple(self.order),
         )
 
 
@@ -83,6 +92,8 @@ def parse(items: Iterable[tuple[str, str]], target: Target) -> Parameters:
     for name, value in pairs:
         if name == "includefield":
             _include(found, value)
+        elif name == ORDER:
+            _order(found, value)
         elif name not in (*_SWITCHES, *_NUMBERS, *_NOT_ATTRIBUTES):
             _match(found, name, value)
     for tag, uid in (("0020000D", target.study), ("0020000E", target.series)):
@@ -111,6 +122,17 @@ def _include(found: Parameters, value: str) -> None:
         path = _path(found, name)
         if path:
             found.fields.add(path[0])
+
+
+def _order(found: Parameters, value: str) -> None:
+    for name in filter(None, (part.strip() for part in value.split(","))):
+        tag = tag_of(name.removeprefix("-"))
+        if tag is None:
+            raise BadRequest(f"{ORDER}: {name[:64]!r} is neither the keyword nor the tag of an attribute")
+        if tag not in {order.tag for order in found.order}:
+            found.order.append(Order(tag, descending=name.startswith("-")))
+    if len(found.order) > _MOST_ORDERS:
+        raise BadRequest(f"{ORDER} takes at most {_MOST_ORDERS} attributes")
 
 
 def _match(found: Parameters, name: str, value: str) -> None:

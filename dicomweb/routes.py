@@ -15,7 +15,14 @@ from dicomweb.frames import frames
 from dicomweb.metadata import metadata
 from dicomweb.rendered import rendered, thumbnail
 from dicomweb.retrieve import instances
-from dicomweb.search import search_instances, search_series, search_studies
+from dicomweb.search import (
+    count_instances,
+    count_series,
+    count_studies,
+    search_instances,
+    search_series,
+    search_studies,
+)
 from dicomweb.service import PREFIX, StudiesService
 from dicomweb.store import store
 from dicomweb.wado_uri import wado
@@ -56,6 +63,12 @@ ADDRESSES = (
     Address("GET", f"{_SERIES}/instances", search_instances, Action.QUERY),
     Address("GET", "/series", search_series, Action.QUERY),
     Address("GET", "/instances", search_instances, Action.QUERY),
+    Address("GET", "/studies/count", count_studies, Action.QUERY),
+    Address("GET", f"{_STUDY}/series/count", count_series, Action.QUERY),
+    Address("GET", f"{_STUDY}/instances/count", count_instances, Action.QUERY),
+    Address("GET", f"{_SERIES}/instances/count", count_instances, Action.QUERY),
+    Address("GET", "/series/count", count_series, Action.QUERY),
+    Address("GET", "/instances/count", count_instances, Action.QUERY),
     Address("GET", _STUDY, instances, Action.RETRIEVE),
     Address("GET", _SERIES, instances, Action.RETRIEVE),
     Address("GET", _INSTANCE, instances, Action.RETRIEVE),

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dicomweb.address import Target, resource_url, service_url, target_of
 from dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, Offer, acceptable, choose
 from dicomweb.native_xml import native_xml
-from dicomweb.query_parameters import Parameters, parse, read_pairs
+from dicomweb.query_parameters import TOTAL, Parameters, parse, read_pairs
 from dicomweb.requests import actor_of
 from dicomweb.responses import HEADERS, multipart
 from dicomweb.service import StudiesService
@@ -18,8 +18,10 @@ from vna import events as signals
 from vna.mime.writer import Part
 from vna.model.attributes import BY_TAG, COMPUTED
 from vna.model.dictionary import keyword_of
-from vna.model.query import Element, Level, Match, SearchPage
+from vna.model.query import Element, Level, Match
 
+TOTAL_FIELD = "X-Total-Count"
+COUNT_OFFERS = (Offer(JSON), Offer(DICOM_JSON))
 OFFERS = (Offer(DICOM_JSON), Offer(JSON), Offer(DICOM_XML, multipart=True))
 MODALITIES_IN_STUDY = "00080061"
 RETRIEVE_URL = "00081190"
@@ -63,6 +65,33 @@ def search_instances(request: Request, service: StudiesService) -> Response:
     return _search(request, service, Level.IMAGE)
 
 
+def count_studies(request: Request, service: StudiesService) -> Response:
+    """How many studies match."""
+    return _count(request, service, Level.STUDY)
+
+
+def count_series(request: Request, service: StudiesService) -> Response:
+    """How many series match."""
+    return _count(request, service, Level.SERIES)
+
+
+def count_instances(request: Request, service: StudiesService) -> Response:
+    """How many instances match."""
+    return _count(request, service, Level.IMAGE)
+
+
+def _count(request: Request, service: StudiesService, level: Level) -> Response:
+    """`{"count": 12}`; a Warning where there may be more than were counted."""
+    offer = choose(acceptable(request), COUNT_OFFERS)
+    parameters = parse(read_pairs(request.scope["query_string"]), target_of(request))
+    total = service.search.count(actor_of(request), parameters.query(level))
+    sentences = _ignored(parameters, total.unsupported)
+    if total.cap:
+        sentences.append(f"There may be more: the count ended after {total.cap}")
+    headers = HEADERS | _warning(sentences, service_url(request, service.public_url))
+    return Response(orjson.dumps({"count": total.number}), headers=headers, media_type=offer.media_type)
+
+
 def _search(request: Request, service: StudiesService, level: Level) -> Response:
     actor, target = actor_of(request), target_of(request)
     offer = choose(acceptable(request), OFFERS)
@@ -77,7 +106,17 @@ def _search(request: Request, service: StudiesService, level: Level) -> Response
         seconds=time.perf_counter() - started,
     )
     base = service_url(request, service.public_url)
-    headers = HEADERS | _warning(page, parameters, base)
+    sentences = _ignored(parameters, page.unsupported)
+    if page.capped:
+        sentences.append("There are additional results that can be requested")
+    headers = dict(HEADERS)
+    if parameters.switches.get(TOTAL):
+        total = service.search.count(actor, parameters.query(level))
+        if total.cap:
+            sentences.append(f"{TOTAL} is not known: the count ended after {total.cap}")
+        else:
+            headers[TOTAL_FIELD] = str(total.number)
+    headers |= _warning(sentences, base)
     if not page.matches:
         return Response(status_code=204, headers=headers)
     answers = [answer(match, level, target, parameters, base) for match in page.matches]
@@ -114,14 +153,16 @@ def answer(match: Match, level: Level, target: Target, parameters: Parameters, b
     return dict(sorted(kept.items()))
 
 
-def _warning(page: SearchPage, parameters: Parameters, base: str) -> dict[str, str]:
-    """`Warning: 299 <service>: ...` with everything that the caller did not get (PS3.18 8.3.4.4.1, 8.3.4.1)."""
-    sentences = list(parameters.ignored)
-    unknown = page.unsupported & (parameters.fields | {path[0] for path in parameters.keys})
-    sentences += [f"{_name(tag)} was ignored: it is not known at this level" for tag in sorted(unknown)]
-    if page.capped:
-        sentences.append("There are additional results that can be requested")
-    return {"Warning": f"299 {base}: {_printable(sentences)}"} if sentences else {}
+def _ignored(parameters: Parameters, unsupported: frozenset[str]) -> list[str]:
+    """What the caller asked for and did not get (PS3.18 8.3.4.1)."""
+    unknown = unsupported & (parameters.fields | {path[0] for path in parameters.keys})
+    return parameters.ignored + [f"{_name(tag)} was ignored: it is not known at this level" for tag in sorted(unknown)]
+
+
+def _warning(sentences: Iterable[str], base: str) -> dict[str, str]:
+    """`Warning: 299 <service>: ...` (PS3.18 8.3.4.4.1)."""
+    text = _printable(sentences)
+    return {"Warning": f"299 {base}: {text}"} if text else {}
 
 
 def _name(tag: str) -> str:

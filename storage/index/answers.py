@@ -49,6 +49,7 @@ COLUMNS: dict[Level, tuple[sa.Column[Any], ...]] = {
         instances.c.sop_class_uid,
         instances.c.instance_number,
         instances.c.transfer_syntax_uid,
+        instances.c.attributes,
     ),
 }
 """Of each level: its key, the key of its parent, and what its elements are made of; never the header."""
@@ -113,10 +114,7 @@ _UIDS = {
     Level.SERIES: "series_instance_uid",
     Level.IMAGE: "sop_instance_uid",
 }
-_IMAGE_COLUMNS = frozenset({"00080018", "00080016", "00200013"})
-_FROM_ROWS = frozenset(tag for tag, a in BY_TAG.items() if a.level < Level.IMAGE or tag in _IMAGE_COLUMNS) | frozenset(
-    COMPUTED_BY_TAG
-)
+_FROM_ROWS = frozenset(BY_TAG) | frozenset(COMPUTED_BY_TAG)
 
 
 def _patient(values: Mapping[Any, Any]) -> Elements:
@@ -149,12 +147,12 @@ def _series(values: Mapping[Any, Any]) -> Elements:
 
 def _instance(values: Mapping[Any, Any]) -> Elements:
     number = values["instance_number"]
-    return {
-        "00080016": {"vr": "UI", "Value": [values["sop_class_uid"]]},
-        "00080018": {"vr": "UI", "Value": [values["sop_instance_uid"]]},
-        "00083002": {"vr": "UI", "Value": [values["transfer_syntax_uid"]]},
-        "00200013": {"vr": "IS"} if number is None else _count(number),
-    }
+    elements: Elements = orjson.loads(values["attributes"] or "{}")
+    elements["00080016"] = {"vr": "UI", "Value": [values["sop_class_uid"]]}
+    elements["00080018"] = {"vr": "UI", "Value": [values["sop_instance_uid"]]}
+    elements["00083002"] = {"vr": "UI", "Value": [values["transfer_syntax_uid"]]}
+    elements["00200013"] = {"vr": "IS"} if number is None else _count(number)
+    return elements
 
 
 @lru_cache(maxsize=4096)

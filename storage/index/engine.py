@@ -48,6 +48,7 @@ class Database:
         isolated = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._snapshots = self.engine.execution_options(**isolated)
         alone = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._has_index: dict[str, bool] = {}
         self._glances = self.engine.execution_options(**alone)
 
     def _sqlite(self) -> sa.Engine:
@@ -91,6 +92,17 @@ class Database:
         """A connection for one reading statement: without the cost of a transaction around it."""
         with self._translated(), self._glances.connect() as connection:
             yield connection
+
+    def has_index(self, name: str) -> bool:
+        """Whether PostgreSQL has an index that depends on one of its extensions; SQLite has all that we make."""
+        if self.is_sqlite:
+            return True
+        known = self._has_index.get(name)
+        if known is None:
+            with self.glance() as connection:
+                known = connection.execute(sa.text("SELECT to_regclass(:name)"), {"name": name}).scalar() is not None
+            self._has_index[name] = known
+        return known
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

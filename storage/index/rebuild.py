@@ -14,10 +14,11 @@ from storage.index.schema import (
     series,
     studies,
     superseded,
+    tag_values,
 )
 from vna.model.events import Event
 
-_EMPTIED = (instances, series, studies, patients, superseded, conflicts, coercions, events, jobs)
+_EMPTIED = (tag_values, instances, series, studies, patients, superseded, conflicts, coercions, events, jobs)
 
 
 def empty(connection: sa.Connection) -> None:

@@ -32,6 +32,7 @@ patients = sa.Table(
     _text("issuer"),
     _text("patient_name"),
     _text("patient_name_norm"),
+    _text("patient_name_words"),
     _text("birth_date"),
     _text("sex"),
     _text("attributes"),
@@ -40,7 +41,8 @@ patients = sa.Table(
     _count("number_of_instances"),
     _count("version"),
     sa.UniqueConstraint("patient_id", "issuer", name="uq_patients_identity"),
-    sa.Index("ix_patients_name", "patient_name_norm"),
+    sa.Index("ix_patients_name", "patient_name_norm", "id"),
+    sa.Index("ix_patients_birth_date", "birth_date"),
     sqlite_autoincrement=True,
 )
 
@@ -58,6 +60,7 @@ studies = sa.Table(
     _text("study_description"),
     _text("referring_physician_name"),
     _text("referring_physician_name_norm"),
+    _text("referring_physician_name_words"),
     _text("modalities"),
     _text("sop_classes"),
     _text("attributes"),
@@ -89,6 +92,9 @@ series = sa.Table(
     _when("last_received_at"),
     sa.UniqueConstraint("study_fk", "series_instance_uid", name="uq_series_uid"),
     sa.Index("ix_series_uid", "series_instance_uid"),
+    sa.Index("ix_series_study", "study_fk", "series_number", "id"),
+    sa.Index("ix_series_modality", "modality"),
+    sa.Index("ix_series_pps_start", "pps_start_date"),
     sqlite_autoincrement=True,
 )
 
@@ -116,13 +122,40 @@ instances = sa.Table(
     _when("received_at"),
     sa.Column("coercion_fk", Key, sa.ForeignKey("coercions.id")),
     _count("version"),
+    _text("attributes"),
     sa.Column("header", sa.LargeBinary, nullable=False),
     sa.Column("frames", sa.LargeBinary, nullable=False),
     sa.Index("ix_instances_series", "series_fk", "instance_number", "id"),
     sqlite_autoincrement=True,
 )
-"""`header` is the bulk-free data set as DICOM JSON, `frames` the frame and bulk offset tables, both compressed, both
-last so that scans skip them."""
+"""`attributes` are what searches know of it without the header; `header` is the bulk-free data set as DICOM JSON,
+`frames` the frame and bulk offset tables, both compressed, both last so that scans skip them."""
+
+search_tags = sa.Table(
+    "search_tags",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("path", sa.String(160), nullable=False, unique=True),
+    sa.Column("level", sa.Integer, nullable=False),
+    _text("state"),
+    _when("created_at"),
+    sqlite_autoincrement=True,
+)
+"""Attributes that searches know beside those of `vna.model.attributes`: tags with points between, from the top."""
+
+tag_values = sa.Table(
+    "tag_values",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("tag_fk", Key, sa.ForeignKey("search_tags.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("row_fk", Key, nullable=False),
+    _text("value"),
+    _text("element"),
+    sa.UniqueConstraint("tag_fk", "row_fk", name="uq_tag_values"),
+    sa.Index("ix_tag_values_row", "row_fk", "tag_fk"),
+    sqlite_autoincrement=True,
+)
+"""What a search tag is of a study, series or instance: its values for matching, and the element as DICOM JSON."""
 
 superseded = sa.Table(
     "superseded",
@@ -269,3 +302,18 @@ facts = sa.Table(
     _text("value"),
 )
 """Small facts about the archive itself, such as whether settings have seeded the tables."""
+
+GRAMS: dict[sa.Table, tuple[str, ...]] = {
+    patients: ("patient_id", "patient_name_norm", "patient_name_words"),
+    studies: (
+        "accession_number",
+        "study_id",
+        "study_description",
+        "referring_physician_name_norm",
+        "referring_physician_name_words",
+        "modalities",
+    ),
+    series: ("series_description",),
+    tag_values: ("value",),
+}
+"""Columns in which text is found wherever it stands, by an index of trigrams (storage.index.grams)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -11,26 +11,12 @@ import sqlalchemy as sa
 from storage.index import answers
 from storage.index.answers import COLUMNS, Elements, Record
 from storage.index.engine import Database
-from storage.index.schema import instances, patients, series, studies
-from storage.index.translation import TABLES, Translated, translate
-from vna.model.attributes import NEVER_MATCHED, is_known_at
-from vna.model.matching import Criterion, criteria, satisfies
-from vna.model.query import Element, Level, Match, Query, SearchPage
-
-_PARENT: dict[Level, sa.Column[int]] = {
-    Level.STUDY: studies.c.patient_fk,
-    Level.SERIES: series.c.study_fk,
-    Level.IMAGE: instances.c.series_fk,
-}
-"""What names the row above."""
-
-_ORDER: dict[Level, tuple[sa.ColumnElement[Any], ...]] = {
-    Level.PATIENT: (patients.c.patient_name_norm, patients.c.id),
-    Level.STUDY: (studies.c.study_date.desc(), studies.c.study_time.desc(), studies.c.id.desc()),
-    Level.SERIES: (series.c.study_fk, series.c.series_number, series.c.id),
-    Level.IMAGE: (instances.c.series_fk, instances.c.instance_number, instances.c.id),
-}
-"""The same on every page: newest studies first, series and instances by their numbers within what they belong to."""
+from storage.index.grams import dialect_of
+from storage.index.planning import Plan, plan_of, statement_of
+from storage.index.schema import instances
+from storage.index.translation import TABLES
+from vna.model.matching import satisfies
+from vna.model.query import Element, Level, Match, Query, SearchPage, Total
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +31,16 @@ class Bounds:
 def search(database: Database, query: Query, said: Mapping[str, Element], bounds: Bounds) -> SearchPage:
     """One page of matches; `said` are the elements that the archive says of everything it holds.
 
-    Raises BadRequest when a key has a value that its VR does not allow.
+    Raises BadRequest when a key has a value that its VR does not allow, or the order is by what cannot be sorted.
     """
-    plan = _plan(query, sqlite=database.is_sqlite)
     limit = bounds.max_matches if query.limit is None else min(query.limit, bounds.max_matches)
+    ours = query.limit is None or query.limit > bounds.max_matches
+    dialect = dialect_of(database)
+    plan = plan_of(query, dialect)
     if limit <= 0:
         return SearchPage(unsupported=plan.unsupported)
-    ours = query.limit is None or query.limit > bounds.max_matches
     with database.read() as connection:
-        found = _Found(connection, plan, bounds)
+        found = _Found(connection, plan, statement_of(connection, plan, dialect), bounds)
         skip = 0 if plan.is_exact else query.offset
         with closing(found.matches(query.offset, limit + ours, said)) as each:
             matches = list(islice(each, skip, skip + limit + ours))
@@ -61,80 +48,29 @@ def search(database: Database, query: Query, said: Mapping[str, Element], bounds
     return SearchPage(tuple(matches[:limit]), bool(cap), cap, plan.unsupported)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How a query is answered: the statement, and what is left to decide after it, by where it can be decided."""
-
-    level: Level
-    statement: sa.Select[Any]
-    left_to_row: tuple[Criterion, ...]
-    left_to_rows_above: tuple[Criterion, ...]
-    left_to_header: tuple[Criterion, ...]
-    wanted: frozenset[str] | None
-    with_header: bool
-    unsupported: frozenset[str]
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether every row of the statement is a match."""
-        return not (self.left_to_row or self.left_to_rows_above or self.left_to_header)
-
-
-def _plan(query: Query, *, sqlite: bool) -> _Plan:
-    level = query.level
-    asked = {key.path[0] for key in query.keys} | (query.returns or frozenset())
-    unsupported = frozenset(tag for tag in asked if not is_known_at(tag, level) and tag not in NEVER_MATCHED)
-    clauses: list[Translated] = []
-    left: list[Criterion] = []
-    if query.within_study:
-        clauses.append(Translated(studies.c.study_instance_uid == query.within_study, True, studies))
-    for criterion in criteria(query):
-        if criterion.path[0] in unsupported:
-            continue
-        translated = translate(criterion, sqlite=sqlite)
-        if translated is not None:
-            clauses.append(translated)
-        if translated is None or not translated.exact:
-            left.append(criterion)
-    wanted = answers.tags_wanted(level, query.returns)
-    in_header = [c for c in left if answers.needs_header(c.tags)]
-    in_row = [c for c in left if c not in in_header and answers.level_of(c.path[0]) is level]
-    return _Plan(
-        level=level,
-        statement=_statement(level, clauses),
-        left_to_row=tuple(in_row),
-        left_to_rows_above=tuple(c for c in left if c not in in_header and c not in in_row),
-        left_to_header=tuple(in_header),
-        wanted=wanted,
-        with_header=level is Level.IMAGE and (wanted is None or answers.needs_header(wanted - NEVER_MATCHED)),
-        unsupported=unsupported,
-    )
-
-
-def _statement(level: Level, clauses: Sequence[Translated]) -> sa.Select[Any]:
-    """Keys of the levels above narrow by IN, from the top: so both databases look through the smaller tables first.
-
-    What the levels above say of a match is not part of the statement: it comes by key, batch by batch.
-    """
-    above: sa.Select[tuple[int]] | None = None
-    for upper in (Level(number) for number in range(level)):
-        here = [translated.where for translated in clauses if translated.table is TABLES[upper]]
-        if above is not None:
-            here.append(_PARENT[upper].in_(above))
-        if here:
-            above = sa.select(TABLES[upper].c.id).where(*here)
-    own = [translated.where for translated in clauses if translated.table is TABLES[level]]
-    if above is not None:
-        own.append(_PARENT[level].in_(above))
-    return sa.select(*COLUMNS[level]).where(*own).order_by(*_ORDER[level])
+def count(database: Database, query: Query, bounds: Bounds) -> Total:
+    """How many match, paging apart. Raises as `search` does."""
+    query = replace(query, returns=frozenset(), limit=None, offset=0, order=())
+    dialect = dialect_of(database)
+    plan = plan_of(query, dialect)
+    with database.read() as connection:
+        statement = statement_of(connection, plan, dialect)
+        if plan.is_exact:
+            rows = statement.with_only_columns(COLUMNS[plan.level][0]).order_by(None).subquery()
+            number = connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar_one()
+            return Total(number, unsupported=plan.unsupported)
+        found = _Found(connection, plan, statement, bounds)
+        number = sum(1 for _ in found.matches(0, bounds.max_scanned, {}))
+    return Total(number, f"{bounds.max_scanned} rows" if found.cut else "", plan.unsupported)
 
 
 class _Found:
     """One run of a plan over one snapshot; `cut` says that rows were left unseen."""
 
-    def __init__(self, connection: sa.Connection, plan: _Plan, bounds: Bounds) -> None:
+    def __init__(self, connection: sa.Connection, plan: Plan, statement: sa.Select[Any], bounds: Bounds) -> None:
         self._connection = connection
         self._plan = plan
+        self._statement = statement
         self._bounds = bounds
         self._above: dict[Level, dict[int, Record]] = {level: {} for level in Level}
         self.cut = False
@@ -148,11 +84,11 @@ class _Found:
 
     def _batches(self, offset: int, count: int) -> Iterator[Sequence[sa.Row[Any]]]:
         if self._plan.is_exact:
-            yield from self._rows(self._plan.statement.limit(count).offset(offset or None), count)
+            yield from self._rows(self._statement.limit(count).offset(offset or None), count)
             return
         seen = 0
         columns = COLUMNS[self._plan.level]
-        by_key = self._plan.statement.with_only_columns(columns[0]).limit(self._bounds.max_scanned + 1)
+        by_key = self._statement.with_only_columns(columns[0]).limit(self._bounds.max_scanned + 1)
         for found in self._rows(by_key, self._bounds.batch):  # keys first: long rows would go through the sort
             seen += len(found)
             keys = [key for (key,) in found[: len(found) - max(0, seen - self._bounds.max_scanned)]]

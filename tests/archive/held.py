@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from pydicom import Dataset
 from pydicom.filewriter import dcmwrite
@@ -31,7 +32,7 @@ class Archive:
         self.store = Store(self.database, FilesystemBlobs(folder), LocalPolicy(), lambda _ae: None, StoreRules())
         self.search = self.searching()
 
-    def searching(self, **bounds: int) -> Search:
+    def searching(self, **bounds: Any) -> Search:
         return Search(self.database, LocalPolicy(), AE_TITLE, **bounds)
 
     def put(self, datasets: Iterable[Dataset]) -> None:

@@ -263,3 +263,18 @@ def test_a_stored_file_is_read_by_pydicom_as_it_was_written(live: LiveArchive) -
     assert httpx.post(f"{live.dicomweb}/studies", content=part10(ds), headers=headers).is_success
     answer = httpx.get(url_of(live, ds), headers={"Accept": "application/dicom"})
     assert pydicom.dcmread(BytesIO(answer.content)) == ds
+
+
+def test_a_query_of_a_megabyte_is_refused_or_answered(live: LiveArchive) -> None:
+    (one,) = study(77)
+    body, headers = stow_body(part10(one)), {"Content-Type": STOW_TYPE}
+    assert httpx.post(f"{live.dicomweb}/studies", content=body, headers=headers).status_code == 200
+    uids = ",".join([one.StudyInstanceUID, *(f"1.9.{number}" for number in range(110_000))])
+    parts = urlsplit(live.dicomweb)
+    assert parts.hostname
+    with closing(http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)) as connection:
+        connection.request("GET", f"{parts.path}/studies?StudyInstanceUID={uids}", headers={"Accept": "*/*"})
+        response = connection.getresponse()
+        body = response.read()
+    assert response.status in (200, 400, 414), body[:200]
+    assert httpx.get(f"{live.dicomweb}/studies?StudyInstanceUID={one.StudyInstanceUID}").status_code == 200

@@ -156,6 +156,13 @@ def test_modalities_in_study_is_never_without_a_value(web: Web, stow: Stow) -> N
         ("StudyDescription=Thorax", [STUDY]),
         ("AccessionNumber=A1&PatientID=P1", [STUDY]),
         ("AccessionNumber=*&includefield=00081030%2C00080060%2C00080090%2C00100030&fuzzymatching=true", [OTHER, STUDY]),
+        ("ModalitiesInStudy=CT%2CMR&multiplevaluematching=true", [STUDY]),
+        ("fuzzymatching=true&PatientName=ali+oztur", [OTHER]),
+        ("fuzzymatching=true&PatientName=%C3%B6zt%C3%BCrk%20ali", [OTHER]),
+        ("fuzzymatching=true&PatientName=oztourk+ali", []),
+        ("fuzzymatching=true&PatientName=%D0%90%D0%BB%D0%B8", [OTHER]),
+        ("emptyvaluematching=true&StudyDescription=%22%22", [OTHER]),
+        ("StudyDate=20250101-20251231&StudyTime=000000-235959", [OTHER]),
         ("PatientID=nobody", []),
     ],
 )  # fmt: skip
@@ -220,7 +227,8 @@ def test_an_answer_that_the_archive_cut_says_so(
 
 @pytest.mark.parametrize(
     ("query", "named"),
-    [("limit=x", "limit"), ("StudyInstanceUID=x", "StudyInstanceUID"), ("StudyDate=yesterday", "StudyDate"),
+    [("limit=x", "limit"), ("orderby=Foo", "orderby"), ("orderby=-SeriesNumber", "SeriesNumber"),
+     ("totalcount=1", "totalcount"), ("StudyInstanceUID=x", "StudyInstanceUID"), ("StudyDate=yesterday", "StudyDate"),
      ("fuzzymatching=perhaps", "fuzzymatching"), ("StudyTime=25", "StudyTime"),
      ("PatientName=%FF%FE", "PatientName"), ("limit=1&limit=2", "limit")],
 )  # fmt: skip
@@ -230,6 +238,99 @@ def test_a_malformed_value_is_400_and_names_the_parameter(
     response = web.get(f"studies?{query}")
     assert response.status_code == 400
     assert named in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("order", "studies"),
+    [("StudyDate", [OTHER, STUDY]), ("-StudyDate", [STUDY, OTHER]), ("-PatientName,StudyDate", [OTHER, STUDY]),
+     ("-00100020", [OTHER, STUDY]), ("-NumberOfStudyRelatedInstances", [STUDY, OTHER])],
+)  # fmt: skip
+def test_answers_come_in_the_order_that_is_asked(web: Web, held: list[Dataset], order: str, studies: list[str]) -> None:
+    assert values(find(web, f"studies?orderby={order}"), "0020000D") == studies
+    pages = [values(find(web, f"studies?orderby={order}&limit=1&offset={offset}"), "0020000D") for offset in (0, 1)]
+    assert pages == [[one] for one in studies]
+
+
+def test_instances_are_ordered_by_what_their_patient_says(web: Web, held: list[Dataset]) -> None:
+    found = values(find(web, "instances?orderby=-PatientID,-InstanceNumber&limit=3"), "00080018")
+    assert found[0] == held[3].SOPInstanceUID
+    assert found[1] == held[0].SOPInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [
+        ("studies/count", 2),
+        ("studies/count?PatientID=P2", 1),
+        ("studies/count?PatientID=nobody", 0),
+        ("studies/count?limit=1&offset=1", 2),
+        ("series/count", 3),
+        ("series/count?RequestAttributesSequence.ScheduledProcedureStepID=SPS1", 1),
+        ("instances/count?Modality=CT", 3),
+        (f"studies/{STUDY}/series/count", 2),
+        (f"studies/{STUDY}/instances/count", 3),
+        (f"studies/{STUDY}/series/{SERIES}/instances/count", 2),
+    ],
+)
+def test_matches_are_counted(web: Web, held: list[Dataset], path: str, count: int) -> None:
+    response = web.get(path)
+    assert (response.status_code, response.json()) == (200, {"count": count})
+    assert "warning" not in response.headers
+
+
+def test_the_number_of_all_matches_comes_with_a_page_when_it_is_asked(web: Web, held: list[Dataset]) -> None:
+    response = web.get("instances?limit=1&totalcount=true")
+    assert (len(response.json()), response.headers["x-total-count"]) == (1, "4")
+    assert "x-total-count" not in web.get("instances?limit=1").headers
+    assert web.get("studies?PatientID=nobody&totalcount=true").headers["x-total-count"] == "0"
+
+
+def test_a_count_that_was_cut_is_not_given_for_the_whole(
+    web: Web, held: list[Dataset], service: StudiesService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Search(service.search._database, service.search._policy, "VNA", max_scanned=1)
+    monkeypatch.setattr(service.search, "count", small.count)
+    response = web.get("instances/count?SliceThickness=77")
+    assert "may be more" in response.headers["warning"]
+    response = web.get("instances?SliceThickness=77&totalcount=true")
+    assert "x-total-count" not in response.headers
+    assert "totalcount" in response.headers["warning"]
+
+
+def test_an_accession_number_is_that_of_its_issuer(web: Web, stow: Stow) -> None:
+    for number, issuer in enumerate(("EAST", "WEST")):
+        item = Dataset()
+        item.LocalNamespaceEntityID = issuer
+        study = f"{ROOT}.7.{number}"
+        one = ct(
+            StudyInstanceUID=study,
+            SeriesInstanceUID=f"{study}.1",
+            AccessionNumber="77",
+            IssuerOfAccessionNumberSequence=[item],
+        )
+        assert stow(one).status_code == 200
+    query = "studies?AccessionNumber=77&IssuerOfAccessionNumberSequence.LocalNamespaceEntityID=WEST"
+    assert values(find(web, query), "0020000D") == [f"{ROOT}.7.1"]
+    assert len(find(web, "studies?AccessionNumber=77")) == 2
+
+
+def test_private_and_nested_attributes_are_included(web: Web, stow: Stow) -> None:
+    item = Dataset()
+    item.ScheduledProcedureStepID = "S1"
+    one = ct(RequestAttributesSequence=[item])
+    one.private_block(0x0009, "MAKER", create=True).add_new(1, "LO", "private")
+    assert stow(one).status_code == 200
+    fields = "includefield=00090010,00091001&includefield=RequestAttributesSequence.ScheduledProcedureStepID"
+    (found,) = find(web, f"studies/{STUDY}/series/{SERIES}/instances?{fields}")
+    assert found["00091001"]["Value"] == ["private"]
+    assert found["00400275"]["Value"][0]["00400009"]["Value"] == ["S1"]
+    (found,) = find(web, "instances?00091001=priv*")
+    assert found["00091001"]["Value"] == ["private"]
+
+
+def test_a_field_may_be_included_a_thousand_times(web: Web, held: list[Dataset]) -> None:
+    fields = "&".join(["includefield=StudyDescription,all,00081030"] * 1000)
+    assert len(find(web, f"studies?{fields}")) == 2
 
 
 def test_unacceptable_is_406(web: Web, held: list[Dataset]) -> None:

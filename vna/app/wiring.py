@@ -97,7 +97,12 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         links=Links(database, policy),
         store=store,
         search=Search(
-            database, policy, settings.dimse.ae_title, settings.dimse.max_matches, settings.database.max_scanned
+            database,
+            policy,
+            settings.dimse.ae_title,
+            settings.dimse.max_matches,
+            settings.database.max_scanned,
+            phonetic=settings.search.phonetic,
         ),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),

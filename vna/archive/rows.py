@@ -13,6 +13,7 @@ from vna.model.dates import normal_date, normal_time
 from vna.model.identifiers import PatientKey, significant
 from vna.model.names import normalised
 from vna.model.query import Level
+from vna.model.sounds import searched
 
 Elements = dict[str, Element]
 
@@ -53,6 +54,7 @@ def _row(level: Level, elements: Elements) -> dict[str, Any]:
     row = {column: read(elements, tag) for column, tag, read in _COLUMNS[level]}
     for column in _NORMALISED[level]:
         row[f"{column}_norm"] = normalised(row[column])
+        row[f"{column}_words"] = searched(row[column])
     return row
 
 
@@ -82,6 +84,7 @@ def build(
         parents=lambda: _parents(elements, key, facility, received_at),
         instance={
             **_row(Level.IMAGE, elements),
+            "attributes": _kept(Level.IMAGE, elements),
             "facility": facility,
             "received_at": received_at,
             "version": 1,

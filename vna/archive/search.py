@@ -2,11 +2,12 @@
 
 import logging
 import time
+from dataclasses import replace
 
 from storage.index.engine import Database
-from storage.index.search import Bounds, search
+from storage.index.search import Bounds, count, search
 from vna.model.access import Action, Actor
-from vna.model.query import Element, Query, SearchPage
+from vna.model.query import Element, Query, SearchPage, Total
 from vna.security.policy import Policy, narrowed
 
 log = logging.getLogger(__name__)
@@ -22,11 +23,16 @@ class Search:
         ae_title: str,
         max_matches: int = 10_000,
         max_scanned: int = 200_000,
+        *,
+        phonetic: bool = False,
     ) -> None:
-        """`max_scanned` bounds the rows that are looked at for keys which the database cannot decide."""
+        """`max_scanned` bounds the rows that are looked at for keys which the database cannot decide; `phonetic` lets
+        fuzzy matching find names that sound alike.
+        """
         self._database = database
         self._policy = policy
         self._bounds = Bounds(max_matches, max_scanned)
+        self._phonetic = phonetic
         self._said: dict[str, Element] = {
             "00080054": {"vr": "AE", "Value": [ae_title]},
             "00080056": {"vr": "CS", "Value": ["ONLINE"]},
@@ -40,7 +46,7 @@ class Search:
         self._policy.check(actor, Action.QUERY, actor.study_instance_uid)
         query = narrowed(actor, query)
         started = time.perf_counter()
-        page = search(self._database, query, self._said, self._bounds)
+        page = search(self._database, self._heard(query), self._said, self._bounds)
         log.debug(
             "search answered",
             extra={
@@ -52,3 +58,11 @@ class Search:
             },
         )
         return page
+
+    def count(self, actor: Actor, query: Query) -> Total:
+        """How many match in all, whatever `limit` and `offset` say. Raises as `find` does."""
+        self._policy.check(actor, Action.QUERY, actor.study_instance_uid)
+        return count(self._database, self._heard(narrowed(actor, query)), self._bounds)
+
+    def _heard(self, query: Query) -> Query:
+        return replace(query, phonetic=True) if self._phonetic and query.fuzzy else query

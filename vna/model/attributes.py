@@ -85,6 +85,15 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("00200013", "InstanceNumber", "IS", I, "instance_number", always=True),
     Attribute("00080023", "ContentDate", "DA", I, "content_date"),
     Attribute("00080033", "ContentTime", "TM", I, "content_time"),
+    Attribute("00280008", "NumberOfFrames", "IS", I),
+    Attribute("00280010", "Rows", "US", I),
+    Attribute("00280011", "Columns", "US", I),
+    Attribute("00280100", "BitsAllocated", "US", I),
+    Attribute("0040A043", "ConceptNameCodeSequence", "SQ", I),
+    Attribute("0040A491", "CompletionFlag", "CS", I),
+    Attribute("0040A493", "VerificationFlag", "CS", I),
+    Attribute("00700080", "ContentLabel", "CS", I),
+    Attribute("00700081", "ContentDescription", "LO", I),
 )
 """At IMAGE level any other attribute of the header can be asked too: the whole header is kept."""
 

@@ -11,7 +11,8 @@ from typing import Any
 from vna.model import dates
 from vna.model.dates import Span
 from vna.model.identifiers import significant
-from vna.model.names import normalised_group, text_of, words
+from vna.model.names import normalised_group, text_of
+from vna.model.sounds import searched_words, sound_of
 from vna.model.wildcards import compiled, expression, has_wildcard, is_universal
 
 _CHECKED: dict[str, Any] = {"DA": dates.normal_date, "TM": dates.normal_time, "DT": dates.normal_datetime}
@@ -107,16 +108,24 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class FuzzyName:
-    """Every word of the key begins a word of the name, in any order and group; or the name matches as it is written."""
+    """Every word of the key begins a word of the name, in any order, group and script; or the name matches as it is
+    written. With `sounds` (a code for each word, "" for none) a word may also sound like one of the name.
+    """
 
     words: tuple[str, ...]
     name: Name
+    sounds: tuple[str, ...] = ()
 
     def holds(self, value: Any) -> bool:
         if self.name.holds(value):
             return True
-        there = words(text_of(value))
-        return all(any(compiled(word + "*").fullmatch(one) for one in there) for word in self.words)
+        there = searched_words(text_of(value))
+        heard = {sound_of(word) for word in there} if any(self.sounds) else set()
+        sounds = self.sounds or ("",) * len(self.words)
+        return all(
+            any(compiled(word + "*").fullmatch(one) for one in there) or (sound != "" and sound in heard)
+            for word, sound in zip(self.words, sounds, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +164,14 @@ def number_of(value: Any) -> float | None:
         return None
 
 
-def condition(vr: str, text: str, *, fuzzy: bool = False) -> Condition | None:
+def condition(vr: str, text: str, *, fuzzy: bool = False, phonetic: bool = False) -> Condition | None:
     """What a key's value means; None for a DA, TM or DT that is neither a date or time nor a range of them."""
     text = significant(_NO_TEXT.sub("\ufffd", text))
     if vr in _CHECKED:
         span = {"DA": dates.date_span, "TM": dates.time_span, "DT": dates.datetime_span}[vr](text)
         return None if span is None else Within(span, vr)
     if vr == "PN":
-        return _name(text, fuzzy)
+        return _name(text, fuzzy=fuzzy, phonetic=phonetic)
     if vr in NUMERIC_VRS:
         number = number_of(text)
         if number is not None:
@@ -172,15 +181,15 @@ def condition(vr: str, text: str, *, fuzzy: bool = False) -> Condition | None:
     return Like(text) if has_wildcard(text) and vr not in WITHOUT_WILDCARDS else Equal(text)
 
 
-def _name(text: str, fuzzy: bool) -> Condition:
+def _name(text: str, *, fuzzy: bool, phonetic: bool) -> Condition:
     groups = tuple(normalised_group(group) for group in text.split("="))
     if not any(groups[1:]) and groups[0]:
         groups = groups[:1]
     name = Name(groups)
     if not fuzzy:
         return name
-    asked = tuple(word for word in words(text) if not is_universal(word))
-    return FuzzyName(asked, name) if asked else name
+    asked = tuple(word for word in searched_words(text) if not is_universal(word))
+    return FuzzyName(asked, name, tuple(map(sound_of, asked)) if phonetic else ()) if asked else name
 
 
 @lru_cache(maxsize=4096)

@@ -85,7 +85,7 @@ def _matches_all(vr: str, text: str) -> bool:
 def _condition(key: Key, text: str, query: Query) -> Condition:
     if query.empty_value_matching and text.strip() == EMPTY_VALUE:
         return Empty()
-    made = condition(key.vr, text, fuzzy=query.fuzzy)
+    made = condition(key.vr, text, fuzzy=query.fuzzy, phonetic=query.phonetic)
     if made is None:
         name = keyword_of(key.path[-1]) or key.path[-1]
         raise BadRequest(f"the value for {name} is neither a {_KINDS[key.vr]} nor a range")

@@ -33,28 +33,39 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """One attribute that answers are ordered by."""
+
+    tag: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What is searched: matching keys, at one level, within the levels above.
 
     `keys` may be of the query level and of any level above it (relational or hierarchical).
     `returns` are the tags wanted beside those that are always given; None asks for all that is known.
-    `fuzzy` takes the words of a person's name in any order, each by its beginning.
+    `fuzzy` takes the words of a person's name in any order, each by its beginning; `phonetic` also by its sound.
     `combined_datetime` matches range keys of a date and its time as one range of moments (PS3.4 C.2.2.2.5.4).
     `empty_value_matching` gives the value `""` (two quotation marks) the meaning of no value (PS3.4 C.2.2.2.7).
     `multiple_value_matching` wants every value of a key matched, not one of them (PS3.4 C.2.2.2.8).
     `within_study` is the one study that the caller may see, whatever the keys say; empty where they may see all.
+    `order` comes before the archive's own order: newest studies first, series and instances by number.
     """
 
     level: Level
     keys: tuple[Key, ...] = ()
     returns: frozenset[str] | None = frozenset()
     fuzzy: bool = False
+    phonetic: bool = False
     combined_datetime: bool = True
     empty_value_matching: bool = False
     multiple_value_matching: bool = False
     within_study: str = ""
     limit: int | None = None
     offset: int = 0
+    order: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,5 +88,14 @@ class SearchPage:
 
     matches: tuple[Match, ...] = field(default=())
     capped: bool = False
+    cap: str = ""
+    unsupported: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many match; at least as many where `cap` names the bound that ended the count."""
+
+    number: int
     cap: str = ""
     unsupported: frozenset[str] = frozenset()

@@ -12,6 +12,7 @@ from vna.settings.sections import (
     DimseSettings,
     HttpSettings,
     LogSettings,
+    SearchSettings,
     Section,
     SecurityMode,
     SecuritySettings,
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
         description="The data folder: index, blobs and state of the embedded default; relative to the current folder.",
     )
     database: DatabaseSettings = DatabaseSettings()
+    search: SearchSettings = SearchSettings()
     storage: StorageSettings = StorageSettings()
     http: HttpSettings = HttpSettings()
     dimse: DimseSettings = DimseSettings()

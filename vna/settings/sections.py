@@ -86,6 +86,15 @@ class DatabaseSettings(Section):
         return value
 
 
+class SearchSettings(Section):
+    """Searching, behind every door."""
+
+    phonetic: bool = Field(
+        default=False,
+        description="Whether fuzzy matching of names also finds those that sound alike (true or false).",
+    )
+
+
 class StorageSettings(Section):
     """The blob store: the bytes as they were received."""
 

@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.Column("issuer", sa.Text(), server_default="", nullable=False),
         sa.Column("patient_name", sa.Text(), server_default="", nullable=False),
         sa.Column("patient_name_norm", sa.Text(), server_default="", nullable=False),
+        sa.Column("patient_name_words", sa.Text(), server_default="", nullable=False),
         sa.Column("birth_date", sa.Text(), server_default="", nullable=False),
         sa.Column("sex", sa.Text(), server_default="", nullable=False),
         sa.Column("attributes", sa.Text(), server_default="", nullable=False),
@@ -120,7 +121,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("patient_id", "issuer", name="uq_patients_identity"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_patients_name", "patients", ["patient_name_norm"], unique=False)
+    op.create_index("ix_patients_name", "patients", ["patient_name_norm", "id"], unique=False)
+    op.create_index("ix_patients_birth_date", "patients", ["birth_date"], unique=False)
     op.create_table(
         "peers",
         sa.Column("ae_title", sa.String(length=16), nullable=False),
@@ -131,6 +133,30 @@ def upgrade() -> None:
         sa.Column("coercion", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("ae_title"),
     )
+    op.create_table(
+        "search_tags",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("path", sa.String(length=160), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.String(length=32), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("path"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "tag_values",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("tag_fk", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("row_fk", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("value", sa.Text(), server_default="", nullable=False),
+        sa.Column("element", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["tag_fk"], ["search_tags.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("tag_fk", "row_fk", name="uq_tag_values"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_tag_values_row", "tag_values", ["row_fk", "tag_fk"], unique=False)
     op.create_table(
         "superseded",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -169,6 +195,7 @@ def upgrade() -> None:
         sa.Column("study_description", sa.Text(), server_default="", nullable=False),
         sa.Column("referring_physician_name", sa.Text(), server_default="", nullable=False),
         sa.Column("referring_physician_name_norm", sa.Text(), server_default="", nullable=False),
+        sa.Column("referring_physician_name_words", sa.Text(), server_default="", nullable=False),
         sa.Column("modalities", sa.Text(), server_default="", nullable=False),
         sa.Column("sop_classes", sa.Text(), server_default="", nullable=False),
         sa.Column("attributes", sa.Text(), server_default="", nullable=False),
@@ -223,6 +250,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("study_fk", "series_instance_uid", name="uq_series_uid"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_series_modality", "series", ["modality"], unique=False)
+    op.create_index("ix_series_pps_start", "series", ["pps_start_date"], unique=False)
+    op.create_index("ix_series_study", "series", ["study_fk", "series_number", "id"], unique=False)
     op.create_index("ix_series_uid", "series", ["series_instance_uid"], unique=False)
     op.create_table(
         "instances",
@@ -247,6 +277,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.String(length=32), server_default="", nullable=False),
         sa.Column("coercion_fk", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("version", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("attributes", sa.Text(), server_default="", nullable=False),
         sa.Column("header", sa.LargeBinary(), nullable=False),
         sa.Column("frames", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -262,3 +293,56 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_instances_series", "instances", ["series_fk", "instance_number", "id"], unique=False)
+    _make_grams(op.get_bind())
+
+
+_GRAMS = {
+    "patients": ("patient_id", "patient_name_norm", "patient_name_words"),
+    "studies": (
+        "accession_number",
+        "study_id",
+        "study_description",
+        "referring_physician_name_norm",
+        "referring_physician_name_words",
+        "modalities",
+    ),
+    "series": ("series_description",),
+    "tag_values": ("value",),
+}
+
+
+def _make_grams(connection: sa.Connection) -> None:
+    """Indexes of trigrams: FTS5 tables beside ours on SQLite, GIN on PostgreSQL where it has pg_trgm."""
+    if connection.dialect.name == "sqlite":
+        for table, columns in _GRAMS.items():
+            _make_fts(table, columns)
+        return
+    is_there = sa.text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")
+    if connection.execute(is_there).first() is None:
+        return
+    try:
+        with connection.begin_nested():
+            op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    except sa.exc.ProgrammingError:  # not allowed: an administrator may do it before the archive is set up
+        return
+    for table, columns in _GRAMS.items():
+        for column in columns:
+            op.execute(f"CREATE INDEX ix_{table}_{column}_grams ON {table} USING gin ({column} gin_trgm_ops)")
+
+
+def _make_fts(table: str, columns: tuple[str, ...]) -> None:
+    listed = ", ".join(columns)
+    old, new = (", ".join(f"{row}.{column}" for column in columns) for row in ("old", "new"))
+    changed = " OR ".join(f"old.{column} IS NOT new.{column}" for column in columns)
+    forget = f"INSERT INTO {table}_grams({table}_grams, rowid, {listed}) VALUES ('delete', old.id, {old});"  # noqa: S608
+    learn = f"INSERT INTO {table}_grams(rowid, {listed}) VALUES (new.id, {new});"  # noqa: S608
+    op.execute(
+        f"CREATE VIRTUAL TABLE {table}_grams USING fts5({listed}, content='{table}', content_rowid='id', "
+        "tokenize='trigram case_sensitive 1')"
+    )
+    op.execute(f"CREATE TRIGGER {table}_grams_insert AFTER INSERT ON {table} BEGIN {learn} END")
+    op.execute(f"CREATE TRIGGER {table}_grams_delete AFTER DELETE ON {table} BEGIN {forget} END")
+    op.execute(
+        f"CREATE TRIGGER {table}_grams_update AFTER UPDATE OF {listed} ON {table} WHEN {changed} "
+        f"BEGIN {forget} {learn} END"
+    )

@@ -1,0 +1,59 @@
+"""Finding rows by a piece of text: an index of trigrams, FTS5 on SQLite, GIN of pg_trgm on PostgreSQL where it is."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from storage.index.engine import Database
+from storage.index.schema import GRAMS
+
+_FTS = {
+    table.name: sa.table(f"{table.name}_grams", sa.column("rowid"), *(sa.column(name, sa.Text) for name in columns))
+    for table, columns in GRAMS.items()
+}
+_COLUMNS = frozenset(table.c[name] for table, columns in GRAMS.items() for name in columns)
+_WILD = re.compile(r"[*?\[]+")
+_LEAST, _LEAST_OF_WORDS = 3, 2
+
+Clause = sa.ColumnElement[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Which database it is, and whether it has the indexes of trigrams."""
+
+    sqlite: bool
+    grams: bool = True
+
+
+def glob(column: sa.ColumnElement[str], pattern: str, dialect: Dialect) -> Clause:
+    """Wild card matching, case sensitive. SQLite's LIKE is not, its GLOB is; PostgreSQL's LIKE is."""
+    if dialect.sqlite:
+        return column.op("GLOB", is_comparison=True)(pattern.replace("[", "[[]"))
+    escaped = pattern.replace("|", "||").replace("%", "|%").replace("_", "|_")
+    return column.like(escaped.replace("*", "%").replace("?", "_"), escape="|")
+
+
+def are_told_by_grams(pattern: str) -> bool:
+    """Whether the pattern has enough text in one piece to be looked up: three characters, two of them of words."""
+    return any(
+        len(piece) >= _LEAST and sum(map(str.isalnum, piece)) >= _LEAST_OF_WORDS for piece in _WILD.split(pattern)
+    )
+
+
+def found(column: sa.Column[str], patterns: list[str], dialect: Dialect) -> sa.Select[Any] | None:
+    """Keys of the rows in which all patterns match, from the index; None where it has no answer."""
+    if not dialect.grams or column not in _COLUMNS or not any(map(are_told_by_grams, patterns)):
+        return None
+    told = [pattern for pattern in patterns if are_told_by_grams(pattern)]
+    if not dialect.sqlite:
+        return sa.select(column.table.c.id).where(*(glob(column, pattern, dialect) for pattern in told))
+    fts = _FTS[column.table.name]
+    return sa.select(fts.c.rowid).where(*(glob(fts.c[column.name], pattern, dialect) for pattern in told))
+
+
+def dialect_of(database: Database) -> Dialect:
+    """What this database can do."""
+    return Dialect(sqlite=database.is_sqlite, grams=database.has_index("ix_patients_patient_name_norm_grams"))
