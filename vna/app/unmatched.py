@@ -10,7 +10,7 @@ from dicomweb.errors import refusal
 
 
 async def unmatched(request: Request, error: Exception) -> Response:
-    """404, 405 with every method that the address takes, or 307 to the same address without its last slash."""
+    """404, 405 with every method that the address takes, or 307 to the same address with or without a last slash."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:
         methods = sorted(_methods(request, request.scope))
@@ -18,7 +18,7 @@ async def unmatched(request: Request, error: Exception) -> Response:
         answer = refusal(request, status, sentence)
         answer.headers["Allow"] = ", ".join(methods)
         return answer
-    if status == 404 and (better := _without_slash(request)):
+    if status == 404 and (better := _other_slash(request)):
         return RedirectResponse(better)
     sentences = {404: "there is nothing at this address", 500: "the request failed; the archive's log says why"}
     return refusal(request, status, sentences.get(status, "the request is refused"))
@@ -30,10 +30,12 @@ def _methods(request: Request, scope: Scope) -> set[str]:
     return {method for route in routes if route.matches(scope)[0] is not Match.NONE for method in route.methods or ()}
 
 
-def _without_slash(request: Request) -> str:
+def _other_slash(request: Request) -> str:
+    """The address with a slash at its end, or without it, whichever exists."""
     path: str = request.scope["path"]
     raw: bytes = request.scope["raw_path"]
-    if not path.endswith("/") or not _methods(request, {**request.scope, "path": path[:-1]}):
+    other, raw = (path[:-1], raw.removesuffix(b"/")) if path.endswith("/") else (f"{path}/", raw + b"/")
+    if not _methods(request, {**request.scope, "path": other}):
         return ""
     query: bytes = request.scope["query_string"]
-    return (raw.removesuffix(b"/") + (b"?" + query if query else b"")).decode("latin-1")
+    return (raw + (b"?" + query if query else b"")).decode("latin-1")
