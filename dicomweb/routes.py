@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dicomweb.bulkdata import bulkdata, pixeldata
+from dicomweb.capabilities import described
 from dicomweb.errors import guarded
 from dicomweb.frames import frames
 from dicomweb.metadata import metadata
@@ -46,6 +47,11 @@ class Address:
     def url(self) -> str:
         """The path on the origin: the URI service stands beside the others."""
         return self.path if self.path == WADO else PREFIX + self.path
+
+    @property
+    def name(self) -> str:
+        """What the transaction is called."""
+        return self.transaction.__name__
 
 
 _STUDY = "/studies/{study}"
@@ -86,7 +92,17 @@ ADDRESSES = (
 
 def routes(service: StudiesService) -> list[Route]:
     """The addresses, each bound to the use cases; HEAD goes with GET."""
-    return [_route(address, service) for address in ADDRESSES]
+    return [*(_route(address, service) for address in ADDRESSES), _capabilities(service)]
+
+
+def _capabilities(service: StudiesService) -> Route:
+    """What is there, by GET and by OPTIONS of the service itself (PS3.18 8.9)."""
+    below = [address for address in ADDRESSES if address.path != WADO]
+
+    async def endpoint(request: Request) -> Response:
+        return described(request, service, below)
+
+    return Route(f"{PREFIX}/", guarded(endpoint), methods=["GET", "OPTIONS"])
 
 
 def _route(address: Address, service: StudiesService) -> Route:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from dicomweb.routes import routes as dicomweb_routes
@@ -58,14 +59,31 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         public_url=settings.http.public_url,
         names=(settings.http.host,),
         any_host=web.OPEN_PATHS - {"/"},
+        origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,
         open_paths=web.OPEN_PATHS,
         open_folders=web.OPEN_FOLDERS,
         max_body=int(settings.http.max_body),
     )
     if application.local:
-        return web.Observed(http_security.local(app, rules, application.links))
-    return web.Observed(http_security.enforced(app, rules, application.accounts, application.links))
+        guarded = http_security.local(app, rules, application.links)
+    else:
+        guarded = http_security.enforced(app, rules, application.accounts, application.links)
+    return web.Observed(_shared(guarded, settings.http.origins))
+
+
+def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    """Pages of these origins may read answers; what they send is judged like everything else (Fetch 3.2)."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
+        allow_headers=("Accept", "Authorization", "Content-Type", "If-Modified-Since", "If-None-Match", "Range"),
+        expose_headers=("Content-Range", "ETag", "Last-Modified", "Warning", "X-Total-Count"),
+        max_age=600,
+    )
 
 
 def dimse_server(application: Application) -> Server:

@@ -142,6 +142,11 @@ class HttpSettings(Section):
         default=(),
         description="Addresses or networks, with commas between, whose `X-Forwarded-*` headers are believed.",
     )
+    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+        default=(),
+        description="Origins of other sites whose pages may ask (CORS), with commas between, such as "
+        "`https://viewer.example.org`.",
+    )
     workers: int = Field(
         default=2, ge=1, le=64, description="Worker processes that share the port (count); a dead one is restarted."
     )
@@ -165,6 +170,19 @@ class HttpSettings(Section):
         if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
             raise ValueError("a public address looks like https://vna.example.org")
         return value.rstrip("/")
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parts = urlsplit(text)
+            if (
+                parts.scheme not in {"http", "https"}
+                or not parts.hostname
+                or text != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError("an origin looks like https://viewer.example.org")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod
