@@ -75,6 +75,7 @@ def test_looking_at_a_link_spends_nothing(archive: Open) -> None:
 def test_every_search_of_a_visitor_answers_the_one_study(archive: Open, mode: str) -> None:
     made, one, other, path = _made(archive, mode)
     cookie = _cookie(made, path)
+    assert made.web.get("/dicom-web/studies/count", headers=cookie).json() == {"count": 1}
     for search in ("/studies", "/studies?PatientID=SAME", "/studies?00100020=SAME&limit=101", "/series", "/instances"):
         answer = made.web.get(f"/dicom-web{search}", headers=cookie)
         assert answer.status_code == 200
@@ -87,7 +88,7 @@ def test_every_search_of_a_visitor_answers_the_one_study(archive: Open, mode: st
 def test_a_visitor_reads_the_one_study_and_no_other(archive: Open, mode: str) -> None:
     made, one, other, path = _made(archive, mode)
     cookie = _cookie(made, path)
-    for resource in ("", "/metadata"):
+    for resource in ("", "/metadata", "/rendered", "/thumbnail", "/pixeldata"):
         assert made.web.get(f"/dicom-web/studies/{one}{resource}", headers=cookie).status_code == 200
         assert made.web.get(f"/dicom-web/studies/{other}{resource}", headers=cookie).status_code == 403
     (series,) = made.web.get(f"/dicom-web/studies/{one}/series", headers=cookie).json()
@@ -95,6 +96,9 @@ def test_a_visitor_reads_the_one_study_and_no_other(archive: Open, mode: str) ->
     within = f"series/{series['0020000E']['Value'][0]}/instances/{instance['00080018']['Value'][0]}/frames/1"
     assert made.web.get(f"/dicom-web/studies/{one}/{within}", headers=cookie).status_code == 200
     assert made.web.get(f"/dicom-web/studies/{other}/{within}", headers=cookie).status_code == 403
+    (theirs,) = made.web.get(f"/dicom-web/studies/{other}/instances").json() if mode == "local" else [instance]
+    wado = f"/wado?requestType=WADO&studyUID={other}&seriesUID={theirs['0020000E']['Value'][0]}"
+    assert made.web.get(f"{wado}&objectUID={theirs['00080018']['Value'][0]}", headers=cookie).status_code == 403
 
 
 @pytest.mark.parametrize("mode", MODES)
