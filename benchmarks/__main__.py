@@ -1,6 +1,7 @@
 """`make bench`: stores per second, the archive and its peers in turn; medians of ratios with their spread.
 
 make bench ARGS="--rounds 5 --count 400"
+make bench ARGS="search --count 200000" measures searches instead (benchmarks/search.py)
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import argparse
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from benchmarks import search
 from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
 from benchmarks.objects import ct_images, small_objects
 
@@ -66,6 +69,9 @@ def _spread(values: list[float], form: str = "{:.0f}") -> str:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["search"]:
+        search.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=400, help="CT images (default 400)")

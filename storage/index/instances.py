@@ -8,6 +8,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.index import tags
 from storage.index.engine import DRIVER_INTEGRITY_ERRORS
 from storage.index.prepared import Prepared, bindings
 from storage.index.schema import coercions, conflicts, instances, patients, series, studies, superseded
@@ -156,6 +157,7 @@ class InstanceWriter:
             raise Raced from exc
         if inserted.rowcount == 0:
             raise AlreadyHeld
+        tags.note(connection, new.sop_instance_uid, new.instance["header"])
         counted = _COUNT_IN_STUDY.run(
             connection,
             key=places.study_fk,
@@ -292,6 +294,7 @@ def replace(connection: sa.Connection, *, held_blob: str, new: dict[str, Any], r
     )
     if changed.rowcount != 1:
         raise Raced
+    tags.note(connection, new["sop_instance_uid"], new["header"], again=True)
     connection.execute(sa.update(series).where(series.c.id == row.series_fk).values(version=series.c.version + 1))
     study_fk = sa.select(series.c.study_fk).where(series.c.id == row.series_fk).scalar_subquery()
     connection.execute(sa.update(studies).where(studies.c.id == study_fk).values(version=studies.c.version + 1))

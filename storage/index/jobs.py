@@ -63,6 +63,11 @@ def finish(connection: sa.Connection, job_id: int) -> None:
     connection.execute(sa.delete(jobs).where(jobs.c.id == job_id))
 
 
+def advance(connection: sa.Connection, job_id: int, payload: str) -> None:
+    """A step is done: this is what the next one gets."""
+    connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(payload=payload, attempts=0))
+
+
 def postpone(connection: sa.Connection, job_id: int, *, run_after: str, error: str) -> None:
     """Failed: try again later."""
     connection.execute(

@@ -1,6 +1,6 @@
 """How a query is answered: which rows to begin with, in which order, and what is left to decide after the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ from storage.index import answers
 from storage.index.answers import COLUMNS
 from storage.index.grams import Dialect
 from storage.index.schema import instances, patients, series, studies
-from storage.index.translation import TABLES, Translated, order_column, translate
-from vna.model.attributes import NEVER_MATCHED, is_known_at
+from storage.index.tags import SearchTag
+from storage.index.translation import TABLES, Translated, order_column, translate, translate_tag
+from vna.model.attributes import BY_TAG, COMPUTED_BY_TAG, NEVER_MATCHED, is_known_at
 from vna.model.dictionary import keyword_of
 from vna.model.errors import BadRequest
 from vna.model.matching import Criterion, criteria
@@ -33,7 +34,7 @@ _ORDER: dict[Level, tuple[sa.ColumnElement[Any], ...]] = {
 """The same on every page: newest studies first, series and instances by their numbers within what they belong to. There
 is an index of each."""
 
-_FEW = 4000
+_FEW = 2000
 """Rows that are rather sorted than met on a walk along the list."""
 
 _LEVELS = {table: level for level, table in TABLES.items()}
@@ -52,6 +53,7 @@ class Plan:
     wanted: frozenset[str] | None
     with_header: bool
     unsupported: frozenset[str]
+    tags: tuple[SearchTag, ...] = ()
 
     @property
     def is_exact(self) -> bool:
@@ -64,11 +66,20 @@ class Plan:
         return self.level is Level.STUDY and len(self.order) == len(_ORDER[Level.STUDY])
 
 
-def plan_of(query: Query, dialect: Dialect) -> Plan:
+def asks_for_tags(query: Query) -> bool:
+    """Whether it names what only search tags can answer, or answer without looking at much."""
+    return any(not _has_column(path[0]) or len(path) > 1 for path in _paths(query))
+
+
+def plan_of(query: Query, dialect: Dialect, tags: Iterable[SearchTag] = ()) -> Plan:
     """BadRequest when a key has a value that its VR does not allow, or the order is by what cannot be sorted."""
     level = query.level
-    asked = {key.path[0] for key in query.keys} | (query.returns or frozenset())
-    unsupported = frozenset(tag for tag in asked if not is_known_at(tag, level) and tag not in NEVER_MATCHED)
+    asked = {path[0] for path in _paths(query)}
+    used = {tag.path: tag for tag in tags if tag.ready and tag.level <= level and tag.path[0] in asked}
+    by_tag = {path[0] for path in used}
+    unsupported = frozenset(
+        tag for tag in asked if not is_known_at(tag, level) and tag not in NEVER_MATCHED and tag not in by_tag
+    )
     clauses: list[Translated] = []
     left: list[Criterion] = []
     if query.within_study:
@@ -76,14 +87,16 @@ def plan_of(query: Query, dialect: Dialect) -> Plan:
     for criterion in criteria(query):
         if criterion.path[0] in unsupported:
             continue
-        translated = translate(criterion, dialect)
+        tag = used.get(criterion.path)
+        translated = translate(criterion, dialect) if tag is None else translate_tag(criterion, tag, dialect)
         if translated is not None:
             clauses.append(translated)
         if translated is None or not translated.exact:
             left.append(criterion)
     wanted = answers.tags_wanted(level, query.returns)
-    in_header = [c for c in left if answers.needs_header(c.tags)]
-    in_row = [c for c in left if c not in in_header and answers.level_of(c.path[0]) is level]
+    levels = {tag.path[0]: tag.level for tag in used.values()}
+    in_header = [c for c in left if c.path[0] not in levels and answers.needs_header(c.tags)]
+    in_row = [c for c in left if c not in in_header and levels.get(c.path[0], answers.level_of(c.path[0])) is level]
     return Plan(
         level=level,
         clauses=tuple(clauses),
@@ -94,7 +107,17 @@ def plan_of(query: Query, dialect: Dialect) -> Plan:
         wanted=wanted,
         with_header=level is Level.IMAGE and (wanted is None or answers.needs_header(wanted - NEVER_MATCHED)),
         unsupported=unsupported,
+        tags=tuple(used.values()),
     )
+
+
+def _paths(query: Query) -> set[tuple[str, ...]]:
+    return {key.path for key in query.keys} | {(tag,) for tag in query.returns or ()}
+
+
+def _has_column(tag: str) -> bool:
+    attribute = BY_TAG.get(tag)
+    return tag in COMPUTED_BY_TAG or tag in NEVER_MATCHED or (attribute is not None and bool(attribute.column))
 
 
 def statement_of(connection: sa.Connection, plan: Plan, dialect: Dialect) -> sa.Select[Any]:

@@ -11,11 +11,13 @@ from storage.index.schema import (
     instances,
     jobs,
     patients,
+    search_tags,
     series,
     studies,
     superseded,
     tag_values,
 )
+from storage.index.tags import READY
 from vna.model.events import Event
 
 _EMPTIED = (tag_values, instances, series, studies, patients, superseded, conflicts, coercions, events, jobs)
@@ -25,6 +27,7 @@ def empty(connection: sa.Connection) -> None:
     """Forget everything that the blob store can give back. Users, tokens and settings stay: nothing else knows them."""
     for table in _EMPTIED:
         connection.execute(sa.delete(table))
+    connection.execute(sa.update(search_tags).values(state=READY))  # what comes back is noted as it comes
 
 
 def keep_event(connection: sa.Connection, past: Event) -> None:

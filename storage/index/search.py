@@ -12,8 +12,9 @@ from storage.index import answers
 from storage.index.answers import COLUMNS, Elements, Record
 from storage.index.engine import Database
 from storage.index.grams import dialect_of
-from storage.index.planning import Plan, plan_of, statement_of
+from storage.index.planning import Plan, asks_for_tags, plan_of, statement_of
 from storage.index.schema import instances
+from storage.index.tags import SearchTag, elements_of, known
 from storage.index.translation import TABLES
 from vna.model.matching import satisfies
 from vna.model.query import Element, Level, Match, Query, SearchPage, Total
@@ -36,7 +37,7 @@ def search(database: Database, query: Query, said: Mapping[str, Element], bounds
     limit = bounds.max_matches if query.limit is None else min(query.limit, bounds.max_matches)
     ours = query.limit is None or query.limit > bounds.max_matches
     dialect = dialect_of(database)
-    plan = plan_of(query, dialect)
+    plan = plan_of(query, dialect, _tags(database, query))
     if limit <= 0:
         return SearchPage(unsupported=plan.unsupported)
     with database.read() as connection:
@@ -52,7 +53,7 @@ def count(database: Database, query: Query, bounds: Bounds) -> Total:
     """How many match, paging apart. Raises as `search` does."""
     query = replace(query, returns=frozenset(), limit=None, offset=0, order=())
     dialect = dialect_of(database)
-    plan = plan_of(query, dialect)
+    plan = plan_of(query, dialect, _tags(database, query))
     with database.read() as connection:
         statement = statement_of(connection, plan, dialect)
         if plan.is_exact:
@@ -62,6 +63,13 @@ def count(database: Database, query: Query, bounds: Bounds) -> Total:
         found = _Found(connection, plan, statement, bounds)
         number = sum(1 for _ in found.matches(0, bounds.max_scanned, {}))
     return Total(number, f"{bounds.max_scanned} rows" if found.cut else "", plan.unsupported)
+
+
+def _tags(database: Database, query: Query) -> list[SearchTag]:
+    if not asks_for_tags(query):
+        return []
+    with database.glance() as connection:
+        return known(connection)
 
 
 class _Found:
@@ -106,7 +114,7 @@ class _Found:
     def _judged(self, rows: Sequence[sa.Row[Any]]) -> Iterator[tuple[tuple[Record, ...], Elements]]:
         """Those that match, with the records above them and what is wanted of their header; cheapest asked first."""
         plan = self._plan
-        records = [answers.record(plan.level, row, plan.wanted) for row in rows]
+        records = self._records(plan.level, rows)
         if plan.left_to_row:
             records = [record for record in records if satisfies(record.elements, plan.left_to_row)]
         self._load_above(records)
@@ -121,6 +129,20 @@ class _Found:
             header = headers.pop(lineage[-1].key, {})
             if not plan.left_to_header or satisfies(header, plan.left_to_header):
                 yield lineage, answers.chosen(header, plan.wanted)
+
+    def _records(self, level: Level, rows: Sequence[sa.Row[Any]]) -> list[Record]:
+        wanted = self._plan.wanted
+        records = [answers.record(level, row, wanted) for row in rows]
+        tags = [tag for tag in self._plan.tags if tag.level is level]
+        if tags:
+            kept = elements_of(self._connection, tags, [record.key for record in records])
+            for record in records:
+                more = {
+                    tag: e for tag, e in kept.get(record.key, {}).items() if "Value" not in record.elements.get(tag, {})
+                }
+                record.elements.update(more)
+                record.given.update(answers.chosen(more, wanted))
+        return records
 
     def _lineage(self, record: Record) -> tuple[Record, ...]:
         """The record and those above it, from the root down."""
@@ -138,7 +160,7 @@ class _Found:
             missing = [key for key in keys if key not in known]
             if missing:
                 statement = sa.select(*COLUMNS[level]).where(TABLES[level].c.id.in_(missing))
-                found = (answers.record(level, row, self._plan.wanted) for row in self._connection.execute(statement))
+                found = self._records(level, self._connection.execute(statement).all())
                 here.update((record.key, record) for record in found)
             self._above[level] = here
             records = list(here.values())

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage.index.grams import Dialect, found, glob
-from storage.index.schema import instances, patients, series, studies
+from storage.index.schema import instances, patients, series, studies, tag_values
+from storage.index.tags import SearchTag
 from vna.model.attributes import ATTRIBUTES, BY_TAG
-from vna.model.conditions import Condition, Empty, Equal, FuzzyName, Like, Moment, Name, Number, Within
+from vna.model.conditions import Condition, Empty, Equal, FuzzyName, Like, Moment, Name, Number, Within, number_text
 from vna.model.dates import Span
 from vna.model.matching import Criterion
 from vna.model.query import Level
@@ -115,6 +116,42 @@ def translate(criterion: Criterion, dialect: Dialect) -> Translated | None:
         return None
     made = _narrowed(tag, column.table, _all_of(known) if criterion.every else _any_of(known))
     return replace(made, listed=column is studies.c.study_date)
+
+
+def translate_tag(criterion: Criterion, tag: SearchTag, dialect: Dialect) -> Translated | None:
+    """The same for an attribute that is searched by a tag: what is kept of its values only narrows."""
+    patterns = [_value_pattern(condition) for condition in criterion.conditions]
+    if any(isinstance(condition, Empty) for condition in criterion.conditions) or criterion.time:
+        return None
+    table, of_tag = TABLES[tag.level], tag_values.c.tag_fk == tag.key
+    likes = [glob(tag_values.c.value, pattern, dialect) for pattern in patterns if pattern is not None]
+    there = sa.exists().where(of_tag, tag_values.c.row_fk == table.c.id)
+    if len(likes) < len(patterns):
+        return Translated(there, False, table, (sa.select(tag_values.c.row_fk).where(of_tag),))
+    probes = [found(tag_values.c.value, [pattern], dialect) for pattern in patterns if pattern is not None]
+    known = tuple(_row_of_value(probe, tag, dialect) for probe in probes if probe is not None)
+    where = there.where(sa.or_(*likes))
+    return Translated(where, False, table, known if len(known) == len(probes) else ())
+
+
+def _row_of_value(probe: Probe, tag: SearchTag, dialect: Dialect) -> Probe:
+    if not dialect.sqlite:
+        return probe.with_only_columns(tag_values.c.row_fk).where(tag_values.c.tag_fk == tag.key)
+    hits = probe.subquery()
+    of_tag = sa.case((tag_values.c.tag_fk == tag.key, 1)) == 1  # so that no index leads away from the trigrams
+    return sa.select(tag_values.c.row_fk).join(hits, tag_values.c.id == hits.c[0]).where(of_tag)
+
+
+def _value_pattern(condition: Condition) -> str | None:
+    """Values lie with line ends between; None where a pattern says nothing."""
+    if isinstance(condition, Equal | Like):
+        text = condition.text if isinstance(condition, Equal) else condition.pattern
+        return f"*\n{text}\n*" if _is_short(text) and "*\n" not in text else None
+    if isinstance(condition, Number):
+        return f"*\n{number_text(condition.number)}\n*"
+    if isinstance(condition, Name) and len(condition.groups) == 1 and _is_short(condition.groups[0]):
+        return f"*{condition.groups[0].strip('^*')}*"
+    return None
 
 
 def order_column(tag: str) -> "sa.Column[str] | sa.Column[int] | None":

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from benchmarks.studies import fill
 from storage.index.engine import Database
+from storage.index.schema import search_tags, tag_values
 from vna.archive.search import Search
 from vna.model.access import SYSTEM
 from vna.model.dictionary import path_of, vr_of
@@ -124,4 +125,22 @@ def test_an_order_of_ones_own_sorts_only_what_was_found(database: Database) -> N
     asked = query("PatientName=*rabo*", Level.STUDY, order=(Order("00100030", descending=True),))
     with explained(database) as plan:
         search.find(SYSTEM, asked)
+    assert not [line for line in plan if SCANNED.search(line)], "\n".join(plan)
+
+
+def test_search_tags_are_found_by_an_index(database: Database) -> None:
+    at = {"path": "0018700A", "level": int(Level.STUDY), "state": "ready"}
+    with database.transaction() as connection:
+        key = connection.execute(sa.insert(search_tags).values(**at).returning(search_tags.c.id)).scalar_one()
+        rows = [
+            {"tag_fk": key, "row_fk": n, "value": f"\nDETECTOR-{n:05}\n", "element": '{"vr":"SH"}'}
+            for n in range(1, COUNT)
+        ]
+        rows[76]["element"] = '{"vr":"SH","Value":["DETECTOR-00077"]}'
+        connection.execute(sa.insert(tag_values), rows)
+    search = Search(database, LocalPolicy(), "VNA")
+    with explained(database) as plan:
+        (found,) = search.find(SYSTEM, query("DetectorID=*TOR-00077", Level.STUDY)).matches
+        search.find(SYSTEM, query("DetectorID=*TOR*", Level.STUDY))
+    assert found.study_instance_uid.endswith(".77")
     assert not [line for line in plan if SCANNED.search(line)], "\n".join(plan)

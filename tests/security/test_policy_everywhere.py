@@ -32,6 +32,7 @@ from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
+from vna.archive.tags import SearchTags
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
@@ -110,13 +111,25 @@ def denying(tmp_path: Path) -> Iterator[Application]:
     application.close()
 
 
-USE_CASES = ("store", "search", "retrieval", "rendering", "care", "reindex", "status", "accounts", "links", "peers")
+USE_CASES = (
+    "store",
+    "search",
+    "retrieval",
+    "rendering",
+    "care",
+    "reindex",
+    "status",
+    "accounts",
+    "links",
+    "peers",
+    "tags",
+)
 
 
 def _operations() -> Iterator[tuple[str, type, str]]:
     for name, kind in zip(
         USE_CASES,
-        (Store, Search, Retrieval, Rendering, Care, Reindex, Status, Accounts, Links, Peers),
+        (Store, Search, Retrieval, Rendering, Care, Reindex, Status, Accounts, Links, Peers, SearchTags),
         strict=True,
     ):
         for operation, _ in inspect.getmembers(kind, inspect.isfunction):

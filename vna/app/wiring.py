@@ -19,6 +19,7 @@ from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
+from vna.archive.tags import FILL, SearchTags, filling
 from vna.jobs.dispatch import Dispatcher
 from vna.model.access import Coercion
 from vna.model.errors import Unavailable
@@ -45,6 +46,7 @@ class Application:
     links: Links
     store: Store
     search: Search
+    tags: SearchTags
     retrieval: Retrieval
     rendering: Rendering
     care: Care
@@ -58,7 +60,7 @@ class Application:
 
     def dispatcher(self) -> Dispatcher:
         """What hands events to their subscribers."""
-        return Dispatcher(self.database, {"journal": self._journal})
+        return Dispatcher(self.database, {"journal": self._journal}, {FILL: filling(self.database)})
 
     def _journal(self, batch: Sequence[Event]) -> None:
         journal.write(self.blobs, batch)
@@ -104,6 +106,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
             settings.database.max_scanned,
             phonetic=settings.search.phonetic,
         ),
+        tags=SearchTags(database, policy),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
         care=Care(database, blobs, policy),

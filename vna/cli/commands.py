@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vna.cli import ae, demo, import_, link, migrate, reindex, send, serve, settings, token, user, verify
+from vna.cli import ae, demo, import_, link, migrate, reindex, send, serve, settings, tags, token, user, verify
 from vna.cli.help import example
 from vna.cli.session import Session
 
@@ -55,5 +55,5 @@ for name, function, examples in (
 ):
     app.command(name, epilog=example(*examples))(function)
 
-for group, words in ((ae.app, "ae"), (user.app, "user"), (token.app, "token"), (link.app, "link")):
+for group, words in ((ae.app, "ae"), (user.app, "user"), (token.app, "token"), (link.app, "link"), (tags.app, "tags")):
     app.add_typer(group, name=words)

@@ -23,6 +23,10 @@ Subscriber = Callable[[Sequence[Event]], None]
 """Takes a batch in order and returns when it is safe with it; has to bear the same event twice. What it raises is
 tried again."""
 
+Work = Callable[[str], str | None]
+"""One step of a long job: takes its payload, returns that of the next step, None when it was the last. A step may be
+done twice, after a crash."""
+
 _LEASE = "dispatcher"
 _LEASE_SECONDS = 10.0
 _BATCH = 500
@@ -37,9 +41,13 @@ class Dispatcher:
     neither the others nor, beyond the study concerned, itself.
     """
 
-    def __init__(self, database: Database, subscribers: Mapping[str, Subscriber]) -> None:
+    def __init__(
+        self, database: Database, subscribers: Mapping[str, Subscriber], works: Mapping[str, Work] | None = None
+    ) -> None:
+        """`works` are what jobs of a kind ask for."""
         self._database = database
         self._subscribers = dict(subscribers)
+        self._works = dict(works or {})
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
         self._leader_until = 0.0
 
@@ -67,7 +75,7 @@ class Dispatcher:
         if batch:
             self._hand_out(batch)
         self._retry()
-        return len(batch) == _BATCH
+        return self._work() or len(batch) == _BATCH
 
     def drain(self) -> None:
         """Hand out everything that is pending now, if nobody else is at it."""
@@ -125,6 +133,26 @@ class Dispatcher:
             ]
         for job in due:
             self._deliver(job)
+
+    def _work(self) -> bool:
+        """One step of every job that is due; whether any has more to do."""
+        with self._database.read() as connection:
+            due = [job for job in jobs.due(connection, time_text(datetime.now(UTC)), _BATCH) if job.kind in self._works]
+        more = [self._step(job) for job in due]
+        return any(more)
+
+    def _step(self, job: Job) -> bool:
+        try:
+            payload = self._works[job.kind](job.payload)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is tried again
+            self._failed(job, exc)
+            return False
+        with self._database.transaction() as connection:
+            if payload is None:
+                jobs.finish(connection, job.job_id)
+            else:
+                jobs.advance(connection, job.job_id, payload)
+        return payload is not None
 
     def _deliver(self, job: Job) -> None:
         subscriber = self._subscribers.get(job.kind.removeprefix(_DELIVERY))

@@ -164,6 +164,11 @@ def number_of(value: Any) -> float | None:
         return None
 
 
+def number_text(number: float) -> str:
+    """A number as text, one for all ways to write it."""
+    return str(int(number)) if number == int(number) else repr(float(number))
+
+
 def condition(vr: str, text: str, *, fuzzy: bool = False, phonetic: bool = False) -> Condition | None:
     """What a key's value means; None for a DA, TM or DT that is neither a date or time nor a range of them."""
     text = significant(_NO_TEXT.sub("\ufffd", text))
