@@ -335,3 +335,9 @@ def test_a_field_may_be_included_a_thousand_times(web: Web, held: list[Dataset])
 
 def test_unacceptable_is_406(web: Web, held: list[Dataset]) -> None:
     assert web.get("studies", headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_a_key_that_contradicts_the_address_is_refused(web: Web, stow: Stow) -> None:
+    first, second = ct(), ct(StudyInstanceUID=f"{ROOT}.77", SeriesInstanceUID=f"{ROOT}.77.1")
+    assert stow(first, second).status_code == 200
+    assert web.get(f"studies/{first.StudyInstanceUID}/series?StudyInstanceUID={ROOT}.77").status_code == 400

@@ -16,7 +16,6 @@ from vna.web import page
     ("method", "path", "status", "allowed"),
     [
         ("GET", "/nothing", 404, ""),
-        ("GET", "/dicom-web", 404, ""),
         ("GET", "/dicom-web/nothing", 404, ""),
         ("POST", "/dicom-web/studies/1.2/nothing", 404, ""),
         ("GET", "//evil.example/", 404, ""),
@@ -52,10 +51,19 @@ def test_an_unexpected_failure_has_that_shape_too(archive: Open, monkeypatch: py
     assert response.json() == {"status": 500, "message": "the request failed; the archive's log says why"}
 
 
-def test_a_slash_at_the_end_leads_to_the_address_without_it(archive: Open) -> None:
-    response = archive().web.get("/dicom-web/studies/?PatientName=%C5%9E&limit=1")
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("/dicom-web/studies/?PatientName=%C5%9E&limit=1", "/dicom-web/studies?PatientName=%C5%9E&limit=1"),
+        ("/dicom-web", "/dicom-web/"),
+    ],
+)
+def test_an_address_with_or_without_its_last_slash_leads_to_the_one_that_is(
+    archive: Open, asked: str, meant: str
+) -> None:
+    response = archive().web.get(asked)
     assert response.status_code == 307
-    assert response.headers["location"] == "/dicom-web/studies?PatientName=%C5%9E&limit=1"
+    assert response.headers["location"] == meant
 
 
 def test_no_answer_leads_to_a_host_that_nobody_checked(archive: Open) -> None:
