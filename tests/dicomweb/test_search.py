@@ -13,7 +13,9 @@ from dicomweb.service import StudiesService
 from tests.dicomweb.builders import ROOT, SERIES, STUDY, ct
 from tests.dicomweb.client import Web, parts_of
 from tests.dicomweb.conftest import Stow
+from vna.app.wiring import Application
 from vna.archive.search import Search
+from vna.model.access import SYSTEM
 
 BASE = "http://127.0.0.1:8080/dicom-web"
 OTHER = f"{ROOT}.2"
@@ -331,6 +333,19 @@ def test_private_and_nested_attributes_are_included(web: Web, stow: Stow) -> Non
 def test_a_field_may_be_included_a_thousand_times(web: Web, held: list[Dataset]) -> None:
     fields = "&".join(["includefield=StudyDescription,all,00081030"] * 1000)
     assert len(find(web, f"studies?{fields}")) == 2
+
+
+def test_a_search_tag_is_matched_and_given(web: Web, archive: Application, stow: Stow) -> None:
+    archive.tags.add(SYSTEM, "DetectorID")
+    assert stow(ct(DetectorID="DETECTOR-7")).status_code == 200
+    response = web.get("studies?DetectorID=*TOR-7")
+    assert "DetectorID" in response.headers["warning"]
+    archive.dispatcher().drain()
+    (one,) = find(web, "studies?DetectorID=*TOR-7")
+    assert one["0018700A"]["Value"] == ["DETECTOR-7"]
+    assert find(web, "studies?DetectorID=*TOR-8") == []
+    (one,) = find(web, "studies?includefield=DetectorID")
+    assert one["0018700A"]["Value"] == ["DETECTOR-7"]
 
 
 def test_unacceptable_is_406(web: Web, held: list[Dataset]) -> None:
