@@ -119,38 +119,41 @@ def _search(request: Request, service: StudiesService, level: Level) -> Response
     headers |= _warning(sentences, base)
     if not page.matches:
         return Response(status_code=204, headers=headers)
-    answers = [answer(match, level, target, parameters, base) for match in page.matches]
+    answers = _answers(page.matches, level, target, parameters, base)
     if offer.multipart:
-        parts = [Part((("Content-Type", DICOM_XML),), [native_xml(one)]) for one in answers]
+        parts = [Part((("Content-Type", DICOM_XML),), [native_xml(dict(sorted(one.items())))]) for one in answers]
         response = multipart(parts, media_type=DICOM_XML)
         response.headers.update(headers)
         return response
-    return Response(orjson.dumps(answers), headers=headers, media_type=offer.media_type)
+    return Response(orjson.dumps(answers, option=orjson.OPT_SORT_KEYS), headers=headers, media_type=offer.media_type)
 
 
-def answer(match: Match, level: Level, target: Target, parameters: Parameters, base: str) -> dict[str, Element]:
-    """One match as a data set in tag order: what the tables ask for, what was matched, and what was included.
+def _answers(
+    matches: Iterable[Match], level: Level, target: Target, parameters: Parameters, base: str
+) -> list[dict[str, Element]]:
+    """Each match as a data set: what the tables ask for, what was matched, and what was included.
 
     Attributes of the levels above are left out where the address already names the study or series (PS3.18 10.6.3.3).
     """
-    above = Level.SERIES if target.series else Level.STUDY if target.study else Level.PATIENT
+    named = Level.SERIES if target.series else Level.STUDY if target.study else Level.PATIENT
     asked = parameters.fields | {path[0] for path in parameters.keys} | _UIDS | _OF_ALL_LEVELS
-    everything = parameters.all_fields or above is Level.PATIENT
-    kept: dict[str, Element] = {
-        tag: {"vr": vr} for one, table in REQUIRED.items() if above < one <= level for tag, vr in table
-    }
-    kept |= {
-        tag: element
-        for tag, element in match.elements.items()
-        if everything or tag in asked or _LEVELS.get(tag, level) > above
-    }
-    if not kept.get(MODALITIES_IN_STUDY, {}).get("Value"):
-        kept.pop(MODALITIES_IN_STUDY, None)  # a viewer's study list breaks on one that has no value
-    series = match.series_instance_uid if level >= Level.SERIES else ""
-    instance = match.sop_instance_uid if level >= Level.IMAGE else ""
-    url = resource_url(base, match.study_instance_uid, series, instance)
-    kept[RETRIEVE_URL] = {"vr": "UR", "Value": [url]}
-    return dict(sorted(kept.items()))
+    everything = parameters.all_fields or named is Level.PATIENT
+    required = {tag: {"vr": vr} for one, table in REQUIRED.items() if named < one <= level for tag, vr in table}
+    shared: dict[int, dict[str, Element]] = {}  # what matches have in common is put together once
+    found: list[dict[str, Element]] = []
+    for match in matches:
+        common = shared.get(id(match.above))
+        if common is None:
+            above = match.above.items()
+            kept = {tag: e for tag, e in above if everything or tag in asked or _LEVELS.get(tag, level) > named}
+            common = shared[id(match.above)] = {**required, **kept}
+        one = {**common, **match.own}
+        if not one.get(MODALITIES_IN_STUDY, {}).get("Value"):
+            one.pop(MODALITIES_IN_STUDY, None)  # a viewer's study list breaks on one that has no value
+        url = resource_url(base, match.study_instance_uid, match.series_instance_uid, match.sop_instance_uid)
+        one[RETRIEVE_URL] = {"vr": "UR", "Value": [url]}
+        found.append(one)
+    return found
 
 
 def _ignored(parameters: Parameters, unsupported: frozenset[str]) -> list[str]:

@@ -87,6 +87,8 @@ def level_of(tag: str) -> Level:
 
 def record(level: Level, row: sa.Row[Any], wanted: frozenset[str] | None) -> Record:
     """Read one row."""
+    if level is Level.IMAGE:
+        return _instance(row, wanted)
     values = row._mapping
     elements = _READERS[level](values)
     return Record(
@@ -112,7 +114,6 @@ def chosen(elements: Elements, wanted: frozenset[str] | None) -> Elements:
 _UIDS = {
     Level.STUDY: "study_instance_uid",
     Level.SERIES: "series_instance_uid",
-    Level.IMAGE: "sop_instance_uid",
 }
 _FROM_ROWS = frozenset(BY_TAG) | frozenset(COMPUTED_BY_TAG)
 
@@ -145,14 +146,20 @@ def _series(values: Mapping[Any, Any]) -> Elements:
     return elements
 
 
-def _instance(values: Mapping[Any, Any]) -> Elements:
-    number = values["instance_number"]
-    elements: Elements = orjson.loads(values["attributes"] or "{}")
-    elements["00080016"] = {"vr": "UI", "Value": [values["sop_class_uid"]]}
-    elements["00080018"] = {"vr": "UI", "Value": [values["sop_instance_uid"]]}
-    elements["00083002"] = {"vr": "UI", "Value": [values["transfer_syntax_uid"]]}
+def _instance(row: Any, wanted: frozenset[str] | None) -> Record:
+    """There may be many of these in one answer."""
+    key, parent, uid, sop_class, number, syntax, attributes = row
+    elements: Elements = orjson.loads(attributes or "{}")
+    elements["00080016"] = _uid(sop_class)
+    elements["00080018"] = {"vr": "UI", "Value": [uid]}
+    elements["00083002"] = _uid(syntax)
     elements["00200013"] = {"vr": "IS"} if number is None else _count(number)
-    return elements
+    return Record(key, parent, uid, elements, chosen(elements, wanted))
+
+
+@lru_cache(maxsize=512)
+def _uid(text: str) -> Element:
+    return {"vr": "UI", "Value": [text]}
 
 
 @lru_cache(maxsize=4096)
@@ -161,4 +168,4 @@ def _count(number: int) -> Element:
     return {"vr": "IS", "Value": [number]}
 
 
-_READERS = {Level.PATIENT: _patient, Level.STUDY: _study, Level.SERIES: _series, Level.IMAGE: _instance}
+_READERS = {Level.PATIENT: _patient, Level.STUDY: _study, Level.SERIES: _series}

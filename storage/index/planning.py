@@ -157,7 +157,7 @@ def _beginning(connection: sa.Connection, plan: Plan, dialect: Dialect) -> _Begi
     if named is not None:
         return _Beginning(_LEVELS[named.table], named.where, named)
     part = next((one for one in plan.clauses if one.listed and plan.is_in_order_of_studies), None)
-    probed = [one for one in plan.clauses if one.probes and one is not part]
+    probed = sorted((one for one in plan.clauses if one.probes and one is not part), key=lambda one: one.by_text)
     if probed and not dialect.sqlite:
         _use_indexes(connection)
     best: tuple[list[int], Translated] | None = None

@@ -81,14 +81,17 @@ class _Found:
         self._statement = statement
         self._bounds = bounds
         self._above: dict[Level, dict[int, Record]] = {level: {} for level in Level}
+        self._said: Elements = {}
         self.cut = False
 
     def matches(self, offset: int, count: int, said: Mapping[str, Element]) -> Generator[Match]:
         """Matches in order. An exact plan skips and counts in the database; others give all, from the first."""
-        given = answers.chosen(dict(said), self._plan.wanted)
+        self._said = answers.chosen(dict(said), self._plan.wanted)
         for rows in self._batches(offset, count):
-            for lineage, header in self._judged(rows):
-                yield _match(self._plan.level, lineage, {**header, **given})
+            for above, record, header in self._judged(rows):
+                own = {**header, **record.given} if header else record.given
+                uids = (*above.uids, record.uid, "", "", "")
+                yield Match(self._plan.level, own, above.given, uids[1], uids[2], uids[3])
 
     def _batches(self, offset: int, count: int) -> Iterator[Sequence[sa.Row[Any]]]:
         if self._plan.is_exact:
@@ -111,24 +114,25 @@ class _Found:
         with self._connection.execute(statement.execution_options(yield_per=size)) as result:
             yield from result.partitions(size)
 
-    def _judged(self, rows: Sequence[sa.Row[Any]]) -> Iterator[tuple[tuple[Record, ...], Elements]]:
-        """Those that match, with the records above them and what is wanted of their header; cheapest asked first."""
+    def _judged(self, rows: Sequence[sa.Row[Any]]) -> Iterator[tuple["_Above", Record, Elements]]:
+        """Those that match, with what lies above them and what is wanted of their header; cheapest asked first."""
         plan = self._plan
         records = self._records(plan.level, rows)
         if plan.left_to_row:
             records = [record for record in records if satisfies(record.elements, plan.left_to_row)]
         self._load_above(records)
-        lineages = [self._lineage(record) for record in records]
+        parents = {parent: self._all_above(parent) for parent in {record.parent for record in records}}
         if plan.left_to_rows_above:
-            lineages = [each for each in lineages if satisfies(_above(each), plan.left_to_rows_above)]
+            parents = {key: one for key, one in parents.items() if satisfies(one.elements(), plan.left_to_rows_above)}
+            records = [record for record in records if record.parent in parents]
         if not (plan.with_header or plan.left_to_header):
-            yield from ((lineage, {}) for lineage in lineages)
+            yield from ((parents[record.parent], record, {}) for record in records)
             return
-        headers = self._headers([lineage[-1].key for lineage in lineages])
-        for lineage in lineages:
-            header = headers.pop(lineage[-1].key, {})
+        headers = self._headers([record.key for record in records])
+        for record in records:
+            header = headers.pop(record.key, {})
             if not plan.left_to_header or satisfies(header, plan.left_to_header):
-                yield lineage, answers.chosen(header, plan.wanted)
+                yield parents[record.parent], record, answers.chosen(header, plan.wanted)
 
     def _records(self, level: Level, rows: Sequence[sa.Row[Any]]) -> list[Record]:
         wanted = self._plan.wanted
@@ -144,12 +148,16 @@ class _Found:
                 record.given.update(answers.chosen(more, wanted))
         return records
 
-    def _lineage(self, record: Record) -> tuple[Record, ...]:
-        """The record and those above it, from the root down."""
-        lineage = [record]
+    def _all_above(self, parent: int) -> "_Above":
+        """What lies above the rows of one parent, and what the archive says of all."""
+        lineage: list[Record] = []
         for level in range(self._plan.level - 1, -1, -1):
-            lineage.append(self._above[Level(level)][lineage[-1].parent])
-        return tuple(reversed(lineage))
+            lineage.append(self._above[Level(level)][lineage[-1].parent if lineage else parent])
+        lineage.reverse()
+        given = dict(self._said)
+        for record in lineage:
+            given.update(record.given)
+        return _Above(tuple(lineage), given, tuple(record.uid for record in lineage))
 
     def _load_above(self, records: Sequence[Record]) -> None:
         """Know every record above `records`, and forget those that no longer matter."""
@@ -170,16 +178,17 @@ class _Found:
         return {key: answers.header_elements(packed) for key, packed in self._connection.execute(statement)}
 
 
-def _above(lineage: Sequence[Record]) -> Elements:
-    merged: Elements = {}
-    for record in lineage[:-1]:
-        merged.update(record.elements)
-    return merged
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """The records above some rows, from the root down, and what is given of them together."""
 
+    records: tuple[Record, ...]
+    given: Elements
+    uids: tuple[str, ...]
 
-def _match(level: Level, lineage: Sequence[Record], more: Elements) -> Match:
-    elements = dict(more)
-    for record in lineage:
-        elements.update(record.given)
-    uids = [record.uid for record in lineage] + ["", "", ""]
-    return Match(level, elements, study_instance_uid=uids[1], series_instance_uid=uids[2], sop_instance_uid=uids[3])
+    def elements(self) -> Elements:
+        """All that is known of them."""
+        merged: Elements = {}
+        for record in self.records:
+            merged.update(record.elements)
+        return merged

@@ -76,7 +76,8 @@ class Translated:
     """What the database can do for a criterion: `exact` when `where` alone decides. `table` is where the column is.
 
     `probes` give, each from an index, keys of `table`: together all those for which `where` holds; none where no index
-    knows. `few` when no more rows match than the key has values; `listed` when they lie together in the list.
+    knows. `few` when no more rows match than the key has values; `listed` when they lie together in the list;
+    `by_text` when probes look for pieces of text, which takes longer than a look at an index's order.
     """
 
     where: Clause
@@ -85,6 +86,7 @@ class Translated:
     probes: tuple[Probe, ...] = ()
     few: bool = False
     listed: bool = False
+    by_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ def translate(criterion: Criterion, dialect: Dialect) -> Translated | None:
     if column is None or len(known) < len(parts):
         return None
     made = _narrowed(tag, column.table, _all_of(known) if criterion.every else _any_of(known))
-    return replace(made, listed=column is studies.c.study_date)
+    by_text = not all(isinstance(condition, Equal | Within) for condition in criterion.conditions)
+    return replace(made, listed=column is studies.c.study_date, by_text=by_text)
 
 
 def translate_tag(criterion: Criterion, tag: SearchTag, dialect: Dialect) -> Translated | None:

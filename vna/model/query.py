@@ -70,13 +70,22 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One answer: elements by tag, of the query level and of all levels above it, computed ones included."""
+    """One answer: elements by tag, computed ones included: `own` of the query level, `above` of all levels above it.
+
+    Matches that lie under one row share its `above`.
+    """
 
     level: Level
-    elements: Mapping[str, Element]
+    own: Mapping[str, Element]
+    above: Mapping[str, Element]
     study_instance_uid: str = ""
     series_instance_uid: str = ""
     sop_instance_uid: str = ""
+
+    @property
+    def elements(self) -> Mapping[str, Element]:
+        """Those of all levels."""
+        return {**self.above, **self.own}
 
 
 @dataclass(frozen=True, slots=True)
