@@ -72,6 +72,22 @@ def test_another_group_2_around_the_same_data_set_is_identical_content(open_arch
     assert put(archive, preamble).outcome is Outcome.ALREADY_HELD
 
 
+@pytest.mark.parametrize("damage", ["lost", "cut"])
+def test_a_blob_that_was_lost_or_cut_is_mended_when_its_instance_comes_again(open_archive: Open, damage: str) -> None:
+    archive = open_archive()
+    data = part10(ct())
+    put(archive, data)
+    (name,) = archive.blobs.names("studies")
+    archive.blobs.delete(name)
+    if damage == "cut":
+        archive.blobs.put(name, [data[:-10]])
+
+    assert put(archive, data).outcome is Outcome.ALREADY_HELD
+
+    (instance,) = archive.retrieval.instances(SYSTEM, Selection())
+    assert archive.retrieval.part10(SYSTEM, instance).read() == data
+
+
 @pytest.mark.parametrize("first", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 @pytest.mark.parametrize("again", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 def test_the_same_instance_by_another_way_is_identical_content(open_archive: Open, first: str, again: str) -> None:

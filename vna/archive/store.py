@@ -325,12 +325,15 @@ class Store:
         return same_dataset(self._blobs, held, incoming, found.meta, found.scan)
 
     def _mend(self, held: lookup.Content, incoming: Incoming) -> None:
-        """The index has it: make sure that the bytes are there too before answering success."""
+        """The index has it: make sure that the bytes are there too, all of them, before answering success."""
         try:
-            self._blobs.size(held.blob)
+            if self._blobs.size(held.blob) == held.size:
+                return
+            log.error("cut blob came again", extra={"blob": held.blob})
+            self._blobs.delete(held.blob)
         except NotFound:
             log.error("lost blob came again", extra={"blob": held.blob})
-            incoming.keep(self._blobs, held.blob)
+        incoming.keep(self._blobs, held.blob)
 
     def _check_space(self) -> None:
         now = time.monotonic()
