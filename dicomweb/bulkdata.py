@@ -9,9 +9,9 @@ from dicomweb.address import instance_url, service_url, target_of
 from dicomweb.frames import Locate, frame_parts, pixels
 from dicomweb.media_types import OCTET_STREAM, Offer, acceptable, choose, is_native
 from dicomweb.pixel_forms import choose_pixels
-from dicomweb.ranges import range_of, unsatisfiable
+from dicomweb.ranges import ranged
 from dicomweb.requests import actor_of
-from dicomweb.responses import multipart, stream
+from dicomweb.responses import multipart
 from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
 from vna.mime.writer import Part
@@ -69,15 +69,8 @@ def _always(address: str) -> Locate:
 def _value(request: Request, service: StudiesService, actor: Actor, instance: Instance, path: str) -> Response:
     """The bytes alone, or the range of them that is asked for."""
     size = service.retrieval.bulk_size(actor, instance, path)
-    tag = f'"{instance.sha256[:32]}"'
-    headers = {"ETag": tag, "Accept-Ranges": "bytes"}
-    part = range_of(request, size, tag)
-    if part is None:
-        value = service.retrieval.bulk(actor, instance, path)
-        return stream(value.chunks, media_type=OCTET_STREAM, size=size, headers=headers)
-    if not part.length:
-        return unsatisfiable(size)
-    value = service.retrieval.bulk(actor, instance, path, part.start, part.length)
-    answer = stream(value.chunks, media_type=OCTET_STREAM, size=part.length, headers=headers | part.headers)
-    answer.status_code = 206
-    return answer
+
+    def give(start: int, length: int) -> Iterator[bytes]:
+        return service.retrieval.bulk(actor, instance, path, start, length).chunks
+
+    return ranged(request, size, f'"{instance.sha256[:32]}"', OCTET_STREAM, give)

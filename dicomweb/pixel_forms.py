@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dicomweb.media_types import COMPRESSED, OCTET_STREAM, Offer, choose, is_native, pixel_media_type, pixel_offers
+from dicomweb.media_types import (
+    COMPRESSED,
+    OCTET_STREAM,
+    Offer,
+    choose,
+    is_native,
+    pixel_content_type,
+    pixel_media_type,
+    pixel_offers,
+)
 from vna.mime.media_type import MediaType
 from vna.model.transfer_syntaxes import EXPLICIT_LE, TRANSFER_SYNTAXES, can_transcode, can_transcode_lossily
 
@@ -39,8 +48,7 @@ def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool) -> 
                 _add(targets, media_type, uid, single=single, unasked=False)
     offer = choose(ranges, list(targets))
     target = targets[offer]
-    syntax = target or (EXPLICIT_LE if is_native(stored) else stored)
-    return PixelForm(offer, target, f"{offer.media_type}; transfer-syntax={syntax}")
+    return PixelForm(offer, target, pixel_content_type(offer, target or stored))
 
 
 def _add(targets: dict[Offer, str], media_type: str, uid: str, *, single: bool, unasked: bool = True) -> None:

@@ -35,8 +35,7 @@ def json_metadata(
     if _has_it(request, tag, state):
         return Response(status_code=304, headers=headers)
     if not coded:
-        plain = _plain(service.retrieval.prepared_metadata(actor, *uids), target, base)
-        return stream(plain, media_type=media_type, headers=headers)
+        return stream(_plain(objects(service, actor, target, base)), media_type=media_type, headers=headers)
     body = service.remembered.get(tag)
     if body is None:
         made = member(_member(service.retrieval.prepared_metadata(actor, *uids), target, base))
@@ -95,10 +94,17 @@ def _place(target: Target, base: str, series: str, instance: str) -> bytes:
     return orjson.dumps(f"{resource_url(base, target.study, series, instance)}/bulkdata/")[1:-1]
 
 
-def _plain(found: Iterable[tuple[str, str, bytes]], target: Target, base: str) -> Iterator[bytes]:
-    lead = b"["
+def objects(service: StudiesService, actor: Actor, target: Target, base: str) -> Iterator[bytes]:
+    """The data set of each instance as JSON, its bulk data by absolute address."""
+    found = service.retrieval.prepared_metadata(actor, target.study, target.series, target.instance)
     for instance, series, column in found:
-        yield lead + addressed(column, _place(target, base, series, instance))
+        yield addressed(column, _place(target, base, series, instance))
+
+
+def _plain(datasets: Iterable[bytes]) -> Iterator[bytes]:
+    lead = b"["
+    for one in datasets:
+        yield lead + one
         lead = b","
     yield b"]" if lead == b"," else b"[]"
 

@@ -1,14 +1,18 @@
 """Parts of a representation by byte range (RFC 9110 14)."""
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.responses import HEADERS
+from dicomweb.responses import HEADERS, stream
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
+
+Give = Callable[[int, int], Iterator[bytes]]
+"""The bytes from an offset on, so many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,15 @@ def range_of(request: Request, size: int, tag: str) -> ByteRange | None:
     return ByteRange(start, max(end - start + 1, 0), size)
 
 
-def unsatisfiable(size: int) -> Response:
-    """416: the range lies past the end."""
-    return Response(status_code=416, headers=HEADERS | {"Content-Range": f"bytes */{size}"})
+def ranged(request: Request, size: int, tag: str, media_type: str, give: Give) -> Response:
+    """All of a representation of `size` bytes, or the range of it that is asked for; 416 past its end."""
+    headers = {"ETag": tag, "Accept-Ranges": "bytes"}
+    part = range_of(request, size, tag)
+    if part is None:
+        return stream(give(0, size), media_type=media_type, size=size, headers=headers)
+    if not part.length:
+        return Response(status_code=416, headers=HEADERS | {"Content-Range": f"bytes */{size}"})
+    chunks = give(part.start, part.length)
+    answer = stream(chunks, media_type=media_type, size=part.length, headers=headers | part.headers)
+    answer.status_code = 206
+    return answer

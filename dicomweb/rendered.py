@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dicomweb.address import instance_url, service_url, target_of
 from dicomweb.frames import frame_numbers
 from dicomweb.media_types import Offer, acceptable, choose, pixel_media_type
-from dicomweb.ranges import range_of, unsatisfiable
+from dicomweb.ranges import ranged
 from dicomweb.rendering import rules_of
 from dicomweb.report import html_report
 from dicomweb.requests import actor_of
@@ -114,19 +114,13 @@ def film_type(instance: Instance) -> str:
 
 def film(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:
     """A stored film, or the range of it that is asked for."""
-    offered = film_type(instance)
-    (found,) = service.retrieval.frames(actor, instance, [1])
-    tag = f'"{instance.sha256[:32]}-film"'
-    headers = {"ETag": tag, "Accept-Ranges": "bytes"}
-    part = range_of(request, found.size, tag)
-    if part is None:
-        return stream(found.chunks, media_type=offered, size=found.size, headers=headers)
-    if not part.length:
-        return unsatisfiable(found.size)
-    (found,) = service.retrieval.frames(actor, instance, [1], part.start, part.length)
-    answer = stream(found.chunks, media_type=offered, size=part.length, headers=headers | part.headers)
-    answer.status_code = 206
-    return answer
+    (whole,) = service.retrieval.frames(actor, instance, [1])
+
+    def give(start: int, length: int) -> Iterator[bytes]:
+        (part,) = service.retrieval.frames(actor, instance, [1], start, length)
+        return part.chunks
+
+    return ranged(request, whole.size, f'"{instance.sha256[:32]}-film"', film_type(instance), give)
 
 
 def _document(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:

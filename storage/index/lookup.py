@@ -212,16 +212,16 @@ _STATES = {
         )
     ),
 }
-_HEADER_COLUMNS = (instances.c.sop_instance_uid, series.c.series_instance_uid, instances.c.header)
-_HEADERS = {
+_PLACE_COLUMNS = (instances.c.sop_instance_uid, series.c.series_instance_uid)
+_PLACES = {
     Level.STUDY: Prepared(
-        sa.select(*_HEADER_COLUMNS)
+        sa.select(*_PLACE_COLUMNS)
         .select_from(_JOINED)
         .where(studies.c.study_instance_uid == sa.bindparam("study"))
         .order_by(*_ORDER)
     ),
     Level.SERIES: Prepared(
-        sa.select(*_HEADER_COLUMNS)
+        sa.select(*_PLACE_COLUMNS)
         .select_from(_JOINED)
         .where(
             studies.c.study_instance_uid == sa.bindparam("study"),
@@ -230,7 +230,7 @@ _HEADERS = {
         .order_by(*_ORDER)
     ),
     Level.IMAGE: Prepared(
-        sa.select(*_HEADER_COLUMNS)
+        sa.select(*_PLACE_COLUMNS)
         .select_from(_JOINED)
         .where(
             studies.c.study_instance_uid == sa.bindparam("study"),
@@ -254,13 +254,10 @@ def state(connection: sa.Connection, study: str, series_uid: str = "", instance:
     return None if row is None else State(*row)
 
 
-def prepared_headers(
-    connection: sa.Connection, study: str, series_uid: str = "", instance: str = ""
-) -> Iterator[tuple[str, str, bytes]]:
-    """SOP Instance UID, Series Instance UID and packed header of each instance, in order; read as it is consumed."""
+def places(connection: sa.Connection, study: str, series_uid: str = "", instance: str = "") -> list[tuple[str, str]]:
+    """SOP Instance UID and Series Instance UID of each instance, in order."""
     level, values = _target(study, series_uid, instance)
-    for sop_instance_uid, uid, header in _HEADERS[level].run(connection, **values):
-        yield sop_instance_uid, uid, bytes(header)
+    return [(row[0], row[1]) for row in _PLACES[level].run(connection, **values)]
 
 
 def headers(connection: sa.Connection, sop_instance_uids: list[str]) -> dict[str, bytes]:

@@ -150,13 +150,12 @@ class Retrieval:
 
     def metadata(self, actor: Actor, instance: Instance) -> bytes:
         """The bulk-free data set as a DICOM JSON object; bulk data URIs are tag paths, to be put behind an address."""
-        for _, piece in self._metadata(actor, [instance]):
-            return piece
-        raise NotFound("the instance is gone")
-
-    def metadata_of(self, actor: Actor, selection: Selection) -> Iterator[tuple[Instance, bytes]]:
-        """The same for many, in the order of `instances`; read in batches as it is consumed."""
-        return self._metadata(actor, self.instances(actor, selection))
+        self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        with self._database.glance() as connection:
+            packed = lookup.headers(connection, [instance.sop_instance_uid])
+        if instance.sop_instance_uid not in packed:
+            raise NotFound("the instance is gone")
+        return unpack(packed[instance.sop_instance_uid])
 
     def state(self, actor: Actor, study: str, series: str = "", instance: str = "") -> State:
         """How a study, series or instance stands; NotFound when it is not held."""
@@ -175,19 +174,16 @@ class Retrieval:
         return self._prepared(study, series, instance)
 
     def _prepared(self, study: str, series: str, instance: str) -> Iterator[tuple[str, str, bytes]]:
-        with self._database.read() as connection:
-            yield from lookup.prepared_headers(connection, study, series, instance)
-
-    def _metadata(self, actor: Actor, wanted: Sequence[Instance]) -> Iterator[tuple[Instance, bytes]]:
-        for start in range(0, len(wanted), _HEADERS):
-            batch = wanted[start : start + _HEADERS]
-            for instance in batch:
-                self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
-            with self._database.read() as connection:
-                packed = lookup.headers(connection, [instance.sop_instance_uid for instance in batch])
-            for instance in batch:
-                if instance.sop_instance_uid in packed:
-                    yield instance, unpack(packed[instance.sop_instance_uid])
+        """In batches: no connection is held while the caller sends what it was given."""
+        with self._database.glance() as connection:
+            places = lookup.places(connection, study, series, instance)
+        for start in range(0, len(places), _HEADERS):
+            batch = places[start : start + _HEADERS]
+            with self._database.glance() as connection:
+                packed = lookup.headers(connection, [sop_instance_uid for sop_instance_uid, _ in batch])
+            for sop_instance_uid, series_instance_uid in batch:
+                if sop_instance_uid in packed:
+                    yield sop_instance_uid, series_instance_uid, packed[sop_instance_uid]
 
     def _stored_dataset(self, instance: Instance) -> Outgoing:
         if instance.coercion is not None:
