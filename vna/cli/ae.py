@@ -66,7 +66,7 @@ def add(
 @app.command("list", epilog=example("vna ae list", "vna ae list --format json"))
 def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
     """List the known AE titles."""
-    from vna.cli.output import show_json, show_table
+    from vna.cli.output import show_rows
     from vna.security.rights import rights_text
 
     session: Session = context.obj
@@ -82,11 +82,8 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
             }
             for peer in archive.peers.all()
         ]
-    if style is Format.JSON:
-        show_json(rows)
-    else:
-        heads = ("AE title", "Host", "Port", "Facility", "Rights", "Coercion")
-        show_table(heads, [tuple(row.values()) for row in rows])
+    heads = ("AE title", "Host", "Port", "Facility", "Rights", "Coercion")
+    show_rows(heads, rows, as_json=style is Format.JSON)
 
 
 @app.command("remove", epilog=example("vna ae remove PACS"))

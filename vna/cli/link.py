@@ -42,7 +42,7 @@ def add(
 @app.command("list", epilog=example("vna link list"))
 def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
     """List the links, without their secrets."""
-    from vna.cli.output import show_json, show_table
+    from vna.cli.output import show_rows
     from vna.model.access import SYSTEM
 
     session: Session = context.obj
@@ -57,10 +57,7 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
             }
             for link in archive.links.all(SYSTEM)
         ]
-    if style is Format.JSON:
-        show_json(rows)
-    else:
-        show_table(("Link", "Study", "Uses left", "Expires", "Description"), [tuple(row.values()) for row in rows])
+    show_rows(("Link", "Study", "Uses left", "Expires", "Description"), rows, as_json=style is Format.JSON)
 
 
 @app.command("remove", epilog=example("vna link remove 1f2e3d4c"))

@@ -1,7 +1,7 @@
 """What commands write: results on standard output, everything else on standard error."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 from rich.console import Console
@@ -45,6 +45,14 @@ def _plain(text: str) -> str:
 def show_json(value: object) -> None:
     """The same for programs."""
     say(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def show_rows(heads: Sequence[str], rows: Sequence[Mapping[str, str]], *, as_json: bool) -> None:
+    """A list in either form: `heads` name the values of every row, in their order."""
+    if as_json:
+        show_json(rows)
+    else:
+        show_table(heads, [tuple(row.values()) for row in rows])
 
 
 def progress_bar() -> Progress:

@@ -56,7 +56,7 @@ def add(
 @app.command("list", epilog=example("vna tags list", "vna tags list --format json"))
 def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
     """List the search tags."""
-    from vna.cli.output import show_json, show_table
+    from vna.cli.output import show_rows
     from vna.model.access import SYSTEM
     from vna.model.dictionary import keyword_of
 
@@ -71,10 +71,7 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
             }
             for tag in archive.tags.all(SYSTEM)
         ]
-    if style is Format.JSON:
-        show_json(rows)
-    else:
-        show_table(("Attribute", "Tag", "Level", "State"), [tuple(row.values()) for row in rows])
+    show_rows(("Attribute", "Tag", "Level", "State"), rows, as_json=style is Format.JSON)
 
 
 @app.command("remove", epilog=example("vna tags remove BodyPartExamined"))

@@ -54,7 +54,7 @@ def add(
 @app.command("list", epilog=example("vna token list"))
 def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
     """List the tokens, without their secrets."""
-    from vna.cli.output import show_json, show_table
+    from vna.cli.output import show_rows
     from vna.model.access import SYSTEM
     from vna.security.rights import rights_text
 
@@ -70,10 +70,7 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
             }
             for token in archive.accounts.tokens(SYSTEM)
         ]
-    if style is Format.JSON:
-        show_json(rows)
-    else:
-        show_table(("Token", "User", "Rights", "Expires", "Description"), [tuple(row.values()) for row in rows])
+    show_rows(("Token", "User", "Rights", "Expires", "Description"), rows, as_json=style is Format.JSON)
 
 
 @app.command("remove", epilog=example("vna token remove 1f2e3d4c"))

@@ -55,7 +55,7 @@ def add(
 @app.command("list", epilog=example("vna user list"))
 def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
     """List the users."""
-    from vna.cli.output import show_json, show_table
+    from vna.cli.output import show_rows
     from vna.model.access import SYSTEM
     from vna.security.rights import rights_text
 
@@ -70,10 +70,7 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
             }
             for user in archive.accounts.users(SYSTEM)
         ]
-    if style is Format.JSON:
-        show_json(rows)
-    else:
-        show_table(("Name", "Rights", "Facility", "Since"), [tuple(row.values()) for row in rows])
+    show_rows(("Name", "Rights", "Facility", "Since"), rows, as_json=style is Format.JSON)
 
 
 @app.command("remove", epilog=example("vna user remove ayse"))
