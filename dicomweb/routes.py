@@ -11,6 +11,8 @@ from starlette.routing import Route
 
 from dicomweb.bulkdata import bulkdata, pixeldata
 from dicomweb.capabilities import described
+from dicomweb.changefeed import changefeed, latest
+from dicomweb.delete import delete
 from dicomweb.errors import guarded
 from dicomweb.frames import frames
 from dicomweb.metadata import metadata
@@ -78,6 +80,9 @@ ADDRESSES = (
     Address("GET", _STUDY, instances, Action.RETRIEVE),
     Address("GET", _SERIES, instances, Action.RETRIEVE),
     Address("GET", _INSTANCE, instances, Action.RETRIEVE),
+    *(Address("DELETE", path, delete, Action.DELETE) for path in (_STUDY, _SERIES, _INSTANCE)),
+    Address("GET", "/changefeed", changefeed, Action.QUERY),
+    Address("GET", "/changefeed/latest", latest, Action.QUERY),
     Address("GET", f"{_STUDY}/metadata", metadata, Action.RETRIEVE),
     Address("GET", f"{_SERIES}/metadata", metadata, Action.RETRIEVE),
     Address("GET", f"{_INSTANCE}/metadata", metadata, Action.RETRIEVE),

@@ -7,6 +7,7 @@ from storage.index.events import time_text
 from storage.index.schema import (
     coercions,
     conflicts,
+    deleted,
     events,
     instances,
     jobs,
@@ -20,7 +21,7 @@ from storage.index.schema import (
 from storage.index.tags import READY
 from vna.model.events import Event
 
-_EMPTIED = (tag_values, instances, series, studies, patients, superseded, conflicts, coercions, events, jobs)
+_EMPTIED = (tag_values, instances, series, studies, patients, superseded, deleted, conflicts, coercions, events, jobs)
 
 
 def empty(connection: sa.Connection) -> None:
@@ -42,6 +43,7 @@ def keep_event(connection: sa.Connection, past: Event) -> None:
             actor=past.actor,
             detail=orjson.dumps(past.detail).decode(),
             pending=0,
+            sequence=past.sequence or None,
         )
     )
 

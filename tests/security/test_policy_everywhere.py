@@ -26,6 +26,8 @@ from tests.objects import ct, part10
 from vna.app import Application, build, migrate, prepare
 from vna.app.doors import Addresses, dimse_server, http_application
 from vna.archive.care import Care
+from vna.archive.changes import Changes
+from vna.archive.deletion import Deletion
 from vna.archive.reindex import Reindex
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
@@ -123,13 +125,29 @@ USE_CASES = (
     "links",
     "peers",
     "tags",
+    "deletion",
+    "changes",
 )
 
 
 def _operations() -> Iterator[tuple[str, type, str]]:
     for name, kind in zip(
         USE_CASES,
-        (Store, Search, Retrieval, Rendering, Care, Reindex, Status, Accounts, Links, Peers, SearchTags),
+        (
+            Store,
+            Search,
+            Retrieval,
+            Rendering,
+            Care,
+            Reindex,
+            Status,
+            Accounts,
+            Links,
+            Peers,
+            SearchTags,
+            Deletion,
+            Changes,
+        ),
         strict=True,
     ):
         for operation, _ in inspect.getmembers(kind, inspect.isfunction):

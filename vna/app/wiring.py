@@ -13,6 +13,8 @@ from storage.index import migrate
 from storage.index.engine import Database
 from storage.limits import Limits
 from vna.archive.care import Care
+from vna.archive.changes import Changes
+from vna.archive.deletion import Deletion
 from vna.archive.reindex import Reindex
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
@@ -49,6 +51,8 @@ class Application:
     tags: SearchTags
     retrieval: Retrieval
     rendering: Rendering
+    deletion: Deletion
+    changes: Changes
     care: Care
     reindex: Reindex
     status: Status
@@ -109,6 +113,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         tags=SearchTags(database, policy),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
+        deletion=Deletion(database, blobs, policy, store, Limits()),
+        changes=Changes(database, policy),
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits()),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),

@@ -20,7 +20,6 @@ from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import AlreadyHeld, InstanceWriter, NewInstance, Places, Raced
 from storage.index.packing import pack
-from storage.index.rebuild import keep_event
 from storage.metadata import Element, Limits, Scan, scan, to_json
 from storage.offsets import pack_offsets
 from storage.part10 import FileMeta, read_file_meta, write_file_meta
@@ -34,7 +33,7 @@ from vna.archive.same import same_dataset
 from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_text
 from vna.model.errors import DuplicateInstance, Mismatch, NotFound, OutOfResources, Unavailable, VnaError
-from vna.model.events import Event, EventKind
+from vna.model.events import EventKind
 from vna.model.identifiers import is_uid, patient_key
 from vna.model.instances import Accepted, Arrival, Door, Outcome
 from vna.security.policy import Policy
@@ -42,6 +41,10 @@ from vna.security.policy import Policy
 __all__ = ["Duplicates", "Incoming", "Provenance", "Store", "StoreRules", "new_rows"]  # doors name Incoming as well
 
 log = logging.getLogger(__name__)
+
+Tell = Callable[[Connection], None]
+"""Writes the event of a change, in its transaction."""
+
 _ATTEMPTS = 5
 _FREE_SECONDS = 1.0
 _READERS = 8
@@ -241,22 +244,25 @@ class Store:
                 raise DuplicateInstance(f"other content is held as {found.sop_instance_uid}")
         raise Unavailable("the index is too busy with this study")
 
-    def add(self, new: NewInstance, provenance: Provenance, *, replayed: Event | None = None) -> bool:
-        """Write the rows and their event (`replayed`, if given) in one transaction; False when the UID is held."""
+    def add(self, new: NewInstance, provenance: Provenance, *, tell: Tell | None = None) -> bool:
+        """Write the rows and their event in one transaction; False when the UID is held.
+
+        `tell` writes another event than that of storing. Raises Raced when rows above were deleted meanwhile.
+        """
         try:
-            places = self._add(new, provenance, replayed)
+            places = self._add(new, provenance, tell)
         except AlreadyHeld:
             return False
         self._writer.remember(new, places)
         return True
 
-    def _add(self, new: NewInstance, provenance: Provenance, replayed: Event | None) -> Places:
+    def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> Places:
         with self._database.transaction() as connection:
             if provenance.coercion is not None:
                 new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
             places = self._writer.add(connection, new)
-            if replayed is not None:
-                keep_event(connection, replayed)
+            if tell is not None:
+                tell(connection)
             else:
                 self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, conflict=places.conflict)
         return places
@@ -271,17 +277,15 @@ class Store:
         self.replace(new, provenance, held.blob)
         return Outcome.REPLACED
 
-    def replace(
-        self, new: NewInstance, provenance: Provenance, held_blob: str, *, replayed: Event | None = None
-    ) -> None:
+    def replace(self, new: NewInstance, provenance: Provenance, held_blob: str, *, tell: Tell | None = None) -> None:
         """Put new content in the place of what is held under `held_blob`; raises Raced when that changed meanwhile."""
         with self._database.transaction() as connection:
             if provenance.coercion is not None:
                 new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
             if not index.replace(connection, held_blob=held_blob, new=new.instance, replaced_at=new.received_at):
                 raise Raced
-            if replayed is not None:
-                keep_event(connection, replayed)
+            if tell is not None:
+                tell(connection)
             else:
                 self._tell(connection, EventKind.INSTANCE_REPLACED, new, provenance, held_blob=held_blob)
 
@@ -300,18 +304,7 @@ class Store:
             actor=provenance.actor,
             study_instance_uid=new.study_instance_uid,
             sop_instance_uid=new.sop_instance_uid,
-            detail={
-                "blob": new.instance["blob"],
-                "size": new.instance["size"],
-                "sha256": new.instance["sha256"].hex(),
-                "series": new.series_instance_uid,
-                "door": provenance.door,
-                "source_ae": provenance.source_ae,
-                "source_address": provenance.source_address,
-                "facility": provenance.facility,
-                "coercion": coercion_text(provenance.coercion),
-                **more,
-            },
+            detail=detail_of(new, provenance) | more,
         )
 
     def _held(self, sop_instance_uid: str) -> lookup.Content | None:
@@ -349,6 +342,21 @@ class Store:
             self._blobs.delete(name)
         except VnaError as exc:
             log.warning("orphan left behind", extra={"blob": name, "reason": str(exc)})
+
+
+def detail_of(new: NewInstance, provenance: Provenance) -> dict[str, Any]:
+    """What an event says of an instance that is kept: enough to index it again from its bytes."""
+    return {
+        "blob": new.instance["blob"],
+        "size": new.instance["size"],
+        "sha256": new.instance["sha256"].hex(),
+        "series": new.series_instance_uid,
+        "door": provenance.door,
+        "source_ae": provenance.source_ae,
+        "source_address": provenance.source_address,
+        "facility": provenance.facility,
+        "coercion": coercion_text(provenance.coercion),
+    }
 
 
 def new_rows(

@@ -73,6 +73,8 @@ class Dispatcher:
         with self._database.read() as connection:
             batch = events.pending(connection, _BATCH)
         if batch:
+            with self._database.transaction() as connection:
+                batch = events.number(connection, batch)
             self._hand_out(batch)
         self._retry()
         return self._work() or len(batch) == _BATCH

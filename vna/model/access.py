@@ -11,6 +11,7 @@ class Action(StrEnum):
     STORE = "store"
     QUERY = "query"
     RETRIEVE = "retrieve"
+    DELETE = "delete"
     ADMIN = "admin"
 
 
