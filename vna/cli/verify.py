@@ -73,8 +73,8 @@ def _verify(archive: "Application") -> None:
                 remark(f"damaged: {checked.blob}: {checked.damage.value}")
     if orphans:
         remark(
-            f"{orphans} objects that neither index nor journal names: harmless, `vna reindex` takes in what can be read, "
-            "`vna verify --sweep` removes them"
+            f"{orphans} objects that neither index nor journal names: harmless, "
+            "`vna reindex` takes in what can be read, `vna verify --sweep` removes them"
         )
     if forgotten:
         remark(f"{forgotten} damaged objects that were given up")
