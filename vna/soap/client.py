@@ -14,7 +14,7 @@ from vna.model.errors import BadRequest, NotAuthorized, TooLarge, Unavailable, V
 from vna.sending import gather
 from vna.soap import addressing, envelope
 from vna.soap.faults import SoapFault
-from vna.soap.limits import Limits
+from vna.soap.limits import Limits, Meter
 from vna.soap.message import Content, Message, Packaging
 from vna.soap.outgoing import outgoing
 from vna.soap.package import Unpacking
@@ -90,11 +90,9 @@ def _received(response: httpx.Response, scratch: Scratch, limits: Limits, messag
     status = response.status_code
     try:
         unpacking = Unpacking(response.headers.get("content-type", ""), scratch, limits)
-        taken = 0
+        meter = Meter(limits)
         for chunk in response.iter_bytes(_PIECE):
-            taken += len(chunk)
-            if taken > limits.message_bytes:
-                raise TooLarge(f"the answer is larger than {limits.message_bytes} bytes")
+            meter.count(len(chunk))
             unpacking.feed(chunk)
         package = unpacking.finish()
         found = envelope.read(package, limits.envelope)
