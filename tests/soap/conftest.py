@@ -33,7 +33,7 @@ class Live:
 Serve = Callable[[ASGIApp, str, Path], Live]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve() -> Iterator[Serve]:
     """Starts applications on free ports of loopback, in threads of this process."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
@@ -56,24 +56,28 @@ def serve() -> Iterator[Serve]:
         thread.join(10)
 
 
-Echo = Callable[..., Live]
+@pytest.fixture(scope="session")
+def live(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Live:
+    """The echo service, with the bounds that services have."""
+    spool = tmp_path_factory.mktemp("spool")
+    return serve(echo.application(spool), echo.PATH, spool)
+
+
+Bounded = Callable[[Limits], Live]
 
 
 @pytest.fixture
-def echoing(serve: Serve, tmp_path: Path) -> Echo:
-    """`echoing()` starts the echo service; `echoing(limits)` with these bounds."""
+def bounded(serve: Serve, tmp_path: Path) -> Bounded:
+    """`bounded(limits)` starts the echo service with these bounds."""
 
-    def start(limits: Limits | None = None) -> Live:
-        spool = tmp_path / "spool"
-        spool.mkdir(exist_ok=True)
-        return serve(echo.application(spool, limits), echo.PATH, spool)
+    def start(limits: Limits) -> Live:
+        return serve(echo.application(tmp_path, limits), echo.PATH, tmp_path)
 
     return start
 
 
-@pytest.fixture
-def repository(serve: Serve, tmp_path: Path) -> Live:
+@pytest.fixture(scope="session")
+def repository(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Live:
     """The repository that keeps nothing."""
-    spool = tmp_path / "spool"
-    spool.mkdir()
+    spool = tmp_path_factory.mktemp("spool")
     return serve(fake_repository.application(spool), fake_repository.PATH, spool)

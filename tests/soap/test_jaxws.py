@@ -21,9 +21,9 @@ NAMES = (
 )
 CLASS_PATH = ":".join(str(JARS / f"{name}.jar") for name in NAMES)
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("javac") or not (JARS / "jaxws-tools.jar").exists(), reason="no JDK with libjaxws-java here"
-)
+NO_JAVA = not shutil.which("javac") or not (JARS / "jaxws-tools.jar").exists()
+
+pytestmark = pytest.mark.skipif(NO_JAVA, reason="no JDK with libjaxws-java here")
 
 
 def run(*arguments: object, folder: Path) -> str:

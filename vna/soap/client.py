@@ -56,7 +56,7 @@ def call(
         fields["Content-Length"] = str(sent.size)
     scratch = Scratch(spool_folder or Path(tempfile.gettempdir()))
     try:
-        with _client(http) as client, _told(url):
+        with _client(http, url) as client, _told(url):
             pieces = gather(sent.pieces)
             with client.stream("POST", url, content=pieces, headers=fields, timeout=timeout) as response:
                 return _received(response, scratch, limits, message_id)
@@ -66,11 +66,12 @@ def call(
 
 
 @contextmanager
-def _client(given: httpx.Client | None) -> Iterator[httpx.Client]:
+def _client(given: httpx.Client | None, url: str) -> Iterator[httpx.Client]:
     if given is not None:
         yield given
         return
-    with httpx.Client(trust_env=False) as made:
+    is_secure = urlsplit(url).scheme == "https"  # without TLS there are no certificates to load, which takes a while
+    with httpx.Client(verify=is_secure, trust_env=False) as made:
         yield made
 
 

@@ -26,8 +26,9 @@ _SOAP11 = {FaultCode.SENDER: "Client", FaultCode.RECEIVER: "Server"}
 class SoapFault(VnaError):
     """An answer that is a fault; the message is its reason, one sentence without patient data.
 
-    `subcodes` go from general to special, as names in lxml's notation. `blocks` are names of elements: header blocks not
-    understood, the one that a WS-Addressing fault is about, or envelopes that are taken. `status` replaces the version's own HTTP status.
+    `subcodes` go from general to special, as names in lxml's notation. `blocks` are names of elements: header blocks
+    not understood, the one that a WS-Addressing fault is about, or envelopes that are taken. `status` replaces the
+    version's own HTTP status.
     """
 
     def __init__(
