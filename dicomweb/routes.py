@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dicomweb.bulkdata import bulkdata, pixeldata
+from dicomweb.bulkdata import bulkdata, every_bulkdata, pixeldata
 from dicomweb.capabilities import described
 from dicomweb.errors import guarded
 from dicomweb.frames import frames
@@ -84,6 +84,7 @@ ADDRESSES = (
     Address("GET", f"{_INSTANCE}/frames/{{frames}}", frames, Action.RETRIEVE),
     Address("GET", f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata, Action.RETRIEVE),
     Address("GET", WADO, wado, Action.RETRIEVE),
+    *(Address("GET", f"{path}/bulkdata", every_bulkdata, Action.RETRIEVE) for path in (_STUDY, _SERIES, _INSTANCE)),
     *(Address("GET", f"{path}/pixeldata", pixeldata, Action.RETRIEVE) for path in (_STUDY, _SERIES, _INSTANCE)),
     *(Address("GET", f"{path}/rendered", rendered, Action.RETRIEVE) for path in _SHOWN),
     *(Address("GET", f"{path}/thumbnail", thumbnail, Action.RETRIEVE) for path in _SHOWN),
