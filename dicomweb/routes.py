@@ -2,9 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from inspect import iscoroutinefunction
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -90,6 +93,11 @@ ADDRESSES = (
     *(Address("GET", f"{path}/thumbnail", thumbnail, Action.RETRIEVE) for path in _SHOWN),
 )
 
+_PICTURES = (rendered, thumbnail, wado)
+"""They wait for decoders and have threads of their own: whatever else is asked is answered, however long those take."""
+_MOST_PICTURES = 12
+_AT_ONCE: RunVar[CapacityLimiter] = RunVar("pictures made at once")
+
 
 def routes(service: StudiesService) -> list[Route]:
     """The addresses, each bound to the use cases; HEAD goes with GET."""
@@ -106,14 +114,25 @@ def _capabilities(service: StudiesService) -> Route:
     return Route(f"{PREFIX}/", guarded(endpoint), methods=["GET", "OPTIONS"])
 
 
+def _pictures() -> CapacityLimiter:
+    """One for each event loop, as limiters belong to one."""
+    try:
+        return _AT_ONCE.get()
+    except LookupError:
+        _AT_ONCE.set(CapacityLimiter(_MOST_PICTURES))
+        return _AT_ONCE.get()
+
+
 def _route(address: Address, service: StudiesService) -> Route:
     transaction = address.transaction
 
     async def endpoint(request: Request) -> Response:
-        is_coroutine = iscoroutinefunction(transaction)
-        answer = (
-            transaction(request, service) if is_coroutine else await run_in_threadpool(transaction, request, service)
-        )
+        answer: Response | Awaitable[Response]
+        if iscoroutinefunction(transaction):
+            answer = transaction(request, service)
+        else:
+            limiter = _pictures() if transaction in _PICTURES else None
+            answer = await run_sync(partial(transaction, request, service), limiter=limiter)
         return await answer if isinstance(answer, Awaitable) else answer
 
     return Route(address.url, guarded(endpoint), methods=[address.method])

@@ -147,6 +147,7 @@ def test_patient_data_is_kept_by_no_shared_cache_and_never_sniffed(web: Web, thr
         assert headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.claim("PS3.18-8.1.1.1")
 def test_a_method_that_is_not_there_is_405(web: Web) -> None:
     assert web.request("DELETE", f"studies/{STUDY}").status_code == 405
 

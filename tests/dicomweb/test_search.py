@@ -161,6 +161,10 @@ def test_modalities_in_study_is_never_without_a_value(web: Web, stow: Stow) -> N
     [
         ("PatientID=P2", [OTHER]),
         ("00100020=*2*", [OTHER]),
+        ("PatientID=?2", [OTHER]),
+        ("PatientID=P%3F", [OTHER, STUDY]),
+        ("PatientID=?", []),
+        ("StudyDate=20250101-", [OTHER, STUDY]),
         ("PatientName=*%C3%96ZT%C3%9CRK*", [OTHER]),
         ("PatientName=%2Aali%2A", [OTHER]),
         ("StudyDate=20250101-20251231", [OTHER]),
