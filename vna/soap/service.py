@@ -1,5 +1,6 @@
 """One address that takes SOAP messages by POST and shows its WSDL by GET."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from storage.scratch import Scratch
+from storage.scratch import Scratch, unbounded
 from vna.mime.media_type import MediaType, parse_media_type
 from vna.model.errors import BadRequest
 from vna.security.requests import actor_of, origin_of
@@ -27,7 +28,10 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`spool_folder` is where what does not fit into memory waits; `public_url` is the origin in the WSDL."""
+    """`spool_folder` is where what does not fit into memory waits, and `room` raises when too little is free there.
+
+    `public_url` is the origin in the WSDL, where the request may say another.
+    """
 
     path: str
     rules: Rules
@@ -35,6 +39,7 @@ class Service:
     wsdl: Wsdl | None = None
     public_url: str = ""
     limits: Limits = field(default_factory=Limits)
+    room: Callable[[], None] = unbounded
 
     def routes(self) -> list[Route]:
         """POST for messages; GET for `?wsdl` and `?xsd=...`."""
@@ -50,7 +55,7 @@ class Service:
         return JSONResponse({"status": 405, "message": sentence}, 405, {**_HEADERS, "Allow": "POST"})
 
     async def _post(self, request: Request) -> Response:
-        scratch = Scratch(self.spool_folder)
+        scratch = Scratch(self.spool_folder, self.room)
         try:
             return await self._answer(request, scratch)
         except ClientDisconnect:
