@@ -7,7 +7,6 @@ from typing import Any
 
 from vna.model.documents import (
     KINDS,
-    Association,
     AssociationKind,
     Author,
     Code,
@@ -38,7 +37,7 @@ def read(values: Mapping[str, Any], **more: Any) -> RegistryObject:
 
 
 @cache
-def _fields(cls: type[RegistryObject]) -> tuple[tuple["Field[Any]", Any], ...]:
+def _fields(cls: type) -> tuple[tuple["Field[Any]", Any], ...]:
     return tuple((one, None if one.default is MISSING else one.default) for one in fields(cls))
 
 
@@ -89,4 +88,3 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     ),
     **dict.fromkeys(("confidentiality_codes", "event_codes", "codes"), _codes),
 }
-

@@ -1,4 +1,4 @@
-"""Shared documents in IHE's words: what is said of a document, of a submission, of a folder, and how they hang together.
+"""Shared documents in IHE's words: what is said of a document, a submission, a folder, and how they hang together.
 
 Names are those of ITI TF-3 4.2; how they are written on a wire is the business of the doors.
 """
