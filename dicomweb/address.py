@@ -8,9 +8,7 @@ from dicomweb.service import PREFIX
 from vna.model.errors import BadRequest
 from vna.model.identifiers import is_uid
 from vna.model.instances import Instance, Selection
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+from vna.security.requests import origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +39,7 @@ def target_of(request: Request) -> Target:
 
 def service_url(request: Request, public_url: str) -> str:
     """Base URI of the service: the public one, else what the request was sent to."""
-    if public_url:
-        return public_url.rstrip("/") + PREFIX
-    scheme = request.scope.get("scheme", "http")
-    return f"{scheme}://{_authority(request, scheme)}{request.scope.get('root_path', '')}{PREFIX}"
-
-
-def _authority(request: Request, scheme: str) -> str:
-    """The Host field, and our own port where it names none and no proxy stands between.
-
-    dicomweb-client (0.61) leaves the port out, and would then follow our addresses to port 80.
-    """
-    host, port = request.scope.get("server") or ("localhost", None)
-    named = request.headers.get("host", host)
-    has_port = ":" in named.rpartition("]")[2]
-    is_forwarded = any(field in request.headers for field in _FORWARDED)
-    if has_port or is_forwarded or port in (None, _DEFAULT_PORTS.get(scheme)):
-        return named
-    return f"{named}:{port}"
+    return origin_of(request, public_url) + PREFIX
 
 
 def resource_url(service: str, study: str, series: str = "", instance: str = "") -> str:

@@ -10,7 +10,6 @@ from dicomweb.frames import Locate, frame_parts, pixels
 from dicomweb.media_types import OCTET_STREAM, Offer, acceptable, choose, is_native
 from dicomweb.pixel_forms import choose_pixels
 from dicomweb.ranges import ranged
-from dicomweb.requests import actor_of
 from dicomweb.responses import multipart
 from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
@@ -18,6 +17,7 @@ from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import NotFound
 from vna.model.instances import Instance
+from vna.security.requests import actor_of
 
 PIXEL_DATA = "7FE00010"
 OFFERS = (Offer(OCTET_STREAM, multipart=True), Offer(OCTET_STREAM))

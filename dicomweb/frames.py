@@ -9,7 +9,6 @@ from starlette.responses import Response
 from dicomweb.address import instance_url, service_url, target_of
 from dicomweb.media_types import acceptable
 from dicomweb.pixel_forms import PixelForm, choose_pixels
-from dicomweb.requests import actor_of
 from dicomweb.responses import multipart, stream
 from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
@@ -17,6 +16,7 @@ from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import BadRequest
 from vna.model.instances import Instance
+from vna.security.requests import actor_of
 
 _LIST = re.compile(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*")
 

@@ -8,10 +8,10 @@ from dicomweb.address import service_url, target_of
 from dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, Offer, acceptable, choose
 from dicomweb.native_xml import native_xml
 from dicomweb.prepared import json_metadata, objects
-from dicomweb.requests import actor_of
 from dicomweb.responses import multipart
 from dicomweb.service import StudiesService
 from vna.mime.writer import Part
+from vna.security.requests import actor_of
 
 OFFERS = (Offer(DICOM_JSON), Offer(JSON), Offer(DICOM_XML, multipart=True))
 

@@ -5,10 +5,12 @@ from typing import Any
 from lxml import etree
 
 from dicomweb.native_xml import NAMESPACE
-from vna.model.errors import CannotUnderstand
+from vna.model.errors import BadRequest, CannotUnderstand, TooLarge
 from vna.model.query import Element
+from vna.xml.parser import Bounds, parse
 
 _DEEPEST = 64
+_BOUNDS = Bounds(size=64 << 20, marks=5_000_000)
 _NUMBERS = {
     "DS": float,
     "FL": float,
@@ -27,13 +29,10 @@ _COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffi
 
 def native_model(document: bytes) -> dict[str, Element]:
     """The data set of one document; no DTD, no entities, nothing fetched."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(document, parser)
-    except etree.XMLSyntaxError as exc:
-        raise CannotUnderstand("the metadata is no XML document") from exc
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise CannotUnderstand("the metadata has a document type declaration")
+        root = parse(document, _BOUNDS)
+    except (BadRequest, TooLarge) as exc:
+        raise CannotUnderstand(f"the metadata {exc}") from exc
     if _local(root) != "NativeDicomModel":
         raise CannotUnderstand("the metadata is no Native DICOM Model")
     return _dataset(root, 0)

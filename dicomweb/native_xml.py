@@ -1,6 +1,5 @@
 """DICOM JSON model to the Native DICOM Model in XML (PS3.18 F, PS3.19 A.1)."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +7,11 @@ from lxml import etree
 
 from vna.model.dictionary import is_private, keyword_of
 from vna.model.query import Element
+from vna.xml.text import carried
 
 NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 
 
@@ -70,7 +69,7 @@ def _creator(tag: str, dataset: Mapping[str, Element]) -> str:
 
 
 def _text(value: Any) -> str:
-    return _NOT_XML.sub("", str(value))
+    return carried(str(value))
 
 
 def _name(local: str) -> str:

@@ -13,7 +13,6 @@ from dicomweb.media_types import Offer, acceptable, choose, pixel_media_type
 from dicomweb.ranges import ranged
 from dicomweb.rendering import rules_of
 from dicomweb.report import html_report
-from dicomweb.requests import actor_of
 from dicomweb.responses import HEADERS, multipart, stream
 from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
@@ -22,6 +21,7 @@ from vna.model.access import Actor
 from vna.model.errors import NotAcceptable, NotFound
 from vna.model.instances import Instance
 from vna.pixels.render import GIF, JPEG, MEDIA_TYPES
+from vna.security.requests import actor_of
 
 HTML, PDF = "text/html", "application/pdf"
 _DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"

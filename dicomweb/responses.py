@@ -1,28 +1,21 @@
 """Answers with a body: joined when small, read in the thread pool piece by piece when large."""
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import anyio
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dicomweb.media_types import MULTIPART
 from vna.mime.writer import Part, exactly, multipart_size, new_boundary, write_multipart
-
-log = logging.getLogger(__name__)
+from vna.sending import gather, send_pieces
 
 HEADERS = {
     "Cache-Control": "private, no-cache",  # patient data: kept by no shared cache, asked again by the own one
     "X-Content-Type-Options": "nosniff",
     "Vary": "Accept, Authorization",
 }
-PIECE = 256 * 1024
 JOINED = 8 * 1024 * 1024
 """Up to this size a body of known length is joined: half the time of a stream (one trip to a thread)."""
-SEND_SECONDS = 600.0
-"""A caller that takes nothing for so long is let go."""
 
 
 class Streamed(Response):
@@ -43,36 +36,8 @@ class Streamed(Response):
             self.headers["content-length"] = str(size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)
-                await self._send(send, head_only=scope["method"] == "HEAD")
-                tasks.cancel_scope.cancel()
-        finally:
-            close = getattr(self._pieces, "close", None)
-            if close is not None:
-                with anyio.CancelScope(shield=True):
-                    await run_in_threadpool(close)
-
-    async def _send(self, send: Send, *, head_only: bool) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        while not head_only:
-            try:
-                piece = await run_in_threadpool(next, self._pieces, None)
-            except Exception:
-                log.exception("answer broken off")
-                return  # without an end of the body: the server cuts the connection
-            if piece is None:
-                break
-            with anyio.fail_after(SEND_SECONDS):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await send_pieces(receive, send, start, self._pieces, head_only=scope["method"] == "HEAD")
 
 
 def stream(
@@ -95,20 +60,6 @@ def multipart(parts: Iterable[Part], *, media_type: str) -> Response:
     size = multipart_size(parts, boundary) if isinstance(parts, Sequence) else None
     content_type = f'{MULTIPART}; type="{media_type}"; boundary={boundary}'
     return stream(write_multipart(parts, boundary), media_type=content_type, size=size)
-
-
-def gather(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of PIECE or more: each one costs a trip to a thread."""
-    waiting: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= PIECE:
-            yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

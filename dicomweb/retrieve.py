@@ -8,7 +8,6 @@ from starlette.responses import Response
 from dicomweb.address import Target, instance_url, service_url, target_of
 from dicomweb.instance_forms import ZIP, Form, choose_form
 from dicomweb.media_types import DICOM, acceptable
-from dicomweb.requests import actor_of
 from dicomweb.responses import multipart, stream
 from dicomweb.service import StudiesService
 from dicomweb.zipped import zipped
@@ -17,6 +16,7 @@ from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import NotFound
 from vna.model.instances import Instance
+from vna.security.requests import actor_of
 
 
 def instances(request: Request, service: StudiesService) -> Response:

@@ -11,7 +11,6 @@ from dicomweb.address import Target, resource_url, service_url, target_of
 from dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, Offer, acceptable, choose
 from dicomweb.native_xml import native_xml
 from dicomweb.query_parameters import TOTAL, Parameters, parse, read_pairs
-from dicomweb.requests import actor_of
 from dicomweb.responses import HEADERS, multipart
 from dicomweb.service import StudiesService
 from vna import events as signals
@@ -19,6 +18,7 @@ from vna.mime.writer import Part
 from vna.model.attributes import BY_TAG, COMPUTED
 from vna.model.dictionary import keyword_of
 from vna.model.query import Element, Level, Match
+from vna.security.requests import actor_of
 
 TOTAL_FIELD = "X-Total-Count"
 COUNT_OFFERS = (Offer(JSON), Offer(DICOM_JSON))

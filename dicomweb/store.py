@@ -11,13 +11,13 @@ from dicomweb.content_encoding import GZIP, PLAIN, gunzipped
 from dicomweb.errors import refusal
 from dicomweb.intake import Intake
 from dicomweb.media_types import DICOM, DICOM_JSON, DICOM_XML, JSON, MULTIPART, Offer, acceptable, choose
-from dicomweb.requests import actor_of, peer_address
 from dicomweb.service import StudiesService
 from dicomweb.store_response import response
 from vna.mime.media_type import MediaType, parse_media_type
 from vna.mime.reader import Event, MultipartReader, PartBegins, PartBytes, PartEnds, boundary_of
 from vna.model.errors import BadRequest, TooLarge
 from vna.model.instances import Arrival, Door
+from vna.security.requests import actor_of, peer_address
 
 _TAKEN = f'{MULTIPART}; type="{DICOM}" or one {DICOM}; {DICOM_JSON} or {DICOM_XML}, with bulk data in a multipart body'
 OFFERS = (Offer(DICOM_JSON), Offer(DICOM_XML), Offer(JSON))

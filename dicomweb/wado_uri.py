@@ -9,7 +9,6 @@ from dicomweb.instance_forms import choose_form
 from dicomweb.media_types import DICOM, Offer, choose
 from dicomweb.rendered import HTML, PDF, SR, film, film_type, is_film, report_or_document
 from dicomweb.rendering import rules_of
-from dicomweb.requests import actor_of
 from dicomweb.responses import HEADERS, stream
 from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
@@ -19,6 +18,7 @@ from vna.model.errors import BadRequest, NotAcceptable
 from vna.model.identifiers import is_uid
 from vna.model.instances import Instance
 from vna.pixels.render import GIF, MEDIA_TYPES
+from vna.security.requests import actor_of
 
 _UIDS = (("studyUID", "study"), ("seriesUID", "series"), ("objectUID", "instance"))
 _MOST = 8192

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from vna.archive.status import Readiness
-from vna.model.access import Actor, ActorKind
+from vna.model.access import Actor
 from vna.model.errors import NotAuthorized, VnaError
 from vna.model.query import Element, Level, Match, Query
+from vna.security.requests import actor_of
 from vna.version import version
 from vna.web.health import readiness
 from vna.web.site import Addresses, Site
@@ -57,12 +58,6 @@ async def page(request: Request, site: Site) -> Response:
     contents = await run_in_threadpool(_contents, site, actor)
     text = await run_in_threadpool(_render, request, site, actor, found, contents)
     return HTMLResponse(text, headers=_headers(text))
-
-
-def actor_of(request: Request) -> Actor:
-    """Who asks, as `vna.security.http` found out; anonymous where it did not run."""
-    actor = request.scope.get("state", {}).get("actor")
-    return actor if isinstance(actor, Actor) else Actor(ActorKind.ANONYMOUS, "")
 
 
 def _contents(site: Site, actor: Actor) -> Contents:

@@ -1,0 +1,115 @@
+"""Bytes that are needed for as long as a message is: in memory while few, else in a file without a name."""
+
+import errno
+import io
+import os
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import IO, BinaryIO
+
+from vna.model.errors import OutOfResources
+
+_MEMORY = 1 << 20
+_PIECE = 256 << 10
+
+
+class Scratch:
+    """One writer appends; any number read what is written, each a stretch of it, until it is closed.
+
+    The file has no name, so nothing of it is left however the process ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.size = 0
+        self._folder = folder
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def write(self, piece: bytes | bytearray | memoryview) -> None:
+        """Append; OutOfResources when there is no space."""
+        self.size += len(piece)
+        try:
+            if self._file is None and self.size > _MEMORY:
+                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115  # until `close`
+                self._append(self._file, self._memory)
+                self._memory = bytearray()
+            if self._file is not None:
+                self._append(self._file, piece)
+            else:
+                self._memory += piece
+        except OSError as exc:
+            raise OutOfResources(_sentence(exc)) from exc
+
+    @staticmethod
+    def _append(file: IO[bytes], piece: bytes | bytearray | memoryview) -> None:
+        with memoryview(piece) as view:
+            done = 0
+            while done < len(view):
+                done += file.write(view[done:])
+
+    def read(self, start: int, size: int) -> bytes:
+        """Bytes of it; fewer at its end."""
+        with self._lock:
+            if self._closed:
+                raise ValueError("the message has been closed")
+            if self._file is None:
+                return bytes(self._memory[start : start + size])
+            return os.pread(self._file.fileno(), size, start)
+
+    def open(self, start: int, size: int) -> BinaryIO:
+        """A stretch of it as a file to read and seek, with a place of its own."""
+        return io.BufferedReader(_Stretch(self, start, size), _PIECE)
+
+    def close(self) -> None:
+        """Let go of the bytes; harmless when done already."""
+        with self._lock:
+            self._closed = True
+            self._memory = bytearray()
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def __enter__(self) -> "Scratch":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Stretch(io.RawIOBase):
+    def __init__(self, scratch: Scratch, start: int, size: int) -> None:
+        self._scratch = scratch
+        self._start = start
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]  # io says WriteableBuffer
+        wanted = min(len(buffer), self._size - self._at)
+        if wanted <= 0:
+            return 0
+        piece = self._scratch.read(self._start + self._at, wanted)
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+
+def _sentence(exc: OSError) -> str:
+    full = exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
+    return "the spool has no space left" if full else "the spool cannot be written"

@@ -1,0 +1,105 @@
+"""What is done with a message once it has arrived whole: judged, handed to its operation, answered."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from storage.scratch import Scratch
+from vna.model.access import Actor
+from vna.model.errors import VnaError
+from vna.soap import addressing, envelope
+from vna.soap.addressing import ADDRESSING_FAULT_ACTION, FAULT_ACTION, Addressing
+from vna.soap.envelope import Envelope
+from vna.soap.faults import FaultCode, SoapFault, addressing_fault, as_fault, receiver
+from vna.soap.message import Message, Packaging, Reply
+from vna.soap.outgoing import Outgoing, outgoing
+from vna.soap.package import Unpacking
+from vna.soap.versions import Version
+from vna.xml.parser import Bounds
+
+log = logging.getLogger(__name__)
+
+Operation = Callable[[Message, Actor], Reply]
+"""Runs in the thread pool; raises SoapFault, or errors of `vna.model.errors`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an address takes: actions with their operations, header blocks that it understands, versions.
+
+    Without `wants_addressing` the SOAPAction field or the action parameter stands in for a wsa:Action that is absent.
+    """
+
+    operations: Mapping[str, Operation]
+    understood: frozenset[str] = frozenset()
+    versions: tuple[Version, ...] = (Version.SOAP12, Version.SOAP11)
+    wants_addressing: bool = True
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One message and its answer; what is known of the message shapes even a fault."""
+
+    rules: Rules
+    bounds: Bounds
+    actor: Actor
+    http_action: str = ""
+    version: Version = Version.SOAP12
+    said: Addressing = field(default_factory=Addressing)
+    packaging: Packaging = Packaging.PLAIN
+
+    def answer(self, unpacking: Unpacking, scratch: Scratch) -> tuple[int, Outgoing]:
+        """HTTP status and body; never raises what can be said in a fault."""
+        try:
+            message = self._message(unpacking, scratch)
+            reply = self.rules.operations[self._action](message, self.actor)
+            headers = addressing.answer_headers(self.version, reply.action, self.said)
+            written = envelope.write(self.version, reply.body, headers)
+            return 200, outgoing(written, self.version, reply.contents, self.packaging)
+        except VnaError as error:
+            return self.refused(error)
+        except Exception:
+            log.exception("operation failed", extra={"action": self._action[:100]})
+            return self._faulted(receiver("the archive could not process the message; its log says why"))
+
+    def refused(self, error: VnaError) -> tuple[int, Outgoing]:
+        """The answer that an error by meaning is."""
+        fault = as_fault(error)
+        fields = {"action": self._action[:100], "reason": fault.reason, "address": self.actor.address}
+        log.warning("message refused", extra=fields)
+        return self._faulted(fault)
+
+    def _faulted(self, fault: SoapFault) -> tuple[int, Outgoing]:
+        action = ADDRESSING_FAULT_ACTION if fault.is_addressing else FAULT_ACTION
+        headers = addressing.answer_headers(self.version, action, self.said)
+        written = envelope.write_fault(self.version, fault, headers)
+        return fault.status_in(self.version), outgoing(written, self.version)
+
+    def _message(self, unpacking: Unpacking, scratch: Scratch) -> Message:
+        package = unpacking.finish()
+        self.packaging = package.packaging
+        found = envelope.read(package, self.bounds)
+        self.version = found.version
+        self.said = addressing.read(found.blocks)
+        self._judge(found)
+        return envelope.message(found, package, replace(self.said, action=self._action), scratch)
+
+    @property
+    def _action(self) -> str:
+        """What the message is for; the transport is asked only where WS-Addressing is optional and absent."""
+        return self.said.action or ("" if self.rules.wants_addressing else self.http_action)
+
+    def _judge(self, found: Envelope) -> None:
+        if found.version not in self.rules.versions:
+            names = " and ".join(sorted(version.name for version in self.rules.versions))
+            raise SoapFault(FaultCode.VERSION_MISMATCH, f"this address takes {names} alone")
+        foreign = found.not_understood(self.rules.understood)
+        if foreign:
+            sentence = f"header blocks that must be understood are not: {', '.join(foreign)[:300]}"
+            raise SoapFault(FaultCode.MUST_UNDERSTAND, sentence, blocks=tuple(foreign))
+        if self.rules.wants_addressing:
+            addressing.require(self.said)
+        if self._action not in self.rules.operations:
+            known = ", ".join(self.rules.operations)
+            sentence = f"the action {self._action[:100]!r} is not supported at this address; it supports {known}"
+            raise addressing_fault(sentence, "ActionNotSupported", header="Action")
