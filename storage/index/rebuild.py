@@ -7,9 +7,12 @@ from storage.index.events import time_text
 from storage.index.schema import (
     coercions,
     conflicts,
+    document_associations,
+    document_objects,
     events,
     instances,
     jobs,
+    patient_identifiers,
     patients,
     search_tags,
     series,
@@ -20,7 +23,10 @@ from storage.index.schema import (
 from storage.index.tags import READY
 from vna.model.events import Event
 
-_EMPTIED = (tag_values, instances, series, studies, patients, superseded, conflicts, coercions, events, jobs)
+_EMPTIED = (
+    *(tag_values, instances, series, studies, patients, superseded, conflicts, coercions, events, jobs),
+    *(document_associations, document_objects, patient_identifiers),
+)
 
 
 def empty(connection: sa.Connection) -> None:

@@ -65,15 +65,17 @@ def status(answer: etree._Element) -> str:
 
 
 def errors(answer: etree._Element) -> list[str]:
-    return [str(code) for code in answer.xpath("//rs:RegistryError/@errorCode", namespaces=PREFIXES)]
+    return [str(code) for code in found(answer, "//rs:RegistryError/@errorCode")]
 
 
 def contexts(answer: etree._Element) -> str:
-    return "\n".join(map(str, answer.xpath("//rs:RegistryError/@codeContext", namespaces=PREFIXES)))
+    return "\n".join(map(str, found(answer, "//rs:RegistryError/@codeContext")))
 
 
 def found(answer: etree._Element, path: str) -> list[Any]:
-    return answer.xpath(path, namespaces=PREFIXES)  # type: ignore[no-any-return]
+    nodes = answer.xpath(path, namespaces=PREFIXES)
+    assert isinstance(nodes, list)
+    return nodes
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -29,6 +29,7 @@ from xds.ebrim.vocabulary import (
     ON_DEMAND,
     PROPAGATION,
     STABLE,
+    STATUS_SLOTS,
     STATUSES,
     Form,
     Slot,
@@ -111,14 +112,14 @@ class _Reader:
             return None
         slots = self._slots(element, where)
         values = self._fields(slots, ASSOCIATION_SLOTS, where)
+        statuses = self._fields(slots, STATUS_SLOTS, where)
         propagates = slots.pop(PROPAGATION, ("yes",))
         documentation = [
             _code(one) for one in self._classifications(element) if one.get("classificationScheme") == DOCUMENTATION
         ]
         return Association(
-            **{
-                name: STATUSES.get(value, value) if name.endswith("status") else value for name, value in values.items()
-            },
+            **values,
+            **{name: STATUSES.get(value, value) for name, value in statuses.items()},
             entry_uuid=element.get("id", ""),
             association=kind,
             source=element.get("sourceObject", ""),

@@ -157,6 +157,8 @@ FORMS: dict[type[Registered], Form] = {DocumentEntry: DOCUMENT, SubmissionSet: S
 ASSOCIATION_SLOTS = (
     Slot("SubmissionSetStatus", "submission_set_status"),
     Slot("PreviousVersion", "previous_version"),
+)
+STATUS_SLOTS = (
     Slot("OriginalStatus", "original_status"),
     Slot("NewStatus", "new_status"),
 )

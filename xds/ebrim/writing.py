@@ -15,9 +15,10 @@ from vna.model.documents import (
     Folder,
     Registered,
     RegistryObject,
+    Submission,
     SubmissionSet,
 )
-from vna.xml.namespaces import RIM, qname
+from vna.xml.namespaces import LCM, RIM, qname
 from vna.xml.text import carried
 from xds.ebrim.vocabulary import (
     ASSOCIATION_SLOTS,
@@ -27,7 +28,9 @@ from xds.ebrim.vocabulary import (
     FORMS,
     OBJECT_TYPE,
     ON_DEMAND,
+    PROPAGATION,
     STABLE,
+    STATUS_SLOTS,
     STATUS_URN,
     Slot,
 )
@@ -51,12 +54,29 @@ _TAGS = {
         "ObjectRef",
     )
 }
+_STATUS_TEXT = {status.value: urn for status, urn in STATUS_URN.items()}
 _IDS = uuid.UUID("8f4cf2c4-0f5e-4f2b-9d0c-3a2a7d8f6f51")
 
 
 def rendition(thing: RegistryObject) -> bytes:
     """The object as a fragment in which `rim` is the prefix of ebRIM, declared by what it is put into."""
     return etree.tostring(element(thing), encoding="UTF-8").replace(_DECLARATION, b"", 1)
+
+
+def submit_request(submission: Submission) -> _Element:
+    """A lcm:SubmitObjectsRequest, as a source of documents sends it."""
+    made = etree.Element(qname(LCM, "SubmitObjectsRequest"), nsmap={"lcm": LCM, "rim": RIM})
+    etree.SubElement(made, _TAGS["RegistryObjectList"]).extend(map(element, submission))
+    return made
+
+
+def remove_request(entry_uuids: Iterable[str]) -> _Element:
+    """A lcm:RemoveObjectsRequest."""
+    made = etree.Element(qname(LCM, "RemoveObjectsRequest"), nsmap={"lcm": LCM, "rim": RIM})
+    listed = etree.SubElement(made, qname(RIM, "ObjectRefList"))
+    for entry_uuid in entry_uuids:
+        etree.SubElement(listed, _TAGS["ObjectRef"], {"id": entry_uuid})
+    return made
 
 
 def object_list(parts: Iterable[bytes]) -> bytes:
@@ -107,7 +127,14 @@ def _association(thing: Association) -> _Element:
         },
         nsmap=_NSMAP,
     )
-    _slots(made, thing, ASSOCIATION_SLOTS, thing.extra)
+    _slots(made, thing, ASSOCIATION_SLOTS)
+    for slot in STATUS_SLOTS:
+        status = getattr(thing, slot.field)
+        if status:
+            _slot(made, slot.name, (_STATUS_TEXT.get(status, status),))
+    if not thing.propagates:
+        _slot(made, PROPAGATION, ("no",))
+    _slots(made, thing, (), thing.extra)
     if thing.documentation is not None:
         writer = _Parts(made, thing.entry_uuid)
         writer.code(DOCUMENTATION, thing.documentation)
