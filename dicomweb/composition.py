@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
 import orjson
 from starlette.concurrency import run_in_threadpool
@@ -13,11 +13,18 @@ from dicomweb.native_model import native_model
 from storage.compose import PIXEL_DATA, Bulk, compose
 from storage.elements import text
 from storage.jpeg_header import image_pixel
+from storage.scratch import Scratch
 from vna.archive.store import Store
 from vna.mime.media_type import MediaType, parse_media_type
 from vna.mime.reader import Event, PartBegins, PartBytes
 from vna.model.access import Actor
-from vna.model.errors import BadRequest, CannotUnderstand, NotAuthorized, TooLarge, VnaError
+from vna.model.errors import (
+    BadRequest,
+    CannotUnderstand,
+    NotAuthorized,
+    TooLarge,
+    VnaError,
+)
 from vna.model.identifiers import is_uid
 from vna.model.instances import Arrival
 from vna.model.query import Element
@@ -27,6 +34,9 @@ log = logging.getLogger(__name__)
 
 METADATA = (DICOM_JSON, JSON, DICOM_XML)
 _MOST_METADATA = 64 << 20
+_MOST_VALUES = 2_000_000
+"""Brackets, commas and tags: what is read of each takes a hundred bytes of memory and more."""
+_DEEPEST = 64
 _BATCH = 1 << 20
 _DEFAULT = {name.lower(): f"1.2.840.10008.1.2.{ends[0]}" for name, ends in COMPRESSED}
 _TAG_LENGTH = 8
@@ -38,19 +48,20 @@ class _Part:
 
     media: MediaType
     location: str
-    file: IO[bytes]
+    start: int
     size: int = 0
 
 
 @dataclass(slots=True)
 class Composition:
-    """Takes the events of a body; `finish` stores what they hold. Parts wait in files of the spool."""
+    """Takes the events of a body; `finish` stores what they hold. Parts wait one after another in a scratch file."""
 
     store: Store
     actor: Actor
     arrival: Arrival
     results: list[Result] = field(default_factory=list)
     _parts: list[_Part] = field(default_factory=list)
+    _scratch: Scratch | None = None
     _buffer: bytearray = field(default_factory=bytearray)
 
     async def take(self, event: Event) -> None:
@@ -67,8 +78,9 @@ class Composition:
 
     def _begun(self, headers: dict[str, str]) -> _Part:
         media = parse_media_type(headers.get("content-type", OCTET_STREAM))
-        file = self.store.scratch(self.actor, self.arrival)
-        return _Part(media, headers.get("content-location", "").strip(), file)
+        if self._scratch is None:
+            self._scratch = self.store.scratch(self.actor, self.arrival)
+        return _Part(media, headers.get("content-location", "").strip(), self._scratch.size)
 
     def _write(self) -> None:
         part = self._parts[-1]
@@ -77,8 +89,13 @@ class Composition:
             raise TooLarge(f"the metadata is larger than {_MOST_METADATA} bytes")
         if part.size > self.store.max_bytes:
             raise TooLarge(f"larger than {self.store.max_bytes} bytes")
-        part.file.write(self._buffer)
+        self._kept.write(self._buffer)
         self._buffer = bytearray()
+
+    @property
+    def _kept(self) -> Scratch:
+        assert self._scratch is not None  # a part has begun
+        return self._scratch
 
     def broken_off(self, error: VnaError) -> None:
         """The body ended in a malformed place: what was to be put together is not all there."""
@@ -86,8 +103,8 @@ class Composition:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        for part in self._parts:
-            part.file.close()
+        if self._scratch is not None:
+            self._scratch.close()
 
     async def finish(self) -> None:
         """Put the instances together and store each."""
@@ -97,8 +114,7 @@ class Composition:
         datasets: list[dict[str, Element]] = []
         for part in self._parts:
             if part.media.name in METADATA:
-                part.file.seek(0)
-                datasets += _datasets(part.media.name, part.file.read())
+                datasets += _datasets(part.media.name, self._kept.read(part.start, part.size))
         if not datasets:
             raise BadRequest("the body holds no metadata")
         for elements in datasets:
@@ -133,9 +149,7 @@ class Composition:
         parts = [part for part in self._parts if part.location == uri and part.media.name not in METADATA]
         if not parts:
             raise CannotUnderstand("a BulkDataURI is the Content-Location of no part")
-        for part in parts:
-            part.file.seek(0)
-        return Bulk([part.file for part in parts], _syntax_of(parts[0].media))
+        return Bulk([self._kept.open(part.start, part.size) for part in parts], _syntax_of(parts[0].media))
 
 
 def _syntax_of(media: MediaType) -> str:
@@ -148,6 +162,9 @@ def _syntax_of(media: MediaType) -> str:
 
 
 def _datasets(media_type: str, body: bytes) -> list[dict[str, Element]]:
+    marks = b"<" if media_type == DICOM_XML else b"{[,"
+    if sum(body.count(mark) for mark in marks) > _MOST_VALUES:
+        raise TooLarge(f"the metadata has more than {_MOST_VALUES} values")
     if media_type == DICOM_XML:
         return [native_model(body)]
     try:
@@ -162,9 +179,11 @@ def _datasets(media_type: str, body: bytes) -> list[dict[str, Element]]:
 
 def _is_dataset(value: Any) -> bool:
     """Whether the shape is that of a data set: what the values are is seen when they are written."""
-    pending = [value]
+    pending = [(value, 0)]
     while pending:
-        one = pending.pop()
+        one, depth = pending.pop()
+        if depth > _DEEPEST:
+            raise BadRequest("the metadata is nested too deep")
         if not isinstance(one, dict):
             return False
         for tag, element in one.items():
@@ -173,7 +192,7 @@ def _is_dataset(value: Any) -> bool:
             if not isinstance(element.get("Value", []), list) or not isinstance(element.get("BulkDataURI", ""), str):
                 return False
             if element.get("vr") == "SQ":
-                pending += [item for item in element.get("Value", []) if item is not None]
+                pending += [(item, depth + 1) for item in element.get("Value", []) if item is not None]
     return True
 
 

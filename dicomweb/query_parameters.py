@@ -88,7 +88,7 @@ def parse(items: Iterable[tuple[str, str]], target: Target) -> Parameters:
         if name in _SWITCHES:
             found.switches[name] = _switch(name, value)
         elif name in _NUMBERS:
-            found.numbers[name] = _number(name, value)
+            found.numbers[name] = read_number(name, value)
     for name, value in pairs:
         if name == "includefield":
             _include(found, value)
@@ -108,7 +108,8 @@ def _switch(name: str, value: str) -> bool:
     return value.lower() == "true"
 
 
-def _number(name: str, value: str) -> int:
+def read_number(name: str, value: str) -> int:
+    """A whole number; BadRequest names the parameter."""
     if not _NUMBER.fullmatch(value):
         raise BadRequest(f"{name} is a number from 0")
     return min(int(value), _MOST)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 from dicomweb.remembered import Remembered
+from vna.archive.changes import Changes
+from vna.archive.deletion import Deletion
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
@@ -24,6 +26,8 @@ class StudiesService:
     search: Search
     retrieval: Retrieval
     rendering: Rendering
+    deletion: Deletion
+    changes: Changes
     public_url: str = ""
     bounds: Bounds = field(default_factory=Bounds)
     max_body: int = 16 << 30

@@ -62,6 +62,7 @@ def parse(lines: bytes) -> Iterator[Event]:
             sop_instance_uid=values["instance"],
             actor=values["actor"],
             detail=values["detail"],
+            sequence=values.get("sequence", 0),
         )
 
 
@@ -74,4 +75,5 @@ def _line(event: Event) -> dict[str, object]:
         "instance": event.sop_instance_uid,
         "actor": event.actor,
         "detail": event.detail,
+        "sequence": event.sequence,
     }

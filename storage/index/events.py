@@ -1,6 +1,7 @@
 """Event rows: written with the change, pending until every subscriber has them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +58,36 @@ def pending(connection: sa.Connection, limit: int) -> list[Event]:
     return [_event(row) for row in rows]
 
 
+def number(connection: sa.Connection, batch: Sequence[Event]) -> list[Event]:
+    """Give those that have none the next sequence numbers; for the one dispatcher alone."""
+    last = connection.execute(sa.select(sa.func.max(events.c.sequence))).scalar_one() or 0
+    numbered = []
+    for event in batch:
+        if not event.sequence:
+            last += 1
+            event = replace(event, sequence=last)
+            connection.execute(sa.update(events).where(events.c.id == event.event_id).values(sequence=last))
+        numbered.append(event)
+    return numbered
+
+
+def handed_out(connection: sa.Connection, kinds: Iterable[EventKind], after: int, limit: int) -> list[Event]:
+    """Events that every subscriber has, in the order of their sequence numbers, from one on."""
+    rows = connection.execute(
+        sa.select(events)
+        .where(events.c.sequence > after, events.c.pending == 0, events.c.kind.in_([kind.value for kind in kinds]))
+        .order_by(events.c.sequence)
+        .limit(limit)
+    )
+    return [_event(row) for row in rows]
+
+
+def last_handed_out(connection: sa.Connection) -> int:
+    """The sequence number of the newest event that every subscriber has; 0 when there is none."""
+    newest = sa.select(events.c.sequence).where(events.c.sequence.is_not(None), events.c.pending == 0)
+    return int(connection.execute(newest.order_by(events.c.sequence.desc()).limit(1)).scalar() or 0)
+
+
 def done(connection: sa.Connection, event_ids: Iterable[int]) -> None:
     """Every subscriber has them, or a job of its own for them."""
     ids = list(event_ids)
@@ -91,6 +122,7 @@ def _event(row: sa.Row[Any]) -> Event:
         sop_instance_uid=row.sop_instance_uid,
         actor=row.actor,
         detail=orjson.loads(row.detail),
+        sequence=row.sequence or 0,
     )
 
 

@@ -145,19 +145,20 @@ class InstanceWriter:
         transactions wait for each other and never deadlock. Raises Raced.
         """
         places = self._known.get((new.study_instance_uid, new.series_instance_uid, new.patient_key))
-        made = _Made() if places is not None else self._file(connection, new)
-        places = places or made.places
-        assert places is not None
         try:
+            made = _Made() if places is not None else self._file(connection, new)
+            places = places or made.places
+            assert places is not None
             inserted = _INSERT_INSTANCE[connection.dialect.name].run(
                 connection, series_fk=places.series_fk, **new.instance
             )
-        except DRIVER_INTEGRITY_ERRORS as exc:
+        except DRIVER_INTEGRITY_ERRORS as exc:  # a row above was deleted meanwhile
             self._known.clear()
             raise Raced from exc
         if inserted.rowcount == 0:
             raise AlreadyHeld
         tags.note(connection, new.sop_instance_uid, new.instance["header"])
+        _COUNT_IN_SERIES.run(connection, key=places.series_fk, received=new.received_at)
         counted = _COUNT_IN_STUDY.run(
             connection,
             key=places.study_fk,
@@ -169,7 +170,6 @@ class InstanceWriter:
         if counted.rowcount != 1:
             self._known.clear()
             raise Raced
-        _COUNT_IN_SERIES.run(connection, key=places.series_fk, received=new.received_at)
         _COUNT_IN_PATIENT.run(connection, key=places.patient_fk, new_series=made.series, new_study=made.study)
         if places.conflict:
             self._list_conflict(connection, new)
@@ -190,7 +190,7 @@ class InstanceWriter:
         patient_fk, study_fk, conflict, new_study = self._study(connection, new, parents)
         dialect = connection.dialect.name
         inserted = _INSERT_SERIES[dialect].run(connection, study_fk=study_fk, **parents.series).rowcount
-        series_fk = _FIND_SERIES.run(connection, study=study_fk, uid=new.series_instance_uid).fetchone()[0]
+        series_fk = _key(_FIND_SERIES.run(connection, study=study_fk, uid=new.series_instance_uid))
         if inserted and not new_study:
             _fill(connection, studies, study_fk, parents.study)
             if not conflict:
@@ -202,10 +202,11 @@ class InstanceWriter:
         found = _found(_FIND_STUDY.run(connection, uid=new.study_instance_uid).fetchone())
         if found is None:
             _INSERT_PATIENT[dialect].run(connection, **parents.patient)
-            patient_fk = _FIND_PATIENT.run(connection, key_id=key.patient_id, key_issuer=key.issuer).fetchone()[0]
+            patient_fk = _key(_FIND_PATIENT.run(connection, key_id=key.patient_id, key_issuer=key.issuer))
             inserted = _INSERT_STUDY[dialect].run(connection, patient_fk=patient_fk, **parents.study)
             found = _found(_FIND_STUDY.run(connection, uid=new.study_instance_uid).fetchone())
-            assert found is not None
+            if found is None:
+                raise Raced
             if inserted.rowcount:
                 return patient_fk, found.key, False, True
             if found.patient_fk != patient_fk:
@@ -233,6 +234,14 @@ class _Study:
     patient_fk: int
     patient_id: str
     issuer: str
+
+
+def _key(found: Any) -> int:
+    """The key of a row that was there a moment ago."""
+    row = found.fetchone()
+    if row is None:
+        raise Raced
+    return int(row[0])
 
 
 def _found(row: tuple[Any, ...] | None) -> _Study | None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage.index.events import read_time
 from storage.index.prepared import Prepared
-from storage.index.schema import coercions, conflicts, instances, patients, series, studies, superseded
+from storage.index.schema import coercions, conflicts, deleted, instances, patients, series, studies, superseded
 from vna.model.instances import Instance, Selection
 from vna.model.query import Level
 
@@ -283,45 +283,47 @@ def offsets(connection: sa.Connection, sop_instance_uid: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """One object that the index says is in the blob store, of a current or a superseded version."""
+    """One object that the index says is in the blob store."""
 
     key: int
     blob: str
     size: int
     sha256: bytes
     sop_instance_uid: str
-    current: bool
 
 
-def stored_blobs(connection: sa.Connection, *, current: bool, after: int, limit: int) -> list[StoredBlob]:
-    """Objects in the order of their keys, from one on."""
-    table = instances if current else superseded
+KEPT = (instances, superseded, deleted)
+"""Tables that name objects in the blob store: current versions, older ones, and what was deleted."""
+
+
+def stored_blobs(connection: sa.Connection, table: sa.Table, *, after: int, limit: int) -> list[StoredBlob]:
+    """Objects that one of the KEPT tables names in the order of their keys, from one on."""
     rows = connection.execute(
         sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, table.c.sop_instance_uid)
         .where(table.c.id > after)
         .order_by(table.c.id)
         .limit(limit)
     )
-    return [StoredBlob(*row, current=current) for row in rows]
+    return [StoredBlob(*row) for row in rows]
 
 
 def blobs_of(connection: sa.Connection, sop_instance_uid: str) -> list[StoredBlob]:
-    """The objects of one instance: what is current, then older versions."""
+    """The objects of one instance: what is current, then older versions, then what was deleted."""
     found: list[StoredBlob] = []
-    for table in (instances, superseded):
+    for table in KEPT:
         rows = connection.execute(
             sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, table.c.sop_instance_uid)
             .where(table.c.sop_instance_uid == sop_instance_uid)
             .order_by(table.c.id)
         )
-        found += [StoredBlob(*row, current=table is instances) for row in rows]
+        found += [StoredBlob(*row) for row in rows]
     return found
 
 
 def known_blobs(connection: sa.Connection, names: list[str]) -> set[str]:
     """Which of these names some row has."""
     known: set[str] = set()
-    for table in (instances, superseded):
+    for table in KEPT:
         known.update(connection.execute(sa.select(table.c.blob).where(table.c.blob.in_(names))).scalars())
     return known
 

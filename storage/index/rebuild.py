@@ -7,6 +7,7 @@ from storage.index.events import time_text
 from storage.index.schema import (
     coercions,
     conflicts,
+    deleted,
     document_associations,
     document_objects,
     events,
@@ -24,7 +25,7 @@ from storage.index.tags import READY
 from vna.model.events import Event
 
 _EMPTIED = (
-    *(tag_values, instances, series, studies, patients, superseded, conflicts, coercions, events, jobs),
+    *(tag_values, instances, series, studies, patients, superseded, deleted, conflicts, coercions, events, jobs),
     *(document_associations, document_objects, patient_identifiers),
 )
 
@@ -48,6 +49,7 @@ def keep_event(connection: sa.Connection, past: Event) -> None:
             actor=past.actor,
             detail=orjson.dumps(past.detail).decode(),
             pending=0,
+            sequence=past.sequence or None,
         )
     )
 

@@ -174,6 +174,31 @@ superseded = sa.Table(
 )
 """Older versions of replaced instances: their bytes stay."""
 
+deleted = sa.Table(
+    "deleted",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("study_instance_uid", UID, nullable=False),
+    sa.Column("series_instance_uid", UID, nullable=False),
+    sa.Column("sop_instance_uid", UID, nullable=False),
+    sa.Column("blob", sa.Text, nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),
+    _text("door"),
+    _text("source_ae"),
+    _text("source_address"),
+    _text("facility"),
+    _when("received_at"),
+    sa.Column("coercion_fk", Key, sa.ForeignKey("coercions.id")),
+    _when("deleted_at"),
+    _text("deleted_by"),
+    _text("reason"),
+    sa.Index("ix_deleted_study", "study_instance_uid", "id"),
+    sa.Index("ix_deleted_uid", "sop_instance_uid"),
+    sqlite_autoincrement=True,
+)
+"""Instances that were deleted: nothing finds them, and everything is there to put them back."""
+
 conflicts = sa.Table(
     "conflicts",
     metadata,
@@ -209,8 +234,11 @@ events = sa.Table(
     _text("actor"),
     _text("detail"),
     sa.Column("pending", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("sequence", sa.BigInteger, unique=True),
     sqlite_autoincrement=True,
 )
+"""`sequence` is given when an event is handed out, by one dispatcher at a time: on PostgreSQL ids are given before the
+commit, so that a reader who remembers an id could miss what commits later under a smaller one."""
 sa.Index("ix_events_pending", events.c.id, sqlite_where=events.c.pending == 1, postgresql_where=events.c.pending == 1)
 
 jobs = sa.Table(
@@ -225,6 +253,9 @@ jobs = sa.Table(
     _count("attempts"),
     _when("run_after"),
     _text("last_error"),
+    _when("created_at"),
+    sa.Column("holder", sa.String(128), nullable=False, server_default=""),
+    sa.Column("held_until", sa.Float, nullable=False, server_default="0"),
     sa.Index("ix_jobs_ready", "state", "priority", "id"),
     sa.Index("ix_jobs_order", "kind", "order_key", "state"),
     sqlite_autoincrement=True,

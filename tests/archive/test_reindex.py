@@ -27,8 +27,10 @@ _COLUMNS = {
     "instances": "sop_instance_uid, blob, size, source_ae, source_address, door, facility, received_at, version,"
     "header, frames",
     "superseded": "blob, sop_instance_uid, size, source_ae, received_at, replaced_at",
+    "deleted": "blob, study_instance_uid, series_instance_uid, sop_instance_uid, size, sha256, door, source_ae,"
+    "source_address, facility, received_at, deleted_at, deleted_by, reason",
     "conflicts": "study_instance_uid, patient_id, issuer, first_sop_instance_uid, source_ae, at",
-    "events": "id, kind, at, study_instance_uid, sop_instance_uid, actor, detail",
+    "events": "id, kind, at, study_instance_uid, sop_instance_uid, actor, detail, sequence",
     "peers": "ae_title, host, port, facility, rights, coercion",
 }
 
@@ -70,6 +72,12 @@ def fill(archive: Application) -> None:
     archive.peers.add(SYSTEM, Peer("SCANNER", facility="43"))
     put(archive, part10(ct(PatientID="A")), source="SCANNER")
     archive.peers.remove(SYSTEM, "OTHER")
+    some = put(archive, part10(ct(PatientID="C", StudyInstanceUID=study, Modality="PT")), source="SCANNER")
+    archive.deletion.delete(SYSTEM, study, some.series_instance_uid, reason="by mistake")
+    archive.deletion.delete(SYSTEM, replaced.StudyInstanceUID)
+    again = put(archive, part10(ct(PatientID="D")), source="SCANNER")
+    archive.deletion.delete(SYSTEM, again.study_instance_uid)
+    assert [one.problem for one in archive.deletion.restore(SYSTEM, again.study_instance_uid)] == [""]
 
 
 def test_after_reindex_every_answer_is_equal_to_before(open_archive: Open) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
+from dicomweb.service import StudiesService
+from vna.app.wiring import Application
 from vna.mime.reader import MultipartReader, PartBegins, PartBytes, boundary_of
 
 
@@ -61,3 +63,16 @@ def parts_of(response: httpx.Response) -> list[tuple[dict[str, str], bytes]]:
                 pass
     reader.close()
     return parts
+
+
+def service_of(archive: Application, **more: Any) -> StudiesService:
+    """The service over an archive's use cases."""
+    return StudiesService(
+        store=archive.store,
+        search=archive.search,
+        retrieval=archive.retrieval,
+        rendering=archive.rendering,
+        deletion=archive.deletion,
+        changes=archive.changes,
+        **more,
+    )

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from dicomweb.routes import routes
 from dicomweb.service import StudiesService
 from tests.dicomweb.builders import STOW_TYPE, part10, stow_body
-from tests.dicomweb.client import Web
+from tests.dicomweb.client import Web, service_of
 from vna.app.wiring import Application, build, prepare
 from vna.mime.reader import Bounds
 from vna.security.http import HttpRules, local
@@ -41,7 +41,7 @@ def archive(empty_archive: Path, tmp_path: Path) -> Iterator[Application]:
 
 @pytest.fixture
 def service(archive: Application) -> StudiesService:
-    return StudiesService(archive.store, archive.search, archive.retrieval, archive.rendering, bounds=Bounds(parts=50))
+    return service_of(archive, bounds=Bounds(parts=50))
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from starlette.applications import Starlette
 
 from dicomweb.routes import ADDRESSES, WADO, routes
-from dicomweb.service import PREFIX, StudiesService
+from dicomweb.service import PREFIX
 from tests.dicomweb.builders import SERIES, STOW_TYPE, STUDY, ct, part10, stow_body
-from tests.dicomweb.client import Web
+from tests.dicomweb.client import Web, service_of
 from vna.app import Application, build
 from vna.model.access import SYSTEM, Action
 from vna.security.http import HttpRules, enforced
@@ -28,19 +28,20 @@ def application(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("rights") / "data"
     shutil.copytree(empty_archive, folder)
     made = build(Settings(data_dir=folder, security=SecuritySettings(mode=SecurityMode.ENFORCED)))
-    for action in (Action.STORE, Action.QUERY, Action.RETRIEVE):
+    for action in (Action.STORE, Action.QUERY, Action.RETRIEVE, Action.DELETE):
         made.accounts.add_user(SYSTEM, action.value, PASSWORD, frozenset({action}), "H1")
     yield made
     made.close()
 
 
 def web_of(application: Application, name: str = "") -> Web:
-    service = StudiesService(application.store, application.search, application.retrieval, application.rendering)
+    service = service_of(application)
     app = enforced(Starlette(routes=routes(service)), HttpRules(), application.accounts)
     login = {"Authorization": "Basic " + b64encode(f"{name}:{PASSWORD}".encode()).decode()} if name else {}
     return Web(app, "https://vna.example.org/", **login)
 
 
+@pytest.mark.claim("PS3.18-8.5/401", "PS3.18-8.5/403", "PS3.18-8.11")
 @pytest.mark.parametrize("address", ADDRESSES, ids=lambda one: f"{one.method} {one.path}")
 def test_each_address_asks_for_the_right_that_the_table_says(application: Application, address: object) -> None:
     assert isinstance(address, type(ADDRESSES[0]))
@@ -52,14 +53,14 @@ def test_each_address_asks_for_the_right_that_the_table_says(application: Applic
         path = path.replace(f"{{{name}}}", value)
     body = stow_body(part10(ct())) if address.method == "POST" else b""
     headers = {"Content-Type": STOW_TYPE} if body else {}
-    for name in ("store", "query", "retrieve"):
+    for name in ("store", "query", "retrieve", "delete"):
         status = web_of(application, name).request(address.method, path, content=body, headers=headers).status_code
         assert (status == 403) == (name != address.action.value), name
     assert web_of(application).request(address.method, path, content=body, headers=headers).status_code == 401
 
 
 def test_a_401_names_every_way_to_log_in(application: Application) -> None:
-    service = StudiesService(application.store, application.search, application.retrieval, application.rendering)
+    service = service_of(application)
     response = Web(Starlette(routes=routes(service)), f"https://vna.example.org{PREFIX}/").get("studies")
     assert response.status_code == 401
     assert [one.split()[0] for one in response.headers.get_list("www-authenticate")] == ["Basic", "Bearer"]

@@ -15,8 +15,7 @@ from pydicom.pixels.utils import get_expected_length
 from starlette.applications import Starlette
 
 from dicomweb.routes import routes
-from dicomweb.service import StudiesService
-from tests.dicomweb.client import Web, parts_of
+from tests.dicomweb.client import Web, parts_of, service_of
 from tests.peers.samples import all_files, name
 from vna.app import Application, build, prepare
 from vna.security.http import HttpRules, local
@@ -67,7 +66,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], 
             )
             prepare(settings)
             archive = build(settings)
-            service = StudiesService(archive.store, archive.search, archive.retrieval, archive.rendering)
+            service = service_of(archive)
             app = local(Starlette(routes=routes(service)), HttpRules())
             opened.append((archive, Web(app, "http://127.0.0.1:8080/dicom-web/")))
         return opened[number][1]
@@ -109,6 +108,7 @@ def frames_of(ds: Dataset) -> list[bytes]:
     return [data[length * number : length * (number + 1)] for number in range(count)]
 
 
+@pytest.mark.claim("PS3.18-10.4.3.3.1", "PS3.18-10.5.2")
 @pytest.mark.parametrize("path", all_files(), ids=name)
 def test_a_sample_comes_back_as_it_went_in_or_is_refused_for_its_reason(
     doors: Callable[[int], Web], path: Path

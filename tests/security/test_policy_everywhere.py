@@ -28,6 +28,8 @@ from tests.xds.builders import document, query, submission
 from vna.app import Application, build, migrate, prepare
 from vna.app.doors import Addresses, dimse_server, http_application
 from vna.archive.care import Care
+from vna.archive.changes import Changes
+from vna.archive.deletion import Deletion
 from vna.archive.reindex import Reindex
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
@@ -37,6 +39,7 @@ from vna.archive.store import Store
 from vna.archive.tags import SearchTags
 from vna.documents.registry import Registry
 from vna.identity.patients import Patients
+from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
@@ -135,6 +138,9 @@ USE_CASES = (
     "tags",
     "documents",
     "patients",
+    "deletion",
+    "changes",
+    "jobs",
 )
 
 
@@ -155,6 +161,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             SearchTags,
             Registry,
             Patients,
+            Deletion,
+            Changes,
+            Jobs,
         ),
         strict=True,
     ):

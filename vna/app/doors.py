@@ -43,6 +43,8 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         search=application.search,
         retrieval=application.retrieval,
         rendering=application.rendering,
+        deletion=application.deletion,
+        changes=application.changes,
         public_url=settings.http.public_url,
         max_body=int(settings.http.max_body),
     )
@@ -70,6 +72,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         open_paths=web.OPEN_PATHS,
         open_folders=web.OPEN_FOLDERS,
         max_body=int(settings.http.max_body),
+        body_idle_seconds=settings.http.network_timeout,
     )
     if application.local:
         guarded = http_security.local(app, rules, application.links)
@@ -98,7 +101,7 @@ def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
+        allow_methods=("GET", "HEAD", "POST", "DELETE", "OPTIONS"),
         allow_headers=("Accept", "Authorization", "Content-Type", "If-Modified-Since", "If-None-Match", "Range"),
         expose_headers=("Content-Range", "ETag", "Last-Modified", "Warning", "X-Total-Count"),
         max_age=600,

@@ -13,6 +13,8 @@ from storage.index import migrate
 from storage.index.engine import Database
 from storage.limits import Limits
 from vna.archive.care import Care
+from vna.archive.changes import Changes
+from vna.archive.deletion import Deletion
 from vna.archive.reindex import Reindex, Replay
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
@@ -20,11 +22,14 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
-from vna.documents import changes, domain
+from vna.documents import domain
+from vna.documents.changes import replaying
 from vna.documents.registry import Registry, RegistryRules
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
+from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
+from vna.jobs.workers import Workers
 from vna.model.access import Coercion
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
@@ -54,6 +59,9 @@ class Application:
     tags: SearchTags
     retrieval: Retrieval
     rendering: Rendering
+    deletion: Deletion
+    changes: Changes
+    jobs: Jobs
     care: Care
     reindex: Reindex
     status: Status
@@ -67,7 +75,16 @@ class Application:
 
     def dispatcher(self) -> Dispatcher:
         """What hands events to their subscribers."""
-        return Dispatcher(self.database, {"journal": self._journal}, {FILL: filling(self.database)})
+        return Dispatcher(self.database, {"journal": self._journal})
+
+    def workers(self) -> Workers:
+        """What does durable jobs."""
+        return Workers(self.database, {FILL: filling(self.database)}, threads=self.settings.jobs.workers)
+
+    def catch_up(self) -> None:
+        """Do what is pending and due now, unless an archive is running that does it."""
+        if self.dispatcher().drain():
+            self.workers().drain()
 
     def _journal(self, batch: Sequence[Event]) -> None:
         journal.write(self.blobs, batch)
@@ -119,6 +136,9 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         tags=SearchTags(database, policy),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
+        deletion=Deletion(database, blobs, policy, store, Limits()),
+        changes=Changes(database, policy),
+        jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
@@ -130,9 +150,9 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
-    EventKind.DOCUMENT_REGISTERED: changes.replaying(rendition),
-    EventKind.DOCUMENT_UPDATED: changes.replaying(rendition),
-    EventKind.DOCUMENT_REMOVED: changes.replaying(rendition),
+    EventKind.DOCUMENT_REGISTERED: replaying(rendition),
+    EventKind.DOCUMENT_UPDATED: replaying(rendition),
+    EventKind.DOCUMENT_REMOVED: replaying(rendition),
 }
 """What a reindex does again, beside what it knows of images."""
 

@@ -50,15 +50,14 @@ class Care:
             return lookup.counts(connection)["instances"]
 
     def verify(self, actor: Actor) -> Iterator[Checked]:
-        """Every stored object, older versions too, against its digest and the index.
+        """Every stored object, older versions and deleted ones too, against its digest and the index.
 
         Then what the journal names and the index does not, then what neither names.
         """
         self._policy.check(actor, Action.ADMIN)
         forgotten = self._forgotten()
-        for current in (True, False):
-            for stored in self._stored(current):
-                yield _checked(stored, self._damage(stored), forgotten)
+        for stored in self._stored():
+            yield _checked(stored, self._damage(stored), forgotten)
         unindexed = Unindexed(self._database, self._blobs)
         for stored in unindexed:
             yield _checked(stored, self._damage(stored) or Damage.NOT_INDEXED, forgotten)
@@ -115,15 +114,16 @@ class Care:
         with self._database.read() as connection:
             return {event.detail["blob"] for event in events.of_kind(connection, EventKind.INSTANCE_FORGOTTEN)}
 
-    def _stored(self, current: bool) -> Iterator[StoredBlob]:
-        after = 0
-        while True:
-            with self._database.read() as connection:
-                batch = lookup.stored_blobs(connection, current=current, after=after, limit=_BATCH)
-            if not batch:
-                return
-            yield from batch
-            after = batch[-1].key
+    def _stored(self) -> Iterator[StoredBlob]:
+        for table in lookup.KEPT:
+            after = 0
+            while True:
+                with self._database.read() as connection:
+                    batch = lookup.stored_blobs(connection, table, after=after, limit=_BATCH)
+                if not batch:
+                    break
+                yield from batch
+                after = batch[-1].key
 
     def _damage(self, stored: StoredBlob) -> Damage | None:
         return damage_of(self._blobs, stored.blob, stored.size, stored.sha256)

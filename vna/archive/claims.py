@@ -12,7 +12,7 @@ from storage.index.lookup import StoredBlob
 from vna.model.errors import NotFound, Unavailable
 from vna.model.events import Event, EventKind
 
-NAMES_BLOB = (EventKind.INSTANCE_STORED, EventKind.INSTANCE_REPLACED)
+NAMES_BLOB = (EventKind.INSTANCE_STORED, EventKind.INSTANCE_REPLACED, EventKind.INSTANCE_RESTORED)
 """Events that say of a blob that it is kept."""
 
 
@@ -79,5 +79,4 @@ def _stored(event: Event) -> StoredBlob:
         size=detail["size"],
         sha256=bytes.fromhex(detail["sha256"]),
         sop_instance_uid=event.sop_instance_uid,
-        current=False,
     )

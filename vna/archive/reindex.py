@@ -10,18 +10,19 @@ from enum import StrEnum
 from storage import journal
 from storage.blobs.base import BlobStore
 from storage.elements import text
-from storage.index import accounts, jobs, lookup, rebuild
+from storage.index import accounts, deletion, jobs, lookup, rebuild
 from storage.index.accounts import PeerRow
 from storage.index.engine import Connection, Database
+from storage.index.events import read_time, time_text
 from storage.index.instances import NewInstance, Raced
 from storage.metadata import Limits, scan
 from storage.part10 import read_file_meta, source_ae
 from storage.temporary import whole
-from vna.archive import overlay
 from vna.archive.claims import NAMES_BLOB, damage_of
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import STUDIES
-from vna.archive.store import Provenance, Store, new_rows
+from vna.archive.reread import rows_again
+from vna.archive.store import Provenance, Store, Tell
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
 from vna.model.errors import CannotUnderstand, Conflict, DuplicateInstance, NotFound, VnaError
@@ -150,7 +151,11 @@ class Reindex:
         with self._database.transaction() as connection:
             if event.kind is EventKind.PEER_CHANGED:
                 _peer(connection, event)
+            if event.kind is EventKind.INSTANCE_DELETED:
+                _delete(connection, event)
             rebuild.keep_event(connection, event)
+        if event.kind is EventKind.INSTANCE_DELETED:
+            self._store.forget()
         return Rebuilt(Step.NOTED)
 
     def _instance(self, event: Event) -> Rebuilt:
@@ -173,7 +178,7 @@ class Reindex:
             source_ae=detail["source_ae"],
             source_address=detail["source_address"],
             door=detail["door"],
-            received_at=event.at,
+            received_at=read_time(detail["received_at"]) if "received_at" in detail else event.at,
             facility=detail["facility"],
             coercion=coercion_of(detail["coercion"]),
         )
@@ -181,16 +186,16 @@ class Reindex:
         named = event.study_instance_uid, detail["series"], event.sop_instance_uid
         if (new.study_instance_uid, new.series_instance_uid, new.sop_instance_uid) != named:
             raise CannotUnderstand("its UIDs are not those that the journal names")
-        if event.kind is EventKind.INSTANCE_STORED:
+        if event.kind is not EventKind.INSTANCE_REPLACED:
             self._add(new, provenance, event)
             return
         try:
-            self._store.replace(new, provenance, detail["held_blob"], replayed=event)
+            self._store.replace(new, provenance, detail["held_blob"], tell=_kept(event))
         except Raced:
             self._replace_another(new, provenance, event)
 
     def _add(self, new: NewInstance, provenance: Provenance, event: Event) -> None:
-        if not self._store.add(new, provenance, replayed=event):
+        if not self._store.add(new, provenance, tell=_kept(event)):
             raise DuplicateInstance("another object is held under its UID")
 
     def _replace_another(self, new: NewInstance, provenance: Provenance, event: Event) -> None:
@@ -200,7 +205,7 @@ class Reindex:
         if held is None:
             self._add(new, provenance, event)
         else:
-            self._store.replace(new, provenance, held.blob, replayed=event)
+            self._store.replace(new, provenance, held.blob, tell=_kept(event))
 
     def _unless_held(self, lost: "_Lost") -> Rebuilt:
         """What came again with the same content is no loss."""
@@ -209,11 +214,7 @@ class Reindex:
         return Rebuilt(Step.NOTED, lost.rebuilt.blob) if is_held else lost.rebuilt
 
     def _rows(self, name: str, size: int, sha256: bytes, provenance: Provenance) -> NewInstance:
-        with whole(self._blobs, name, size) as buffer:
-            meta = read_file_meta(buffer)
-            scanned = scan(buffer, meta, self._limits)
-        elements = overlay.applied(scanned.elements, overlay.changes(scanned.elements, provenance.coercion))
-        return new_rows(meta, scanned, elements, provenance, name, size, sha256)
+        return rows_again(self._blobs, name, size, sha256, provenance, self._limits)
 
     def _rest(self, actor: Actor, told: set[str]) -> Iterator[Rebuilt]:
         """What was acknowledged after the journal was last written, and what a crash left half written."""
@@ -256,6 +257,30 @@ class Reindex:
         except VnaError as exc:
             return Rebuilt(Step.UNREADABLE, name, str(exc))
         return Rebuilt(Step.FOUND, name)
+
+
+def _kept(event: Event) -> Tell:
+    """The event goes back as it was; what it put back is deleted no more."""
+
+    def tell(connection: Connection) -> None:
+        rebuild.keep_event(connection, event)
+        if event.kind is EventKind.INSTANCE_RESTORED:
+            deletion.forget(connection, event.detail["blob"])
+
+    return tell
+
+
+def _delete(connection: Connection, event: Event) -> None:
+    detail = event.detail
+    deletion.delete(
+        connection,
+        event.study_instance_uid,
+        detail["series"],
+        event.sop_instance_uid,
+        at=time_text(event.at),
+        by=event.actor,
+        reason=detail["reason"],
+    )
 
 
 def _peer(connection: Connection, event: Event) -> None:

@@ -1,7 +1,6 @@
 """The one way in: whatever the door, an instance is durable and indexed when `accept` returns."""
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import IO, Any, cast
+from typing import Any
 
 from storage.blobs.base import BlobStore, Growing, Upload
 from storage.elements import text
@@ -20,10 +19,10 @@ from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import AlreadyHeld, InstanceWriter, NewInstance, Places, Raced
 from storage.index.packing import pack
-from storage.index.rebuild import keep_event
 from storage.metadata import Element, Limits, Scan, scan, to_json
 from storage.offsets import pack_offsets
 from storage.part10 import FileMeta, read_file_meta, write_file_meta
+from storage.scratch import Scratch
 from storage.spool import Incoming
 from vna import events as signals
 from vna.archive import overlay, rows
@@ -34,7 +33,7 @@ from vna.archive.same import same_dataset
 from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_text
 from vna.model.errors import DuplicateInstance, Mismatch, NotFound, OutOfResources, Unavailable, VnaError
-from vna.model.events import Event, EventKind
+from vna.model.events import EventKind
 from vna.model.identifiers import is_uid, patient_key
 from vna.model.instances import Accepted, Arrival, Door, Outcome
 from vna.security.policy import Policy
@@ -42,10 +41,13 @@ from vna.security.policy import Policy
 __all__ = ["Duplicates", "Incoming", "Provenance", "Store", "StoreRules", "new_rows"]  # doors name Incoming as well
 
 log = logging.getLogger(__name__)
+
+Tell = Callable[[Connection], None]
+"""Writes the event of a change, in its transaction."""
+
 _ATTEMPTS = 5
 _FREE_SECONDS = 1.0
 _READERS = 8
-_SCRATCH_BYTES = 1 << 20
 
 
 class Duplicates(StrEnum):
@@ -133,12 +135,11 @@ class Store:
         """The most that one instance may have."""
         return self._rules.max_bytes
 
-    def scratch(self, actor: Actor, arrival: Arrival) -> IO[bytes]:
-        """A file for what an instance will be put together from: in memory while small, gone when it is closed."""
+    def scratch(self, actor: Actor, arrival: Arrival) -> Scratch:
+        """A file for what instances will be put together from; OutOfResources when it grows and little is free."""
         self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
         self._check_space()
-        folder = str(self._blobs.spool_folder)
-        return cast("IO[bytes]", tempfile.SpooledTemporaryFile(_SCRATCH_BYTES, dir=folder))
+        return Scratch(self._blobs.spool_folder, self._check_space)
 
     def accept(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> Accepted:
         """Keep one whole object. Whatever is raised, nothing of it is left; see vna.model.errors for what can be."""
@@ -241,22 +242,25 @@ class Store:
                 raise DuplicateInstance(f"other content is held as {found.sop_instance_uid}")
         raise Unavailable("the index is too busy with this study")
 
-    def add(self, new: NewInstance, provenance: Provenance, *, replayed: Event | None = None) -> bool:
-        """Write the rows and their event (`replayed`, if given) in one transaction; False when the UID is held."""
+    def add(self, new: NewInstance, provenance: Provenance, *, tell: Tell | None = None) -> bool:
+        """Write the rows and their event in one transaction; False when the UID is held.
+
+        `tell` writes another event than that of storing. Raises Raced when rows above were deleted meanwhile.
+        """
         try:
-            places = self._add(new, provenance, replayed)
+            places = self._add(new, provenance, tell)
         except AlreadyHeld:
             return False
         self._writer.remember(new, places)
         return True
 
-    def _add(self, new: NewInstance, provenance: Provenance, replayed: Event | None) -> Places:
+    def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> Places:
         with self._database.transaction() as connection:
             if provenance.coercion is not None:
                 new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
             places = self._writer.add(connection, new)
-            if replayed is not None:
-                keep_event(connection, replayed)
+            if tell is not None:
+                tell(connection)
             else:
                 self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, conflict=places.conflict)
         return places
@@ -271,17 +275,15 @@ class Store:
         self.replace(new, provenance, held.blob)
         return Outcome.REPLACED
 
-    def replace(
-        self, new: NewInstance, provenance: Provenance, held_blob: str, *, replayed: Event | None = None
-    ) -> None:
+    def replace(self, new: NewInstance, provenance: Provenance, held_blob: str, *, tell: Tell | None = None) -> None:
         """Put new content in the place of what is held under `held_blob`; raises Raced when that changed meanwhile."""
         with self._database.transaction() as connection:
             if provenance.coercion is not None:
                 new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
             if not index.replace(connection, held_blob=held_blob, new=new.instance, replaced_at=new.received_at):
                 raise Raced
-            if replayed is not None:
-                keep_event(connection, replayed)
+            if tell is not None:
+                tell(connection)
             else:
                 self._tell(connection, EventKind.INSTANCE_REPLACED, new, provenance, held_blob=held_blob)
 
@@ -300,18 +302,7 @@ class Store:
             actor=provenance.actor,
             study_instance_uid=new.study_instance_uid,
             sop_instance_uid=new.sop_instance_uid,
-            detail={
-                "blob": new.instance["blob"],
-                "size": new.instance["size"],
-                "sha256": new.instance["sha256"].hex(),
-                "series": new.series_instance_uid,
-                "door": provenance.door,
-                "source_ae": provenance.source_ae,
-                "source_address": provenance.source_address,
-                "facility": provenance.facility,
-                "coercion": coercion_text(provenance.coercion),
-                **more,
-            },
+            detail=detail_of(new, provenance) | more,
         )
 
     def _held(self, sop_instance_uid: str) -> lookup.Content | None:
@@ -349,6 +340,21 @@ class Store:
             self._blobs.delete(name)
         except VnaError as exc:
             log.warning("orphan left behind", extra={"blob": name, "reason": str(exc)})
+
+
+def detail_of(new: NewInstance, provenance: Provenance) -> dict[str, Any]:
+    """What an event says of an instance that is kept: enough to index it again from its bytes."""
+    return {
+        "blob": new.instance["blob"],
+        "size": new.instance["size"],
+        "sha256": new.instance["sha256"].hex(),
+        "series": new.series_instance_uid,
+        "door": provenance.door,
+        "source_ae": provenance.source_ae,
+        "source_address": provenance.source_address,
+        "facility": provenance.facility,
+        "coercion": coercion_text(provenance.coercion),
+    }
 
 
 def new_rows(

@@ -5,7 +5,23 @@ from typing import Annotated
 
 import typer
 
-from vna.cli import ae, demo, import_, link, migrate, reindex, send, serve, settings, tags, token, user, verify
+from vna.cli import (
+    ae,
+    delete,
+    demo,
+    import_,
+    jobs,
+    link,
+    migrate,
+    reindex,
+    send,
+    serve,
+    settings,
+    tags,
+    token,
+    user,
+    verify,
+)
 from vna.cli.help import example
 from vna.cli.session import Session
 
@@ -49,11 +65,20 @@ for name, function, examples in (
     ("send", send.send, ("vna send study/ --to PACS@127.0.0.1:104",)),
     ("verify", verify.verify, ("vna verify", "vna verify --forget 1.2.826.0.1.3680043.10.1")),
     ("reindex", reindex.reindex, ("vna reindex",)),
+    ("delete", delete.delete, ("vna delete 1.2.3 --reason 'sent by mistake'", "vna delete 1.2.3 --series 1.2.3.1")),
     ("migrate", migrate.migrate, ("vna migrate",)),
     ("settings", settings.settings, ("vna settings", "vna settings --format json")),
     ("demo", demo.demo, ("vna demo demo-files",)),
 ):
     app.command(name, epilog=example(*examples))(function)
 
-for group, words in ((ae.app, "ae"), (user.app, "user"), (token.app, "token"), (link.app, "link"), (tags.app, "tags")):
+for group, words in (
+    (ae.app, "ae"),
+    (user.app, "user"),
+    (token.app, "token"),
+    (link.app, "link"),
+    (tags.app, "tags"),
+    (delete.app, "deleted"),
+    (jobs.app, "jobs"),
+):
     app.add_typer(group, name=words)

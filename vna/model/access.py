@@ -13,6 +13,7 @@ class Action(StrEnum):
     RETRIEVE = "retrieve"
     READ_DOCUMENTS = "read-documents"
     WRITE_DOCUMENTS = "write-documents"
+    DELETE = "delete"
     ADMIN = "admin"
 
 

@@ -12,6 +12,8 @@ class EventKind(StrEnum):
 
     INSTANCE_STORED = "instance.stored"
     INSTANCE_REPLACED = "instance.replaced"
+    INSTANCE_DELETED = "instance.deleted"
+    INSTANCE_RESTORED = "instance.restored"
     INSTANCE_FORGOTTEN = "instance.forgotten"
     DOCUMENT_REGISTERED = "document.registered"
     DOCUMENT_UPDATED = "document.updated"
@@ -27,7 +29,7 @@ class EventKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Event:
     """One row: `study_instance_uid` orders delivery; `detail` is plain JSON, enough to rebuild what the bytes do not
-    say."""
+    say. `sequence` numbers events in the order in which they were handed out; 0 before."""
 
     event_id: int
     kind: EventKind
@@ -36,3 +38,4 @@ class Event:
     sop_instance_uid: str
     actor: str
     detail: Mapping[str, Any]
+    sequence: int = 0

@@ -83,6 +83,28 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedInstance:
+    """An instance that was deleted, with what it takes to put it back; `rules` are its coercion as text."""
+
+    key: int
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    blob: str
+    size: int
+    sha256: bytes
+    door: str
+    source_ae: str
+    source_address: str
+    facility: str
+    received_at: datetime
+    rules: str
+    deleted_at: datetime
+    deleted_by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """Which instances are meant, by unique keys; each level given narrows."""
 

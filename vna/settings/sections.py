@@ -95,6 +95,12 @@ class SearchSettings(Section):
     )
 
 
+class JobsSettings(Section):
+    """Work in the background."""
+
+    workers: int = Field(default=2, ge=1, le=64, description="Jobs that this node does at the same time.")
+
+
 class StorageSettings(Section):
     """The blob store: the bytes as they were received."""
 
@@ -152,6 +158,9 @@ class HttpSettings(Section):
     )
     max_body: ByteSize = Field(
         default=ByteSize(16 * 1024**3), description="Longest request body taken (bytes, or `16GiB`); more is 413."
+    )
+    network_timeout: Seconds = Field(
+        default=60.0, description="A caller that stops in the middle of a request for this long (seconds) is cut off."
     )
     viewer: Path = Field(
         default=Path("viewer"),

@@ -2,20 +2,33 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from vna.mime.writer import Part, multipart_size, new_boundary, write_multipart
+from vna.sending import gather
 from vna.soap.message import Content, Packaging, new_content_id
 from vna.soap.package import MULTIPART, XOP_TYPE
 from vna.soap.versions import Version
 
+_JOINED = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """`pieces` can be taken once; what fails on the way fails there."""
+    """`pieces` can be taken once; what fails on the way fails there. `size` is in bytes, where it is known."""
 
     content_type: str
     size: int | None
     pieces: Iterator[bytes]
+
+    def joined(self) -> bytes | None:
+        """All of it, when it is small."""
+        return b"".join(self.pieces) if self.size is not None and self.size <= _JOINED else None
+
+    def begun(self) -> Iterator[bytes]:
+        """All of it in pieces, of which the first has been read: a failure there can still be told."""
+        gathered = gather(self.pieces)
+        return chain(list(islice(gathered, 1)), gathered)
 
 
 def outgoing(

@@ -41,7 +41,9 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), server_default="", nullable=False),
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
         sa.Column("pending", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("sequence"),
         sqlite_autoincrement=True,
     )
     op.create_index(
@@ -69,6 +71,9 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("run_after", sa.String(length=32), server_default="", nullable=False),
         sa.Column("last_error", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("holder", sa.String(length=128), server_default="", nullable=False),
+        sa.Column("held_until", sa.Float(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
     )
@@ -293,6 +298,31 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_instances_series", "instances", ["series_fk", "instance_number", "id"], unique=False)
+    op.create_table(
+        "deleted",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("sop_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("blob", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("door", sa.Text(), server_default="", nullable=False),
+        sa.Column("source_ae", sa.Text(), server_default="", nullable=False),
+        sa.Column("source_address", sa.Text(), server_default="", nullable=False),
+        sa.Column("facility", sa.Text(), server_default="", nullable=False),
+        sa.Column("received_at", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("coercion_fk", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("deleted_at", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("deleted_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["coercion_fk"], ["coercions.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("blob"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_deleted_study", "deleted", ["study_instance_uid", "id"], unique=False)
+    op.create_index("ix_deleted_uid", "deleted", ["sop_instance_uid"], unique=False)
     _make_grams(op.get_bind())
 
 

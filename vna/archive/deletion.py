@@ -1,0 +1,135 @@
+"""Deleting, softly: hidden from every door at once, recoverable, and told of by an event for each instance."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from storage.blobs.base import BlobStore
+from storage.index import deletion, events
+from storage.index.engine import Connection, Database
+from storage.index.events import time_text
+from storage.index.instances import Raced
+from storage.metadata import Limits
+from vna.archive.reread import rows_again
+from vna.archive.store import Provenance, Store, Tell, detail_of
+from vna.model.access import Action, Actor
+from vna.model.coercion import coercion_of
+from vna.model.errors import NotFound, Unavailable, VnaError
+from vna.model.events import EventKind
+from vna.model.instances import DeletedInstance
+from vna.security.policy import Policy
+
+_BATCH = 200
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """One instance that was to be put back; `problem` says in words why it was not."""
+
+    sop_instance_uid: str
+    problem: str = ""
+
+
+class Deletion:
+    """Hides studies, series and instances, and puts them back. The bytes stay where they are."""
+
+    def __init__(self, database: Database, blobs: BlobStore, policy: Policy, store: Store, limits: Limits) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._policy = policy
+        self._store = store
+        self._limits = limits
+
+    def delete(self, actor: Actor, study: str, series: str = "", instance: str = "", *, reason: str = "") -> int:
+        """Hide a study, a series of it, or an instance of that one, in one transaction; how many instances.
+
+        NotFound when it is not held. What is stored again afterwards is new.
+        """
+        self._policy.check(actor, Action.DELETE, study)
+        now = datetime.now(UTC)
+        with self._database.transaction() as connection:
+            gone = deletion.delete(connection, study, series, instance, at=time_text(now), by=actor.name, reason=reason)
+            for one in gone:
+                events.append(
+                    connection,
+                    EventKind.INSTANCE_DELETED,
+                    at=now,
+                    actor=actor.name,
+                    study_instance_uid=study,
+                    sop_instance_uid=one.sop_instance_uid,
+                    detail={"series": one.series_instance_uid, "blob": one.blob, "reason": reason},
+                )
+        self._store.forget()
+        if not gone:
+            raise NotFound(f"no such {'instance' if instance else 'series' if series else 'study'}")
+        return len(gone)
+
+    def deleted(self, actor: Actor, study: str = "") -> Iterator[DeletedInstance]:
+        """What was deleted and not put back, of one study or of all, oldest first."""
+        self._policy.check(actor, Action.DELETE, study)
+        return self._listed(study)
+
+    def restore(self, actor: Actor, study: str, series: str = "", instance: str = "") -> Iterator[Restored]:
+        """Put back what was deleted of a study, a series or as an instance, as it came; one after another.
+
+        NotFound when nothing of it was deleted.
+        """
+        self._policy.check(actor, Action.DELETE, study)
+        with self._database.read() as connection:
+            if not deletion.listed(connection, study, series, instance, limit=1):
+                raise NotFound("nothing of that was deleted")
+        return (self._restored(actor, one) for one in self._listed(study, series, instance))
+
+    def _listed(self, study: str, series: str = "", instance: str = "") -> Iterator[DeletedInstance]:
+        after = 0
+        while True:
+            with self._database.read() as connection:
+                batch = deletion.listed(connection, study, series, instance, after=after, limit=_BATCH)
+            yield from batch
+            if len(batch) < _BATCH:
+                return
+            after = batch[-1].key
+
+    def _restored(self, actor: Actor, one: DeletedInstance) -> Restored:
+        try:
+            is_back = self._put_back(actor, one)
+        except VnaError as exc:
+            return Restored(one.sop_instance_uid, str(exc))
+        return Restored(one.sop_instance_uid, "" if is_back else "it is held again, as it was sent anew")
+
+    def _put_back(self, actor: Actor, one: DeletedInstance) -> bool:
+        provenance = Provenance(
+            actor=actor.name,
+            source_ae=one.source_ae,
+            source_address=one.source_address,
+            door=one.door,
+            received_at=one.received_at,
+            facility=one.facility,
+            coercion=coercion_of(one.rules),
+        )
+        new = rows_again(self._blobs, one.blob, one.size, one.sha256, provenance, self._limits)
+        detail = detail_of(new, provenance) | {"received_at": time_text(one.received_at)}
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._store.add(new, provenance, tell=_restoring(actor, one, detail))
+            except Raced:
+                continue
+        raise Unavailable("the index is too busy with this study")
+
+
+def _restoring(actor: Actor, one: DeletedInstance, detail: dict[str, object]) -> Tell:
+    def tell(connection: Connection) -> None:
+        if not deletion.forget(connection, one.blob):
+            raise NotFound("it was put back already")
+        events.append(
+            connection,
+            EventKind.INSTANCE_RESTORED,
+            at=datetime.now(UTC),
+            actor=actor.name,
+            study_instance_uid=one.study_instance_uid,
+            sop_instance_uid=one.sop_instance_uid,
+            detail=detail,
+        )
+
+    return tell

@@ -1,0 +1,84 @@
+"""`vna delete` and `vna deleted`: hide studies, series and instances, and put them back."""
+
+from typing import Annotated
+
+import typer
+
+from vna.cli.help import example
+from vna.cli.session import Session
+from vna.cli.settings import Format, FormatOption
+
+app = typer.Typer(
+    help="What was deleted, and putting it back.", epilog=example("vna deleted list"), no_args_is_help=True
+)
+
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="Study Instance UID.")]
+Series = Annotated[str, typer.Option("--series", metavar="UID", help="Only this series of it.")]
+Instance = Annotated[str, typer.Option("--instance", metavar="UID", help="Only the instance with this UID.")]
+
+
+def delete(
+    context: typer.Context,
+    study: Study,
+    series: Series = "",
+    instance: Instance = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with it.")] = "",
+) -> None:
+    """Hide a study, a series or an instance from every door; `vna deleted restore` puts it back."""
+    from vna.cli.output import say
+    from vna.model.access import SYSTEM
+
+    session: Session = context.obj
+    with session.archive() as archive:
+        count = archive.deletion.delete(SYSTEM, study, series, instance, reason=reason)
+    say(
+        f"{count} instance{'s' if count != 1 else ''} deleted; `vna deleted restore {study}` puts back what was deleted"
+    )
+
+
+@app.command("list", epilog=example("vna deleted list", "vna deleted list --study 1.2.3 --format json"))
+def list_(
+    context: typer.Context,
+    study: Annotated[str, typer.Option("--study", metavar="UID", help="Only of this study.")] = "",
+    style: FormatOption = Format.TABLE,
+) -> None:
+    """List what was deleted."""
+    from vna.cli.output import show_rows
+    from vna.model.access import SYSTEM
+
+    session: Session = context.obj
+    with session.archive() as archive:
+        rows = [
+            {
+                "study": one.study_instance_uid,
+                "series": one.series_instance_uid,
+                "instance": one.sop_instance_uid,
+                "deleted_at": f"{one.deleted_at:%Y-%m-%dT%H:%M:%SZ}",
+                "by": one.deleted_by,
+                "reason": one.reason,
+            }
+            for one in archive.deletion.deleted(SYSTEM, study)
+        ]
+    show_rows(("Study", "Series", "Instance", "Since", "By", "Reason"), rows, as_json=style is Format.JSON)
+
+
+@app.command("restore", epilog=example("vna deleted restore 1.2.3", "vna deleted restore 1.2.3 --series 1.2.3.1"))
+def restore(context: typer.Context, study: Study, series: Series = "", instance: Instance = "") -> None:
+    """Put back what was deleted of a study; exit 1 when some of it could not be."""
+    from vna.cli.output import progress_bar, remark, say
+    from vna.model.access import SYSTEM
+
+    session: Session = context.obj
+    back = failed = 0
+    with session.archive() as archive, progress_bar() as bar:
+        task = bar.add_task("restore", total=None, note="")
+        for one in archive.deletion.restore(SYSTEM, study, series, instance):
+            bar.advance(task)
+            if one.problem:
+                failed += 1
+                remark(f"{one.sop_instance_uid}: {one.problem}")
+            else:
+                back += 1
+    say(f"{back} put back" + (f", {failed} not" if failed else ""))
+    if failed:
+        raise typer.Exit(1)
