@@ -35,6 +35,7 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
 from vna.archive.tags import SearchTags
+from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
@@ -127,6 +128,7 @@ USE_CASES = (
     "tags",
     "deletion",
     "changes",
+    "jobs",
 )
 
 
@@ -147,6 +149,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             SearchTags,
             Deletion,
             Changes,
+            Jobs,
         ),
         strict=True,
     ):

@@ -11,6 +11,7 @@ from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
     HttpSettings,
+    JobsSettings,
     LogSettings,
     SearchSettings,
     Section,
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     dimse: DimseSettings = DimseSettings()
     security: SecuritySettings = SecuritySettings()
+    jobs: JobsSettings = JobsSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("data_dir")
