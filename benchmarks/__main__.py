@@ -2,6 +2,7 @@
 
 make bench ARGS="--rounds 5 --count 400"
 make bench ARGS="search --count 200000" measures searches instead (benchmarks/search.py)
+make bench ARGS="rad69" measures RAD-69 beside WADO-RS (benchmarks/rad69.py)
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from benchmarks import search
+from benchmarks import rad69, search
 from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
 from benchmarks.objects import ct_images, small_objects
 
@@ -69,8 +70,9 @@ def _spread(values: list[float], form: str = "{:.0f}") -> str:
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["search"]:
-        search.main(sys.argv[2:])
+    others = {"search": search.main, "rad69": rad69.main}
+    if sys.argv[1:2] and sys.argv[1] in others:
+        others[sys.argv[1]](sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
