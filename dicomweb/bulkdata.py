@@ -1,6 +1,6 @@
-"""Retrieve transaction, bulk data: the value of one attribute that metadata leaves out (PS3.18 10.4.1.1.5)."""
+"""Retrieve transaction, bulk data: what metadata leaves out, and pixel data (PS3.18 10.4.1.1.5, 10.4.1.1.6)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,11 +8,12 @@ from starlette.responses import Response
 from dicomweb.address import instance_url, service_url, target_of
 from dicomweb.frames import Locate, frame_parts, pixels
 from dicomweb.media_types import OCTET_STREAM, Offer, acceptable, choose, is_native
-from dicomweb.pixel_forms import choose_pixels
+from dicomweb.pixel_forms import PixelForm, choose_pixels
 from dicomweb.ranges import ranged
 from dicomweb.responses import multipart
 from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
+from vna.mime.media_type import MediaType
 from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import NotFound
@@ -43,8 +44,44 @@ def bulkdata(request: Request, service: StudiesService) -> Response:
     return multipart([Part(headers, value.chunks, value.size)], media_type=OCTET_STREAM)
 
 
+def every_bulkdata(request: Request, service: StudiesService) -> Response:
+    """Every value that the metadata of the target leaves out, a part each; compressed pixel data frame by frame."""
+    actor, target = actor_of(request), target_of(request)
+    ranges = acceptable(request)
+    base = service_url(request, service.public_url)
+    found = [(one, service.retrieval.bulk_paths(actor, one)) for one in held(service, actor, target)]
+    if not any(paths for _, paths in found):
+        raise NotFound("there is no bulk data")
+    forms = {one.transfer_syntax_uid: _form(ranges, one) for one, paths in found if _is_compressed(one, paths)}
+    others = any(path != PIXEL_DATA or not _is_compressed(one, paths) for one, paths in found for path in paths)
+    kinds = [choose(ranges, OFFERS[:1]).media_type] if others else [form.offer.media_type for form in forms.values()]
+
+    def parts() -> Iterator[Part]:
+        for instance, paths in found:
+            for path in paths:
+                address = f"{instance_url(base, instance)}/bulkdata/{path}"
+                if path == PIXEL_DATA and _is_compressed(instance, paths):
+                    numbers = range(1, instance.number_of_frames + 1)
+                    form = forms[instance.transfer_syntax_uid]
+                    yield from frame_parts(service, actor, instance, numbers, form, _always(address))
+                else:
+                    value = service.retrieval.bulk(actor, instance, path)
+                    headers = (("Content-Type", OCTET_STREAM), ("Content-Location", address))
+                    yield Part(headers, value.chunks, value.size)
+
+    return multipart(parts(), media_type=kinds[0])
+
+
+def _is_compressed(instance: Instance, paths: Sequence[str]) -> bool:
+    return PIXEL_DATA in paths and not is_native(instance.transfer_syntax_uid)
+
+
+def _form(ranges: Sequence[MediaType], instance: Instance) -> PixelForm:
+    return choose_pixels(ranges, instance.transfer_syntax_uid, single=False)
+
+
 def pixeldata(request: Request, service: StudiesService) -> Response:
-    """The pixel data of every instance of the target, each frame or value a part (PS3.18 10.4.1.1.8)."""
+    """The pixel data of every instance of the target, each frame or value a part (PS3.18 10.4.1.1.6)."""
     actor, target = actor_of(request), target_of(request)
     ranges = acceptable(request)
     found = [instance for instance in held(service, actor, target) if instance.number_of_frames]

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import orjson
 from starlette.concurrency import run_in_threadpool
@@ -13,11 +13,19 @@ from dicomweb.native_model import native_model
 from storage.compose import PIXEL_DATA, Bulk, compose
 from storage.elements import text
 from storage.jpeg_header import image_pixel
+from storage.temporary import Slice
 from vna.archive.store import Store
 from vna.mime.media_type import MediaType, parse_media_type
 from vna.mime.reader import Event, PartBegins, PartBytes
 from vna.model.access import Actor
-from vna.model.errors import BadRequest, CannotUnderstand, NotAuthorized, TooLarge, VnaError
+from vna.model.errors import (
+    BadRequest,
+    CannotUnderstand,
+    NotAuthorized,
+    OutOfResources,
+    TooLarge,
+    VnaError,
+)
 from vna.model.identifiers import is_uid
 from vna.model.instances import Arrival
 from vna.model.query import Element
@@ -27,6 +35,9 @@ log = logging.getLogger(__name__)
 
 METADATA = (DICOM_JSON, JSON, DICOM_XML)
 _MOST_METADATA = 64 << 20
+_MOST_VALUES = 2_000_000
+"""Brackets, commas and tags: what is read of each takes a hundred bytes of memory and more."""
+_DEEPEST = 64
 _BATCH = 1 << 20
 _DEFAULT = {name.lower(): f"1.2.840.10008.1.2.{ends[0]}" for name, ends in COMPRESSED}
 _TAG_LENGTH = 8
@@ -38,19 +49,20 @@ class _Part:
 
     media: MediaType
     location: str
-    file: IO[bytes]
-    size: int = 0
+    file: Slice
 
 
 @dataclass(slots=True)
 class Composition:
-    """Takes the events of a body; `finish` stores what they hold. Parts wait in files of the spool."""
+    """Takes the events of a body; `finish` stores what they hold. Parts wait one after another in a spool file."""
 
     store: Store
     actor: Actor
     arrival: Arrival
     results: list[Result] = field(default_factory=list)
     _parts: list[_Part] = field(default_factory=list)
+    _file: IO[bytes] | None = None
+    _size: int = 0
     _buffer: bytearray = field(default_factory=bytearray)
 
     async def take(self, event: Event) -> None:
@@ -67,17 +79,24 @@ class Composition:
 
     def _begun(self, headers: dict[str, str]) -> _Part:
         media = parse_media_type(headers.get("content-type", OCTET_STREAM))
-        file = self.store.scratch(self.actor, self.arrival)
-        return _Part(media, headers.get("content-location", "").strip(), file)
+        if self._file is None:
+            self._file = self.store.scratch(self.actor, self.arrival)
+        return _Part(media, headers.get("content-location", "").strip(), Slice(self._file, self._size))
 
     def _write(self) -> None:
         part = self._parts[-1]
-        part.size += len(self._buffer)
-        if part.media.name in METADATA and part.size > _MOST_METADATA:
+        part.file.size += len(self._buffer)
+        if part.media.name in METADATA and part.file.size > _MOST_METADATA:
             raise TooLarge(f"the metadata is larger than {_MOST_METADATA} bytes")
-        if part.size > self.store.max_bytes:
+        if part.file.size > self.store.max_bytes:
             raise TooLarge(f"larger than {self.store.max_bytes} bytes")
-        part.file.write(self._buffer)
+        self.store.check_space(self.actor, self.arrival)
+        assert self._file is not None
+        try:
+            self._file.write(self._buffer)
+        except OSError as exc:
+            raise OutOfResources("the spool has no space left") from exc
+        self._size += len(self._buffer)
         self._buffer = bytearray()
 
     def broken_off(self, error: VnaError) -> None:
@@ -86,8 +105,8 @@ class Composition:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        for part in self._parts:
-            part.file.close()
+        if self._file is not None:
+            self._file.close()
 
     async def finish(self) -> None:
         """Put the instances together and store each."""
@@ -98,7 +117,7 @@ class Composition:
         for part in self._parts:
             if part.media.name in METADATA:
                 part.file.seek(0)
-                datasets += _datasets(part.media.name, part.file.read())
+                datasets += _datasets(part.media.name, part.file.read(part.file.size) or b"")
         if not datasets:
             raise BadRequest("the body holds no metadata")
         for elements in datasets:
@@ -135,7 +154,7 @@ class Composition:
             raise CannotUnderstand("a BulkDataURI is the Content-Location of no part")
         for part in parts:
             part.file.seek(0)
-        return Bulk([part.file for part in parts], _syntax_of(parts[0].media))
+        return Bulk([cast("IO[bytes]", part.file) for part in parts], _syntax_of(parts[0].media))
 
 
 def _syntax_of(media: MediaType) -> str:
@@ -148,6 +167,9 @@ def _syntax_of(media: MediaType) -> str:
 
 
 def _datasets(media_type: str, body: bytes) -> list[dict[str, Element]]:
+    marks = b"<" if media_type == DICOM_XML else b"{[,"
+    if sum(body.count(mark) for mark in marks) > _MOST_VALUES:
+        raise TooLarge(f"the metadata has more than {_MOST_VALUES} values")
     if media_type == DICOM_XML:
         return [native_model(body)]
     try:
@@ -162,9 +184,11 @@ def _datasets(media_type: str, body: bytes) -> list[dict[str, Element]]:
 
 def _is_dataset(value: Any) -> bool:
     """Whether the shape is that of a data set: what the values are is seen when they are written."""
-    pending = [value]
+    pending = [(value, 0)]
     while pending:
-        one = pending.pop()
+        one, depth = pending.pop()
+        if depth > _DEEPEST:
+            raise BadRequest("the metadata is nested too deep")
         if not isinstance(one, dict):
             return False
         for tag, element in one.items():
@@ -173,7 +197,7 @@ def _is_dataset(value: Any) -> bool:
             if not isinstance(element.get("Value", []), list) or not isinstance(element.get("BulkDataURI", ""), str):
                 return False
             if element.get("vr") == "SQ":
-                pending += [item for item in element.get("Value", []) if item is not None]
+                pending += [(item, depth + 1) for item in element.get("Value", []) if item is not None]
     return True
 
 

@@ -9,6 +9,9 @@ GZIP = frozenset({"gzip", "x-gzip"})
 PLAIN = frozenset({"", "identity"})
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _STEP = 1 << 20
+_MOST_RATIO = 100
+_AT_LEAST = 64 << 20
+"""Up to here a body may grow as it likes; of empty images gzip makes a thousandth."""
 
 
 async def gunzipped(chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
@@ -26,12 +29,13 @@ class Gunzip:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._size = 0
+        self._size = self._taken = 0
         self._engine = zlib.decompressobj(_GZIP_FORMAT)
         self._begun = False
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """What these bytes hold; exhaust it before the next ones."""
+        self._taken += len(chunk)
         while chunk:
             if self._engine.eof:
                 self._engine = zlib.decompressobj(_GZIP_FORMAT)
@@ -53,5 +57,7 @@ class Gunzip:
         self._size += len(piece)
         if self._size > self._most:
             raise TooLarge(f"the body is larger than {self._most} bytes out of its compression")
+        if self._size > max(_AT_LEAST, self._taken * _MOST_RATIO):
+            raise TooLarge(f"the body is more than {_MOST_RATIO} times as large out of its compression")
         if piece:
             yield piece

@@ -7,11 +7,10 @@ cannot be decoded is exempt from; `transfer-syntax=*` and `*/*` mean: as it is k
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dicomweb.media_types import DICOM, Offer, choose
+from dicomweb.media_types import DICOM, NOT_FOR_THE_WEB, Offer, choose
 from vna.mime.media_type import MediaType
 from vna.model.transfer_syntaxes import (
     EXPLICIT_LE,
-    IMPLICIT_LE,
     TRANSFER_SYNTAXES,
     can_transcode,
     can_transcode_lossily,
@@ -39,7 +38,7 @@ class Form:
 def choose_form(ranges: Sequence[MediaType], stored: frozenset[str], *, alone: bool) -> Form:
     """What the caller likes best of what can be made of instances kept in these syntaxes.
 
-    NotAcceptable where it takes nothing of it; Implicit VR is not for the web (PS3.18 8.7.3.5.2).
+    NotAcceptable where it takes nothing of it.
     """
     forms = {form.offer: form for form in reversed(_forms(_named(ranges), stored, alone=alone))}
     return forms[choose(ranges, list(reversed(forms)))]
@@ -47,7 +46,7 @@ def choose_form(ranges: Sequence[MediaType], stored: frozenset[str], *, alone: b
 
 def _named(ranges: Sequence[MediaType]) -> list[str]:
     named = dict.fromkeys(media.parameters.get("transfer-syntax", "") for media in ranges)
-    return [uid for uid in named if uid in TRANSFER_SYNTAXES and uid != IMPLICIT_LE]
+    return [uid for uid in named if uid in TRANSFER_SYNTAXES and uid not in NOT_FOR_THE_WEB]
 
 
 def _forms(named: Sequence[str], stored: frozenset[str], *, alone: bool) -> list[Form]:

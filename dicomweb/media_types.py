@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from vna.mime.media_type import MediaType, parse_media_types
-from vna.model.errors import NotAcceptable
-from vna.model.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, EXPLICIT_LE, TRANSFER_SYNTAXES
+from vna.model.errors import BadRequest, NotAcceptable
+from vna.model.transfer_syntaxes import (
+    ENCAPSULATED_UNCOMPRESSED,
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    IMPLICIT_LE,
+    TRANSFER_SYNTAXES,
+)
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
@@ -15,6 +21,9 @@ DICOM_XML = "application/dicom+xml"
 JSON = "application/json"
 OCTET_STREAM = "application/octet-stream"
 MULTIPART = "multipart/related"
+NOT_FOR_THE_WEB = frozenset({IMPLICIT_LE, EXPLICIT_BE})
+"""Nothing is made in these, though what is kept in them is given as it is to those who take that (PS3.18 8.7.3)."""
+UTF_8 = frozenset({"utf-8", "utf8", "iso_ir 192"})
 
 COMPRESSED: tuple[tuple[str, tuple[str, ...]], ...] = (  # PS3.18 Table 8.7.3-5; the first is the default of its type
     ("image/jpeg", ("4.70", "4.50", "4.51", "4.57")),
@@ -88,11 +97,26 @@ def pixel_content_type(offer: Offer, transfer_syntax_uid: str) -> str:
 
 
 def acceptable(request: Request) -> list[MediaType]:
-    """What the caller takes: the `accept` parameter (PS3.18 8.3.3.1) before the header field, anything without both."""
+    """What the caller takes: the `accept` parameter (PS3.18 8.3.3.1) before the header field, anything without both.
+
+    BadRequest where it takes none of it in UTF-8.
+    """
+    check_charset(request)
     asked = request.query_params.getlist("accept") or request.headers.getlist("accept")
     # An unescaped plus sign of application/dicom+json has become a space on the way.
     text = ",".join(asked).replace("dicom json", "dicom+json").replace("dicom xml", "dicom+xml")
     return parse_media_types(text) or [MediaType("*/*")]
+
+
+def check_charset(request: Request) -> None:
+    """BadRequest for a `charset` parameter without UTF-8, the one that texts of ours are in (PS3.18 8.3.3.2, 8.8).
+
+    Accept-Charset is passed over, as RFC 9110 12.5.2 allows: browsers and proxies write it, not whoever asks.
+    """
+    named = ",".join(request.query_params.getlist("charset"))
+    sets = [one.partition(";")[0].strip(' "').lower() for one in named.split(",")]
+    if named and not UTF_8.intersection(sets):
+        raise BadRequest(f"charset: answers are in UTF-8, not in {named[:64]}")
 
 
 def choose(ranges: Sequence[MediaType], offers: Sequence[Offer]) -> Offer:

@@ -43,7 +43,8 @@ def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool) -> 
         if uid != stored and can_transcode(stored, uid):
             _add(targets, pixel_media_type(uid), uid, single=single)
     for uid in dict.fromkeys(media.parameters.get("transfer-syntax", "") for media in ranges):
-        if uid in TRANSFER_SYNTAXES and uid not in (stored, EXPLICIT_LE) and can_transcode_lossily(stored, uid):
+        syntax = TRANSFER_SYNTAXES.get(uid)
+        if syntax and syntax.encapsulated and uid != stored and can_transcode_lossily(stored, uid):
             for media_type in (pixel_media_type(uid), OCTET_STREAM):
                 _add(targets, media_type, uid, single=single, unasked=False)
     offer = choose(ranges, list(targets))

@@ -11,8 +11,8 @@ from dicomweb.address import instance_url, service_url, target_of
 from dicomweb.frames import frame_numbers
 from dicomweb.media_types import Offer, acceptable, choose, pixel_media_type
 from dicomweb.ranges import ranged
-from dicomweb.rendering import rules_of
-from dicomweb.report import html_report
+from dicomweb.rendering import rules_of, thumbnail_viewport
+from dicomweb.report import html_report, text_report
 from dicomweb.responses import HEADERS, multipart, stream
 from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
@@ -23,7 +23,7 @@ from vna.model.instances import Instance
 from vna.pixels.render import GIF, JPEG, MEDIA_TYPES
 from vna.security.requests import actor_of
 
-HTML, PDF = "text/html", "application/pdf"
+HTML, PLAIN, PDF = "text/html", "text/plain", "application/pdf"
 _DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"
 SR = "1.2.840.10008.5.1.4.1.1.88."
 _SANDBOX = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
@@ -56,7 +56,9 @@ def thumbnail(request: Request, service: StudiesService) -> Response:
     if not pictured:
         raise NotFound("there is nothing to be shown")
     chosen = pictured[len(pictured) // 2] if not target.instance else pictured[0]
-    return Response(service.rendering.thumbnail(actor, chosen, numbers[0]), headers=HEADERS, media_type=JPEG)
+    viewport = thumbnail_viewport(request.query_params)
+    picture = service.rendering.thumbnail(actor, chosen, numbers[0], viewport)
+    return Response(picture, headers=HEADERS, media_type=JPEG)
 
 
 def _picture(
@@ -125,23 +127,25 @@ def film(request: Request, service: StudiesService, actor: Actor, instance: Inst
 
 def _document(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:
     header = orjson.loads(service.retrieval.metadata(actor, instance))
-    if _DOCUMENT in header:
-        choose(acceptable(request), (Offer(_document_type(header)),))
-    elif instance.sop_class_uid.startswith(SR):
-        choose(acceptable(request), (Offer(HTML),))
-    return report_or_document(service, actor, instance, header)
+    offers = (Offer(_document_type(header)),) if _DOCUMENT in header else (Offer(HTML), Offer(PLAIN))
+    if _DOCUMENT not in header and not instance.sop_class_uid.startswith(SR):
+        raise NotAcceptable("this kind of instance cannot be shown")
+    return report_or_document(service, actor, instance, header, choose(acceptable(request), offers).media_type)
 
 
-def report_or_document(service: StudiesService, actor: Actor, instance: Instance, header: dict[str, Any]) -> Response:
-    """An encapsulated document as it is, a structured report as a page."""
+def report_or_document(
+    service: StudiesService, actor: Actor, instance: Instance, header: dict[str, Any], chosen: str
+) -> Response:
+    """An encapsulated document as it is, a structured report as a page or as plain text."""
     if _DOCUMENT in header:
         media_type = _document_type(header)
         value = service.retrieval.document(actor, instance, header)
         headers = {} if media_type == PDF else _SANDBOX
         return stream(value.chunks, media_type=media_type, size=value.size, headers=headers)
-    if instance.sop_class_uid.startswith(SR):
-        return Response(html_report(header), headers=HEADERS | _SANDBOX, media_type=HTML)
-    raise NotAcceptable("this kind of instance cannot be shown")
+    if chosen not in (HTML, PLAIN):
+        raise NotAcceptable("this kind of instance cannot be shown")
+    report = text_report(header) if chosen == PLAIN else html_report(header)
+    return Response(report, headers=HEADERS | _SANDBOX, media_type=chosen)
 
 
 def _document_type(header: dict[str, Any]) -> str:

@@ -27,6 +27,14 @@ def rules_of(parameters: Mapping[str, str], presentation: Header | None = None) 
     )
 
 
+def thumbnail_viewport(parameters: Mapping[str, str]) -> Viewport | None:
+    """The size a thumbnail has to fit into; of a thumbnail no region is taken (PS3.18 8.3.5.2)."""
+    text = parameters.get("viewport", "")
+    if text.count(",") > 1:
+        raise BadRequest("viewport: that of a thumbnail is its width and height, without a region")
+    return _named("viewport", _viewport, text) if text else None
+
+
 def quality_of(text: str) -> int:
     """1 to 100."""
     quality = int(text)

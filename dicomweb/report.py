@@ -38,6 +38,20 @@ def html_report(header: Item) -> bytes:
     ).encode()
 
 
+def text_report(header: Item) -> bytes:
+    """The same in lines of plain text, what is within something else further to the right."""
+    above = [f"{name}: {_text(header, tag)}" for name, tag in _ABOVE if _text(header, tag)]
+    return "\n".join([_concept(header) or "Structured report", *above, "", *_lines(header, 0), ""]).encode()
+
+
+def _lines(parent: Item, depth: int) -> Iterator[str]:
+    if depth > _DEEPEST:
+        return
+    for item in parent.get(_CONTENT, {}).get("Value", []):
+        yield "  " * depth + ": ".join(part for part in (_concept(item), _value(item)) if part)
+        yield from _lines(item, depth + 1)
+
+
 def _items(parent: Item, depth: int) -> Iterator[str]:
     if depth > _DEEPEST:
         return

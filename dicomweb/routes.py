@@ -2,14 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from inspect import iscoroutinefunction
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dicomweb.bulkdata import bulkdata, pixeldata
+from dicomweb.bulkdata import bulkdata, every_bulkdata, pixeldata
 from dicomweb.capabilities import described
 from dicomweb.changefeed import changefeed, latest
 from dicomweb.delete import delete
@@ -89,10 +92,16 @@ ADDRESSES = (
     Address("GET", f"{_INSTANCE}/frames/{{frames}}", frames, Action.RETRIEVE),
     Address("GET", f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata, Action.RETRIEVE),
     Address("GET", WADO, wado, Action.RETRIEVE),
+    *(Address("GET", f"{path}/bulkdata", every_bulkdata, Action.RETRIEVE) for path in (_STUDY, _SERIES, _INSTANCE)),
     *(Address("GET", f"{path}/pixeldata", pixeldata, Action.RETRIEVE) for path in (_STUDY, _SERIES, _INSTANCE)),
     *(Address("GET", f"{path}/rendered", rendered, Action.RETRIEVE) for path in _SHOWN),
     *(Address("GET", f"{path}/thumbnail", thumbnail, Action.RETRIEVE) for path in _SHOWN),
 )
+
+_PICTURES = (rendered, thumbnail, wado)
+"""They wait for decoders and have threads of their own: whatever else is asked is answered, however long those take."""
+_MOST_PICTURES = 12
+_AT_ONCE: RunVar[CapacityLimiter] = RunVar("pictures made at once")
 
 
 def routes(service: StudiesService) -> list[Route]:
@@ -110,14 +119,25 @@ def _capabilities(service: StudiesService) -> Route:
     return Route(f"{PREFIX}/", guarded(endpoint), methods=["GET", "OPTIONS"])
 
 
+def _pictures() -> CapacityLimiter:
+    """One for each event loop, as limiters belong to one."""
+    try:
+        return _AT_ONCE.get()
+    except LookupError:
+        _AT_ONCE.set(CapacityLimiter(_MOST_PICTURES))
+        return _AT_ONCE.get()
+
+
 def _route(address: Address, service: StudiesService) -> Route:
     transaction = address.transaction
 
     async def endpoint(request: Request) -> Response:
-        is_coroutine = iscoroutinefunction(transaction)
-        answer = (
-            transaction(request, service) if is_coroutine else await run_in_threadpool(transaction, request, service)
-        )
+        answer: Response | Awaitable[Response]
+        if iscoroutinefunction(transaction):
+            answer = transaction(request, service)
+        else:
+            limiter = _pictures() if transaction in _PICTURES else None
+            answer = await run_sync(partial(transaction, request, service), limiter=limiter)
         return await answer if isinstance(answer, Awaitable) else answer
 
     return Route(address.url, guarded(endpoint), methods=[address.method])

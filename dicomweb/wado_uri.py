@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from dicomweb.address import Target
 from dicomweb.instance_forms import choose_form
-from dicomweb.media_types import DICOM, Offer, choose
-from dicomweb.rendered import HTML, PDF, SR, film, film_type, is_film, report_or_document
+from dicomweb.media_types import DICOM, Offer, check_charset, choose
+from dicomweb.rendered import HTML, PDF, PLAIN, SR, film, film_type, is_film, report_or_document
 from dicomweb.rendering import rules_of
 from dicomweb.responses import HEADERS, stream
 from dicomweb.retrieve import held
@@ -30,19 +30,22 @@ def wado(request: Request, service: StudiesService) -> Response:
     """The object as its kind is shown best, or as `contentType` says."""
     actor, asked = actor_of(request), dict(request.query_params)
     target = _target(asked)
+    check_charset(request)
     if asked.get("anonymize", "no") != "no":
         raise NotAcceptable("anonymize is not offered")
     instance = held(service, actor, target)[0]
     ranges = parse_media_types(asked.get("contentType", "").replace("dicom json", "dicom+json")) or [MediaType("*/*")]
     offer = choose(ranges, _offers(instance))
     if offer.media_type == DICOM:
+        if "frameNumber" in asked:
+            raise BadRequest("frameNumber goes with a picture: application/dicom is the whole object")
         return _object(service, actor, instance, asked.get("transferSyntax", ""))
     if offer.media_type in MEDIA_TYPES:
         return _picture(service, actor, instance, asked, offer.media_type)
     if is_film(instance):
         return film(request, service, actor, instance)
     header = orjson.loads(service.retrieval.metadata(actor, instance))
-    return report_or_document(service, actor, instance, header)
+    return report_or_document(service, actor, instance, header, offer.media_type)
 
 
 def _target(asked: dict[str, str]) -> Target:
@@ -66,7 +69,7 @@ def _offers(instance: Instance) -> list[Offer]:
     if instance.number_of_frames:
         return [*map(Offer, MEDIA_TYPES), whole]
     if instance.sop_class_uid.startswith(SR):
-        return [Offer(HTML), whole]
+        return [Offer(HTML), Offer(PLAIN), whole]
     return [Offer(PDF), whole] if instance.sop_class_uid.startswith(_DOCUMENT_CLASSES) else [whole]
 
 
@@ -87,6 +90,8 @@ def _picture(
     if media_type == GIF and "frameNumber" not in asked:
         numbers = list(range(1, instance.number_of_frames + 1))
     state = asked.get("presentationUID", "")
+    if state and (asked.get("windowCenter") or asked.get("windowWidth")):
+        raise BadRequest("presentationUID says the window: windowCenter and windowWidth do not go with it")
     presentation = service.rendering.presentation(actor, state) if state else None
     rules = rules_of(_as_rendered(service, actor, instance, asked), presentation)
     picture = service.rendering.rendered(actor, instance, numbers, rules, media_type)

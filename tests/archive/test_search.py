@@ -98,6 +98,7 @@ def questions() -> list[tuple[str, list[Asked], Modes, set[str]]]:
     return [(level, keys, modes, HELD.answers(level, keys, modes)) for level, keys, modes in asked]
 
 
+@pytest.mark.claim("PS3.18-10.6.2")
 def test_answers_equal_an_independent_evaluation(
     archive: Archive, questions: list[tuple[str, list[Asked], Modes, set[str]]]
 ) -> None:

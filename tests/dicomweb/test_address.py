@@ -15,6 +15,7 @@ def request(host: str, scheme: str = "http", port: int | None = 8080, **fields: 
     return Request({"type": "http", "headers": raw, "scheme": scheme, "server": server, "root_path": ""})
 
 
+@pytest.mark.claim("PS3.18-10.1")
 @pytest.mark.parametrize(
     ("asked", "url"),
     [

@@ -19,7 +19,7 @@ WADL = "{http://wadl.dev.java.net/2009/02}"
 VIEWER = "https://viewer.example.org"
 
 
-@pytest.mark.claim("PS3.18-8.9")
+@pytest.mark.claim("PS3.18-8.9", "PS3.18-H")
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 def test_the_service_says_every_address_that_it_has(web: Web, method: str) -> None:
     answer = web.request(method, "")

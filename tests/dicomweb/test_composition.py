@@ -46,7 +46,7 @@ def fetched(web: Web, answer: Any) -> pydicom.Dataset:
     return pydicom.dcmread(BytesIO(web.get(url, headers={"Accept": "application/dicom; transfer-syntax=*"}).content))
 
 
-@pytest.mark.claim("PS3.18-10.5.2")
+@pytest.mark.claim("PS3.18-10.5.1.4/metadata", "PS3.18-F.2/in")
 @pytest.mark.parametrize("kind", ["application/dicom+json", "application/dicom+xml"])
 def test_metadata_with_plain_pixels_becomes_the_instance(web: Web, kind: str) -> None:
     item = pydicom.Dataset()
@@ -61,6 +61,7 @@ def test_metadata_with_plain_pixels_becomes_the_instance(web: Web, kind: str) ->
     assert stored.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
 
 
+@pytest.mark.claim("PS3.18-10.5.2/compressed")
 @pytest.mark.parametrize(
     ("name", "media_type"),
     [
@@ -85,6 +86,7 @@ def test_compressed_frames_are_kept_as_they_come(web: Web, name: str, media_type
     assert (stored.pixel_array == ds.pixel_array).all()
 
 
+@pytest.mark.claim("PS3.18-10.5.2/documents")
 @pytest.mark.parametrize(
     ("sop_class", "media_type"),
     [("1.2.840.10008.5.1.4.1.1.104.1", "application/pdf"), ("1.2.840.10008.5.1.4.1.1.104.3", "model/stl")],
@@ -101,6 +103,7 @@ def test_documents_come_as_they_are(web: Web, sop_class: str, media_type: str) -
     assert len(stored.EncapsulatedDocument) % 2 == 0
 
 
+@pytest.mark.claim("PS3.18-10.5.2/video")
 def test_video_comes_as_one_fragment(web: Web) -> None:
     ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.4.1", NumberOfFrames=25)
     video = bytes(range(256)) * 8000
@@ -109,6 +112,7 @@ def test_video_comes_as_one_fragment(web: Web) -> None:
     assert next(generate_frames(stored.PixelData, number_of_frames=1)) == video
 
 
+@pytest.mark.claim("PS3.18-10.5.2/described")
 def test_a_photograph_tells_its_own_size_where_the_metadata_does_not(web: Web) -> None:
     ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.4")
     for keyword in (
@@ -132,6 +136,7 @@ def test_a_photograph_tells_its_own_size_where_the_metadata_does_not(web: Web) -
     assert stored.pixel_array.shape == (30, 40, 3)
 
 
+@pytest.mark.claim("PS3.18-10.5.1.4/metadata")
 def test_several_instances_in_one_body_are_told_apart(web: Web) -> None:
     good, bad = ct(), ct()
     models = [orjson.loads(described(ds)[1])[0] for ds in (good, bad)]
@@ -153,6 +158,7 @@ def test_metadata_alone_is_an_instance_without_bulk_data(web: Web) -> None:
     assert ds == fetched(web, answer)
 
 
+@pytest.mark.claim("PS3.18-10.5.3.1/400")
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -190,6 +196,7 @@ def test_xml_that_is_no_model_or_brings_entities_is_400(web: Web, body: bytes) -
     assert send(web, [({"Content-Type": kind}, body)], kind).status_code == 400
 
 
+@pytest.mark.claim("PS3.18-F.2/in", "PS3.18-10.5.2")
 def test_values_that_break_their_vr_refuse_that_instance_alone(web: Web) -> None:
     good, bad = ct(), ct()
     models = [orjson.loads(described(ds)[1])[0] for ds in (good, bad)]
@@ -200,6 +207,7 @@ def test_values_that_break_their_vr_refuse_that_instance_alone(web: Web) -> None
     assert answer.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0xC000]
 
 
+@pytest.mark.claim("PS3.18-10.5.1.4/broken")
 def test_nothing_is_left_of_a_body_that_ends_half_way(web: Web, tmp_path: Path) -> None:
     ds = ct(SOPInstanceUID=generate_uid())
     body = b"--b\r\nContent-Type: application/dicom+json\r\n\r\n" + described(ds)[1]

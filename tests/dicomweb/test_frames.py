@@ -40,7 +40,7 @@ def compressed(stow: Stow) -> Dataset:
     return ds
 
 
-@pytest.mark.claim("PS3.18-10.4.1.1.6")
+@pytest.mark.claim("PS3.18-10.4.1.1.6", "PS3.18-8.7.3.3.1", "PS3.18-8.7.3.5.1")
 @pytest.mark.parametrize("accept", [OHIF, DICOMWEB_CLIENT, "*/*", 'multipart/related; type="application/octet-stream"'])
 @pytest.mark.parametrize("numbers", [[1], [2], [3, 1], [1, 2, 3], [2, 2]])
 def test_native_frames_come_in_the_order_asked(web: Web, native: Dataset, accept: str, numbers: list[int]) -> None:
@@ -59,6 +59,7 @@ def test_a_comma_may_be_escaped(web: Web, native: Dataset) -> None:
     assert len(parts_of(web.get(f"{address(native)}/frames/1%2C3"))) == 2
 
 
+@pytest.mark.claim("PS3.18-8.6.1.1")
 def test_one_frame_may_come_alone(web: Web, native: Dataset) -> None:
     response = web.get(f"{address(native)}/frames/2", headers={"Accept": "application/octet-stream"})
     assert response.content == np.frombuffer(native.PixelData, "<u2").reshape(3, -1)[1].tobytes()
@@ -66,6 +67,7 @@ def test_one_frame_may_come_alone(web: Web, native: Dataset) -> None:
     assert web.get(f"{address(native)}/frames/1,2", headers={"Accept": "application/octet-stream"}).status_code == 406
 
 
+@pytest.mark.claim("PS3.18-8.7.3.3.2")
 @pytest.mark.parametrize(
     ("accept", "content_type"),
     [
@@ -90,6 +92,7 @@ def test_compressed_frames_are_not_passed_off_as_plain_numbers(web: Web, compres
     assert response.status_code == 400  # they are none that could be decoded
 
 
+@pytest.mark.claim("PS3.18-8.7.3.3.1")
 def test_big_endian_frames_come_in_little_endian(web: Web, stow: Stow) -> None:
     ds = ct(frames=2)
     values = ds.PixelData
@@ -104,6 +107,7 @@ def test_big_endian_frames_come_in_little_endian(web: Web, stow: Stow) -> None:
     assert whole.content == values
 
 
+@pytest.mark.claim("PS3.18-10.4.1.1.6/list")
 @pytest.mark.parametrize("numbers", ["0", "-1", "x", "1,", ",1", "1,,2", "1-2", "01", "1" * 10, "1%202"])
 def test_a_frame_list_that_is_none_is_400(web: Web, native: Dataset, numbers: str) -> None:
     response = web.get(f"{address(native)}/frames/{numbers}")
@@ -111,6 +115,7 @@ def test_a_frame_list_that_is_none_is_400(web: Web, native: Dataset, numbers: st
     assert "frame list" in response.json()["message"]
 
 
+@pytest.mark.claim("PS3.18-10.4.1.1.6/list")
 def test_a_frame_past_the_end_is_404(web: Web, native: Dataset) -> None:
     response = web.get(f"{address(native)}/frames/1,4")
     assert response.status_code == 404
@@ -123,7 +128,7 @@ def test_an_instance_without_pixels_has_no_frame(web: Web, stow: Stow) -> None:
     assert web.get(f"{address(ds)}/frames/1").status_code == 404
 
 
-@pytest.mark.claim("PS3.18-10.4.1.1.5")
+@pytest.mark.claim("PS3.18-10.4.1.1.5", "PS3.18-8.6.1.1", "PS3.18-10.4.3.3.5")
 def test_bulk_data_of_any_attribute_comes_alone_or_in_a_part(web: Web, stow: Stow) -> None:
     item = Dataset()
     item.EncapsulatedDocument = bytes(range(256)) * 20
@@ -149,3 +154,64 @@ def test_compressed_pixel_data_comes_frame_by_frame(web: Web, compressed: Datase
         web.get(f"{address(compressed)}/bulkdata/7FE00010", headers={"Accept": "application/octet-stream"}).status_code
         == 406
     )
+
+
+PNG = b"\x89PNG of no picture" * 300
+
+
+@pytest.fixture
+def bulky(stow: Stow) -> list[Dataset]:
+    """Two series: one instance of plain pixels with a profile, one of compressed frames with an icon."""
+    icon = Dataset()
+    icon.Rows, icon.Columns, icon.PixelData = 64, 64, bytes(8192)
+    icon["PixelData"].VR = "OW"
+    plain = ct(rows=64, columns=64)
+    plain.add_new(0x00282000, "OB", PNG)
+    packed = ct(frames=3, PixelData=encapsulate(COMPRESSED), SeriesInstanceUID=f"{SERIES}.9", IconImageSequence=[icon])
+    packed["PixelData"].VR = "OB"
+    packed["PixelData"].is_undefined_length = True
+    packed.file_meta = FileMetaDataset()
+    packed.file_meta.TransferSyntaxUID = JPEGLSLossless
+    for ds in (plain, packed):
+        assert stow(ds).status_code == 200
+    return [plain, packed]
+
+
+@pytest.mark.claim("PS3.18-10.4.1.1.5", "PS3.18-10.4.3.3.5")
+def test_bulk_data_of_a_study_a_series_and_an_instance_comes_under_the_addresses_of_the_metadata(
+    web: Web, bulky: list[Dataset]
+) -> None:
+    plain, packed = bulky
+    of_plain = [PNG, plain.PixelData]
+    of_packed = [packed.IconImageSequence[0].PixelData, *COMPRESSED]
+    for path, expected in (
+        (f"studies/{STUDY}", of_plain + of_packed),
+        (f"studies/{STUDY}/series/{SERIES}", of_plain),
+        (f"studies/{STUDY}/series/{SERIES}.9/instances/{packed.SOPInstanceUID}", of_packed),
+    ):
+        parts = parts_of(web.get(f"{path}/bulkdata"))
+        assert [body for _, body in parts] == expected
+        metadata = web.get(f"{path}/metadata").text
+        assert all(f'"{headers["content-location"]}"' in metadata for headers, _ in parts)
+    only_pixels = {"Accept": 'multipart/related; type="image/jls"'}
+    alone = web.get(f"studies/{STUDY}/series/{SERIES}/bulkdata", headers=only_pixels)
+    assert alone.status_code == 406
+
+
+def test_what_has_no_bulk_data_is_404(web: Web, stow: Stow) -> None:
+    ds = ct(PixelData=None, Rows=None, Columns=None)
+    assert stow(ds).status_code == 200
+    assert web.get(f"{address(ds)}/bulkdata").status_code == 404
+
+
+@pytest.mark.claim("PS3.18-10.4.1.1.6", "PS3.18-10.4.3.3.6")
+def test_pixel_data_stands_under_its_address_and_icons_are_left_out(web: Web, bulky: list[Dataset]) -> None:
+    plain, packed = bulky
+    for path, expected in (
+        (f"studies/{STUDY}", [plain.PixelData, *COMPRESSED]),
+        (f"studies/{STUDY}/series/{SERIES}", [plain.PixelData]),
+        (f"studies/{STUDY}/series/{SERIES}.9/instances/{packed.SOPInstanceUID}", COMPRESSED),
+    ):
+        parts = parts_of(web.get(f"{path}/pixeldata"))
+        assert [body for _, body in parts] == expected
+        assert all(headers["content-location"].endswith("/bulkdata/7FE00010") for headers, _ in parts)

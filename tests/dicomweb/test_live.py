@@ -148,6 +148,7 @@ def stow_head(live: LiveArchive, length: int | str) -> bytes:
     return f"POST /dicom-web/studies HTTP/1.1\r\nHost: {host}\r\nContent-Type: {STOW_TYPE}\r\n{size}\r\n\r\n".encode()
 
 
+@pytest.mark.claim("PS3.18-10.5.1.4/broken")
 @pytest.mark.parametrize("cut", [0.6, 0.999])
 def test_a_client_that_goes_away_leaves_nothing_behind(live: LiveArchive, folder: Path, cut: float) -> None:
     (ds,) = study(3, frames=20, rows=512, columns=512)
@@ -159,6 +160,7 @@ def test_a_client_that_goes_away_leaves_nothing_behind(live: LiveArchive, folder
     assert httpx.get(url_of(live, ds)).status_code == 404
 
 
+@pytest.mark.claim("PS3.18-8.1.1")
 def test_a_chunked_body_is_taken_and_a_broken_one_is_not(live: LiveArchive) -> None:
     (ds,) = study(4)
     body = stow_body(part10(ds))
@@ -199,6 +201,7 @@ def test_slow_readers_do_not_keep_others_waiting(live: LiveArchive) -> None:
     assert httpx.get(url_of(live, ds), headers={"Accept": "application/dicom"}).content == part10(ds)
 
 
+@pytest.mark.claim("PS3.18-8.4.3")
 def test_half_an_instance_is_never_passed_off_as_the_whole(live: LiveArchive, folder: Path) -> None:
     (ds,) = study(6, frames=40, rows=512, columns=512)
     body = part10(ds)
@@ -265,6 +268,7 @@ def test_a_stored_file_is_read_by_pydicom_as_it_was_written(live: LiveArchive) -
     assert pydicom.dcmread(BytesIO(answer.content)) == ds
 
 
+@pytest.mark.claim("PS3.18-8.5/414")
 def test_a_query_of_a_megabyte_is_refused_or_answered(live: LiveArchive) -> None:
     (one,) = study(77)
     body, headers = stow_body(part10(one)), {"Content-Type": STOW_TYPE}

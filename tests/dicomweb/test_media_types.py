@@ -13,6 +13,7 @@ JPEG_LS = "1.2.840.10008.1.2.4.80"
 METADATA = (Offer("application/dicom+json"), Offer("application/json"), Offer("application/dicom+xml", multipart=True))
 
 
+@pytest.mark.claim("PS3.18-8.4.1", "PS3.18-8.7.1", "PS3.18-8.7.7", "PS3.18-8.7.8")
 @pytest.mark.parametrize(
     ("accept", "chosen"),
     [
@@ -35,6 +36,7 @@ def test_the_best_liked_representation_is_chosen(accept: str, chosen: str) -> No
     assert str(choose(parse_media_types(accept), METADATA)) == chosen
 
 
+@pytest.mark.claim("PS3.18-8.5/406", "PS3.18-8.7.7")
 @pytest.mark.parametrize("accept", ["text/html", "application/dicom+xml", "application/dicom+json;q=0", "image/*"])
 def test_nothing_acceptable_is_refused_with_what_there_is(accept: str) -> None:
     with pytest.raises(NotAcceptable, match=r'application/dicom\+json, application/json, multipart/related; type="'):
@@ -104,7 +106,7 @@ application/octet-stream 1 2
 """PS3.18 Tables 8.7.3-4 and 8.7.3-5, written down apart from the code: what follows 1.2.840.10008.1.2."""
 
 
-@pytest.mark.claim("PS3.18-8.7.3.3")
+@pytest.mark.claim("PS3.18-8.7.3.3.2")
 def test_media_types_of_pixels_are_those_of_the_standard() -> None:
     for line in STANDARD.split("\n"):
         name, *syntaxes = line.split() or [""]

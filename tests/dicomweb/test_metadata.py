@@ -36,7 +36,7 @@ def stored(stow: Stow) -> list[Dataset]:
     return datasets
 
 
-@pytest.mark.claim("PS3.18-10.4.1.1.2")
+@pytest.mark.claim("PS3.18-10.4.1.1.2", "PS3.18-8.7.3.2", "PS3.18-10.4.3.3.2")
 @pytest.mark.parametrize(
     ("path", "count"), [(f"studies/{STUDY}", 2), (f"studies/{STUDY}/series/{SERIES}", 1), (f"{INSTANCE}/%s", 1)]
 )
@@ -51,6 +51,7 @@ def test_metadata_of_a_study_a_series_and_an_instance(web: Web, stored: list[Dat
                 assert ds[element.tag] == element
 
 
+@pytest.mark.claim("PS3.18-10.4.1.1.2")
 def test_bulk_data_is_behind_absolute_addresses(web: Web, stored: list[Dataset]) -> None:
     (one,) = web.get(f"{INSTANCE}/{stored[0].SOPInstanceUID}/metadata").json()
     assert one["7FE00010"]["BulkDataURI"] == f"{BASE}/{INSTANCE}/{stored[0].SOPInstanceUID}/bulkdata/7FE00010"
@@ -59,6 +60,7 @@ def test_bulk_data_is_behind_absolute_addresses(web: Web, stored: list[Dataset])
     assert answer.content == stored[0].PixelData
 
 
+@pytest.mark.claim("PS3.18-8.7.3.2", "PS3.18-10.4.3.3.2")
 def test_metadata_as_xml_comes_in_parts(web: Web, stored: list[Dataset]) -> None:
     response = web.get(
         f"studies/{STUDY}/metadata", headers={"Accept": 'multipart/related; type="application/dicom+xml"'}
@@ -80,6 +82,7 @@ def test_metadata_as_xml_comes_in_parts(web: Web, stored: list[Dataset]) -> None
     assert uri == [f"{BASE}/{INSTANCE}/{stored[0].SOPInstanceUID}/bulkdata/7FE00010"]
 
 
+@pytest.mark.claim("PS3.18-10.1")
 def test_the_public_address_is_used_where_one_is_set(service: StudiesService, stored: list[Dataset]) -> None:
     public = replace(service, public_url="https://vna.example.org/")
     web = Web(local(Starlette(routes=routes(public)), HttpRules()), f"{BASE}/")
@@ -89,6 +92,7 @@ def test_the_public_address_is_used_where_one_is_set(service: StudiesService, st
     assert web.get("studies").json()[0]["00081190"]["Value"] == [f"https://vna.example.org/dicom-web/studies/{STUDY}"]
 
 
+@pytest.mark.claim("PS3.18-10.4.3.3.2")
 def test_a_study_of_many_instances_is_one_array(web: Web, stow: Stow) -> None:
     datasets = [ct(InstanceNumber=number, PatientComments="x" * 9000) for number in range(1, 41)]
     assert stow(*datasets).status_code == 200
@@ -96,6 +100,7 @@ def test_a_study_of_many_instances_is_one_array(web: Web, stow: Stow) -> None:
     assert [one["00200013"]["Value"][0] for one in found] == list(range(1, 41))
 
 
+@pytest.mark.claim("PS3.18-8.4.1/encoding", "PS3.18-8.4.2")
 @pytest.mark.parametrize("number_of_bulk_values", [0, 3, 100])
 def test_compressed_metadata_is_one_gzip_member_and_says_the_same(
     web: Web, stow: Stow, number_of_bulk_values: int
@@ -121,6 +126,7 @@ def test_compressed_metadata_is_one_gzip_member_and_says_the_same(
     assert uri.get("BulkDataURI", "").startswith(f"{BASE}/studies/") or not number_of_bulk_values
 
 
+@pytest.mark.claim("PS3.18-8.5/304", "PS3.18-10.4.3.2")
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
 def test_metadata_that_the_caller_has_is_not_sent_again_until_it_changes(web: Web, stow: Stow, coding: str) -> None:
     assert stow(ct()).status_code == 200
@@ -138,6 +144,7 @@ def test_metadata_that_the_caller_has_is_not_sent_again_until_it_changes(web: We
     assert changed.headers["etag"] != first.headers["etag"]
 
 
+@pytest.mark.claim("PS3.18-8.4.1/encoding")
 @pytest.mark.parametrize(
     ("accepted", "coded"),
     [("gzip;q=0", False), ("*", True), ("br, gzip;q=0.5", True), ("br", False), ("*;q=0", False), ("", False)],

@@ -14,7 +14,7 @@ def read(text: str, **target: str) -> Parameters:
     return parse(read_pairs(text.encode()), Target(**target))
 
 
-@pytest.mark.claim("PS3.18-8.3.4.1")
+@pytest.mark.claim("PS3.18-8.3.4.1", "PS3.18-8.3.4.1/uid-list")
 @pytest.mark.parametrize(
     ("text", "key"),
     [
@@ -42,6 +42,7 @@ def test_attributes_are_named_by_keyword_tag_or_path(text: str, key: Key) -> Non
     assert key.path[0] in (found.query(Level.SERIES).returns or ())
 
 
+@pytest.mark.claim("PS3.18-8.3.4.6")
 def test_lists_of_any_value_need_multiplevaluematching() -> None:
     assert read("PatientID=A,B").keys[("00100020",)].values == ("A,B",)
     assert read("PatientID=A,B&multiplevaluematching=true").keys[("00100020",)].values == ("A", "B")
@@ -60,6 +61,7 @@ def test_includefield_may_be_repeated_or_a_list(text: str) -> None:
     assert read(text).fields == {"00081030", "00080060"}
 
 
+@pytest.mark.claim("PS3.18-8.3.4.3/all")
 def test_includefield_all_asks_for_everything() -> None:
     assert read("includefield=all").query(Level.STUDY).returns is None
 
@@ -90,6 +92,7 @@ def test_a_malformed_uid_is_refused_by_name(text: str) -> None:
         read(text)
 
 
+@pytest.mark.claim("PS3.18-8.3.1/once")
 @pytest.mark.parametrize(
     "text",
     [
@@ -105,6 +108,7 @@ def test_a_parameter_that_has_one_value_is_refused_when_it_is_given_twice(text: 
         read(text)
 
 
+@pytest.mark.claim("PS3.18-8.3.1")
 @pytest.mark.parametrize(
     ("query", "words"),
     [
@@ -121,16 +125,19 @@ def test_what_is_not_utf_8_is_refused_by_name(query: bytes, words: str) -> None:
         read_pairs(query)
 
 
+@pytest.mark.claim("PS3.18-8.3.1")
 def test_escapes_and_spaces_are_read() -> None:
     found = read_pairs("PatientName=Ay%C5%9Fe+Y%26%3D%2B&x=&y&=z&PatientID=Ş".encode())
     assert found == [("PatientName", "Ayşe Y&=+"), ("x", ""), ("y", ""), ("", "z"), ("PatientID", "Ş")]
 
 
+@pytest.mark.claim("PS3.18-8.3.4.1/once")
 def test_a_text_attribute_twice_is_refused() -> None:
     with pytest.raises(BadRequest, match="PatientID is given more than once"):
         read("PatientID=A&PatientID=B")
 
 
+@pytest.mark.claim("PS3.18-8.3.2")
 @pytest.mark.parametrize(
     "text", ["NoSuchAttribute=1", "foo=1", "PatientName.Foo=1", "0010001=1", "includefield=Nonsense", "=x"]
 )

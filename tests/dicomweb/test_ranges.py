@@ -24,6 +24,7 @@ def address(web: Web, request: pytest.FixtureRequest) -> str:
     return f"{stored['00081199']['Value'][0]['00081190']['Value'][0]}/bulkdata/7FE00010"
 
 
+@pytest.mark.claim("PS3.18-8.5/206", "PS3.18-8.6.1.1/ranges")
 @pytest.mark.parametrize(
     ("asked", "start", "end"),
     [
@@ -45,6 +46,7 @@ def test_a_range_of_bulk_data_is_given_whatever_is_stored(
     assert int(answer.headers["content-length"]) == end - start + 1
 
 
+@pytest.mark.claim("PS3.18-8.5/416")
 @pytest.mark.parametrize("asked", [f"bytes={len(PIXELS)}-", f"bytes={10**17}-", "bytes=-0"])
 def test_a_range_past_the_end_is_416_and_says_how_long_it_is(web: Web, address: str, asked: str) -> None:
     answer = web.get(address, headers={"Accept": "application/octet-stream", "Range": asked})

@@ -39,7 +39,7 @@ def pixels(answer: object) -> Image.Image:
     return Image.open(BytesIO(answer.content))  # type: ignore[attr-defined]
 
 
-@pytest.mark.claim("PS3.18-10.4.1.1.3")
+@pytest.mark.claim("PS3.18-10.4.1.1.3", "PS3.18-8.7.4/single")
 @pytest.mark.parametrize("media_type", ["image/jpeg", "image/png", "image/gif"])
 def test_an_image_is_rendered_as_the_picture_that_is_asked_for(web: Web, media_type: str) -> None:
     answer = web.get(f"{stored(web, part10(gradient()))}/rendered", headers={"Accept": media_type})
@@ -50,10 +50,12 @@ def test_an_image_is_rendered_as_the_picture_that_is_asked_for(web: Web, media_t
     assert grey[:, 10].mean() < 30 < 225 < grey[:, 245].mean()
 
 
+@pytest.mark.claim("PS3.18-8.7.4/single", "PS3.18-8.7.5")
 def test_jpeg_is_what_those_get_who_take_anything(web: Web) -> None:
     assert web.get(f"{stored(web, part10(gradient()))}/rendered").headers["content-type"] == "image/jpeg"
 
 
+@pytest.mark.claim("PS3.18-8.3.5.1.2", "PS3.18-8.3.5.1.3", "PS3.18-8.3.5.1.4")
 def test_window_viewport_and_quality_are_those_asked_for(web: Web) -> None:
     url = f"{stored(web, part10(gradient()))}/rendered"
     png = {"Accept": "image/png"}
@@ -66,6 +68,7 @@ def test_window_viewport_and_quality_are_those_asked_for(web: Web) -> None:
     assert small < large
 
 
+@pytest.mark.claim("PS3.18-8.3.5.1/malformed")
 @pytest.mark.parametrize(
     "query",
     ["window=a,b", "window=1,0", "window=1,2,cubic", "window=1,2,3,4", "viewport=1", "viewport=0,0", "viewport=a,b",
@@ -84,6 +87,7 @@ def test_what_cannot_be_given_is_406_and_says_what_can(web: Web) -> None:
     assert "image/png" in answer.json()["message"]
 
 
+@pytest.mark.claim("PS3.18-10.4.1.1.3", "PS3.18-8.7.4/multi", "PS3.18-10.4.3.3.3")
 def test_frames_are_rendered_one_by_one_and_together(web: Web) -> None:
     url = stored(web, sample("SC_rgb_rle_2frame.dcm"))
     second = web.get(f"{url}/frames/2/rendered", headers={"Accept": "image/png"})
@@ -95,6 +99,7 @@ def test_frames_are_rendered_one_by_one_and_together(web: Web) -> None:
     assert web.get(f"{url}/frames/0/rendered").status_code == 400
 
 
+@pytest.mark.claim("PS3.18-10.4.1.1.3", "PS3.18-10.4.3.3.3")
 def test_a_study_and_a_series_are_rendered_one_part_an_image(web: Web) -> None:
     first, second = gradient(), gradient()
     second.StudyInstanceUID, second.SeriesInstanceUID = first.StudyInstanceUID, first.SeriesInstanceUID
@@ -109,7 +114,7 @@ def test_a_study_and_a_series_are_rendered_one_part_an_image(web: Web) -> None:
         assert len(parts_of(web.get(f"{path}/rendered"))) == 2
 
 
-@pytest.mark.claim("PS3.18-10.4.1.1.4")
+@pytest.mark.claim("PS3.18-10.4.1.1.4", "PS3.18-10.4.3.3.4")
 def test_a_thumbnail_is_made_once_at_every_level(web: Web, archive: Application) -> None:
     ds = gradient()
     url = stored(web, part10(ds))
@@ -122,6 +127,7 @@ def test_a_thumbnail_is_made_once_at_every_level(web: Web, archive: Application)
     assert len(list(blobs.rglob("*.jpg"))) == 1
 
 
+@pytest.mark.claim("PS3.18-8.7.4/pdf")
 def test_an_encapsulated_document_comes_as_it_is(web: Web) -> None:
     document = b"%PDF-1.7 odd"[:11]
     ds = ct(
@@ -135,6 +141,7 @@ def test_an_encapsulated_document_comes_as_it_is(web: Web) -> None:
     assert (answer.headers["content-type"], answer.content) == ("application/pdf", document)
 
 
+@pytest.mark.claim("PS3.18-8.7.4/text", "PS3.18-8.8.1")
 def test_a_structured_report_is_a_page_that_runs_nothing(web: Web) -> None:
     def code(meaning: str) -> pydicom.Dataset:
         item = pydicom.Dataset()
@@ -152,8 +159,13 @@ def test_a_structured_report_is_a_page_that_runs_nothing(web: Web) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "<b>Bulgu</b> &lt;script&gt;alert(1)&lt;/script&gt; nodül" in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+    plain = web.get(str(answer.request.url), headers={"Accept": "text/plain"})
+    assert plain.headers["content-type"] == "text/plain; charset=utf-8"
+    assert plain.text.startswith("Rapor\nPatient: ")
+    assert "\n\nBulgu: <script>alert(1)</script> nodül\n" in plain.text
 
 
+@pytest.mark.claim("PS3.18-8.7.4/video", "PS3.18-8.6.1.1/ranges")
 def test_a_stored_film_plays_from_anywhere_in_it(web: Web) -> None:
     film = bytes(range(256)) * 100
     ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.4.1", NumberOfFrames=30, SOPInstanceUID=generate_uid())

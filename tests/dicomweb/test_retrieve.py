@@ -32,7 +32,7 @@ def three(stow: Stow) -> list[Dataset]:
     return datasets
 
 
-@pytest.mark.claim("PS3.18-10.4")
+@pytest.mark.claim("PS3.18-10.4.1.1.1", "PS3.18-10.4.3.3.1", "PS3.18-8.6.1.2", "PS3.18-8.4.2")
 @pytest.mark.parametrize(
     ("path", "expected"),
     [(f"studies/{STUDY}", [1, 0, 2]), (f"studies/{STUDY}/series/{SERIES}", [1, 0])],
@@ -50,6 +50,7 @@ def test_a_study_and_a_series_come_instance_after_instance(
     assert headers["content-location"].endswith(f"/dicom-web/{INSTANCE}/{first.SOPInstanceUID}")
 
 
+@pytest.mark.claim("PS3.18-10.4.1.1.1", "PS3.18-8.7.1", "PS3.18-8.7.5")
 @pytest.mark.parametrize(
     "accept", ["", "*/*", 'multipart/related; type="application/dicom"', "multipart/related; type=application/dicom",
                'multipart/related; type="application/dicom"; transfer-syntax=*',
@@ -62,6 +63,7 @@ def test_one_instance_comes_as_one_part(web: Web, three: list[Dataset], accept: 
     assert [body for _, body in parts_of(response)] == [part10(three[0])]
 
 
+@pytest.mark.claim("PS3.18-8.6.1.1", "PS3.18-8.4.3", "PS3.18-8.7.3.1")
 def test_one_instance_comes_alone_to_those_who_take_only_that(web: Web, three: list[Dataset]) -> None:
     response = web.get(f"{INSTANCE}/{three[0].SOPInstanceUID}", headers={"Accept": "application/dicom"})
     assert response.headers["content-type"] == "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"
@@ -70,12 +72,14 @@ def test_one_instance_comes_alone_to_those_who_take_only_that(web: Web, three: l
     assert pydicom.dcmread(BytesIO(response.content)) == three[0]
 
 
+@pytest.mark.claim("PS3.18-8.3.3.1")
 def test_the_accept_parameter_wins_over_the_header_field(web: Web, three: list[Dataset]) -> None:
     path = f"{INSTANCE}/{three[0].SOPInstanceUID}?accept=application/dicom"
     response = web.get(path, headers={"Accept": 'multipart/related; type="application/dicom"'})
     assert response.headers["content-type"] == "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"
 
 
+@pytest.mark.claim("PS3.18-8.5/406")
 @pytest.mark.parametrize(
     "accept",
     ["image/png", 'multipart/related; type="image/jpeg"', "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.102",
@@ -88,10 +92,12 @@ def test_what_cannot_be_given_is_406_and_says_what_can(web: Web, three: list[Dat
     assert "1.2.840.10008.1.2.1" in response.json()["message"]
 
 
+@pytest.mark.claim("PS3.18-8.5/400")
 def test_an_accept_that_is_no_media_type_is_400(web: Web, three: list[Dataset]) -> None:
     assert web.get(f"studies/{STUDY}", headers={"Accept": "dicom please"}).status_code == 400
 
 
+@pytest.mark.claim("PS3.18-8.5/404", "PS3.18-10.4.3.1/404", "PS3.18-8.6.3")
 @pytest.mark.parametrize(
     "path",
     ["studies/1.2.3", f"studies/{STUDY}/series/1.2.3", f"{INSTANCE}/1.2.3", f"studies/1.2.3/series/{SERIES}",
@@ -105,6 +111,7 @@ def test_what_is_not_held_is_404_in_a_sentence(web: Web, three: list[Dataset], p
     assert web.get(path, headers={"Accept": "text/plain, */*"}).text == response.json()["message"] + "\n"
 
 
+@pytest.mark.claim("PS3.18-8.2")
 @pytest.mark.parametrize(
     "path",
     ["studies/x", f"studies/{STUDY}/series/{'1' * 65}", f"{INSTANCE}/1..2", f"{INSTANCE}/%2e%2e/metadata",
@@ -116,6 +123,7 @@ def test_what_is_no_uid_is_400_and_reaches_nothing(web: Web, path: str) -> None:
     assert b"root:" not in response.content
 
 
+@pytest.mark.claim("PS3.18-8.1.1.1")
 def test_head_is_get_without_a_body(web: Web, three: list[Dataset]) -> None:
     for path in (f"studies/{STUDY}", f"{INSTANCE}/{three[0].SOPInstanceUID}", f"studies/{STUDY}/metadata"):
         head, get = web.request("HEAD", path), web.get(path)
@@ -139,6 +147,7 @@ def test_patient_data_is_kept_by_no_shared_cache_and_never_sniffed(web: Web, thr
         assert headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.claim("PS3.18-8.1.1.1")
 def test_a_method_that_is_not_there_is_405(web: Web) -> None:
     assert web.request("PUT", f"studies/{STUDY}").status_code == 405
 
@@ -153,7 +162,7 @@ IMPLICIT, LOSSLESS, LOSSY = "MR_small_implicit.dcm", "MR_small_jp2klossless.dcm"
 EXPLICIT_LE, J2K_LOSSLESS = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.90"
 
 
-@pytest.mark.claim("PS3.18-8.7.3.5.2")
+@pytest.mark.claim("PS3.18-8.7.3.5.2", "PS3.18-8.7.3.5.2/lossy")
 @pytest.mark.parametrize(
     ("name", "accept", "expected"),
     [
@@ -183,6 +192,7 @@ def test_an_instance_comes_in_the_transfer_syntax_asked_for(web: Web, name: str,
     assert (body == data) is (expected == original.file_meta.TransferSyntaxUID)
 
 
+@pytest.mark.claim("PS3.18-8.7.3.5.2")
 def test_a_study_of_several_syntaxes_comes_in_one_that_is_asked_for(web: Web, stow: Stow) -> None:
     kept = [ct(InstanceNumber=1), ct(InstanceNumber=2)]
     assert stow(kept[0]).status_code == 200
@@ -200,6 +210,7 @@ def test_a_study_of_several_syntaxes_comes_in_one_that_is_asked_for(web: Web, st
     assert "application/zip" in refused.json()["message"]
 
 
+@pytest.mark.claim("PS3.18-10.4.1.1.6/zip")
 def test_a_study_comes_as_a_zip_archive(web: Web, three: list[Dataset]) -> None:
     response = web.get(f"studies/{STUDY}", headers={"Accept": "application/zip"})
     assert response.headers["content-type"] == "application/zip"

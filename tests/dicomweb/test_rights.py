@@ -41,6 +41,7 @@ def web_of(application: Application, name: str = "") -> Web:
     return Web(app, "https://vna.example.org/", **login)
 
 
+@pytest.mark.claim("PS3.18-8.5/401", "PS3.18-8.5/403", "PS3.18-8.11")
 @pytest.mark.parametrize("address", ADDRESSES, ids=lambda one: f"{one.method} {one.path}")
 def test_each_address_asks_for_the_right_that_the_table_says(application: Application, address: object) -> None:
     assert isinstance(address, type(ADDRESSES[0]))

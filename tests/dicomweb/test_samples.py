@@ -108,6 +108,7 @@ def frames_of(ds: Dataset) -> list[bytes]:
     return [data[length * number : length * (number + 1)] for number in range(count)]
 
 
+@pytest.mark.claim("PS3.18-10.4.3.3.1", "PS3.18-10.5.2")
 @pytest.mark.parametrize("path", all_files(), ids=name)
 def test_a_sample_comes_back_as_it_went_in_or_is_refused_for_its_reason(
     doors: Callable[[int], Web], path: Path

@@ -66,7 +66,7 @@ def values(found: Answer, tag: str) -> list[Any]:
     return [one[tag].get("Value", [None])[0] for one in found]
 
 
-@pytest.mark.claim("PS3.18-10.6.1")
+@pytest.mark.claim("PS3.18-10.6.1.1", "PS3.18-10.6.3.1/200")
 @pytest.mark.parametrize(
     ("path", "tag", "expected"),
     [
@@ -85,7 +85,7 @@ def test_each_address_gives_its_level(web: Web, held: list[Dataset], path: str, 
     assert len(found) == len(wanted)
 
 
-@pytest.mark.claim("PS3.18-10.6.3.3")
+@pytest.mark.claim("PS3.18-10.6.3.3.1", "PS3.18-10.6.3.3.2", "PS3.18-10.6.3.3.3")
 @pytest.mark.parametrize(
     ("path", "table"),
     [
@@ -105,6 +105,7 @@ def test_every_attribute_of_the_tables_is_there(web: Web, held: list[Dataset], p
         assert list(one) == sorted(one)
 
 
+@pytest.mark.claim("PS3.18-10.6.3.3.1", "PS3.18-10.6.3.3.3")
 def test_a_required_attribute_that_is_not_known_is_there_without_a_value(web: Web, stow: Stow) -> None:
     assert stow(ct(StudyID="", InstanceNumber=None)).status_code == 200
     (one,) = find(web, "instances")
@@ -113,6 +114,7 @@ def test_a_required_attribute_that_is_not_known_is_there_without_a_value(web: We
     assert one["00200013"] == {"vr": "IS"}
 
 
+@pytest.mark.claim("PS3.18-10.6.3.3.2", "PS3.18-10.6.3.3/matched")
 def test_attributes_of_upper_levels_are_left_out_where_the_address_names_them(web: Web, held: list[Dataset]) -> None:
     (first, _) = find(web, f"studies/{STUDY}/series")
     assert "00100010" not in first
@@ -123,6 +125,7 @@ def test_attributes_of_upper_levels_are_left_out_where_the_address_names_them(we
     assert first["00100020"]["Value"] == ["P1"]
 
 
+@pytest.mark.claim("PS3.18-10.6.3.3.1", "PS3.18-10.6.3.3.2", "PS3.18-10.6.3.3.3")
 def test_retrieve_url_is_the_address_of_what_matched(web: Web, held: list[Dataset]) -> None:
     assert f"{BASE}/studies/{STUDY}" in values(find(web, "studies"), "00081190")
     assert f"{BASE}/studies/{STUDY}/series/{SERIES}" in values(find(web, "series"), "00081190")
@@ -130,6 +133,7 @@ def test_retrieve_url_is_the_address_of_what_matched(web: Web, held: list[Datase
         assert web.get(url, headers={"Accept": "application/dicom"}).status_code == 200
 
 
+@pytest.mark.claim("PS3.18-10.6.3.3.1")
 def test_counts_and_modalities_are_those_of_the_study(web: Web, held: list[Dataset]) -> None:
     (one,) = find(web, f"studies?StudyInstanceUID={STUDY}")
     assert one["00201206"]["Value"] == [2]
@@ -143,11 +147,24 @@ def test_modalities_in_study_is_never_without_a_value(web: Web, stow: Stow) -> N
     assert one.get("00080061", {"Value": ["left out"]})["Value"]
 
 
+@pytest.mark.claim(
+    "PS3.18-8.3.4.1.1/single",
+    "PS3.18-8.3.4.1.1/wildcard",
+    "PS3.18-8.3.4.1.1/range",
+    "PS3.18-8.3.4.2",
+    "PS3.18-8.3.4.5",
+    "PS3.18-8.3.4.6",
+    "PS3.18-8.3.4.1/uid-list",
+)
 @pytest.mark.parametrize(
     ("query", "studies"),
     [
         ("PatientID=P2", [OTHER]),
         ("00100020=*2*", [OTHER]),
+        ("PatientID=?2", [OTHER]),
+        ("PatientID=P%3F", [OTHER, STUDY]),
+        ("PatientID=?", []),
+        ("StudyDate=20250101-", [OTHER, STUDY]),
         ("PatientName=*%C3%96ZT%C3%9CRK*", [OTHER]),
         ("PatientName=%2Aali%2A", [OTHER]),
         ("StudyDate=20250101-20251231", [OTHER]),
@@ -172,6 +189,7 @@ def test_matching_is_that_of_the_archive(web: Web, held: list[Dataset], query: s
     assert set(values(find(web, f"studies?{query}"), "0020000D")) == set(studies)
 
 
+@pytest.mark.claim("PS3.18-8.3.4.1.1/sequence")
 def test_a_sequence_is_matched_by_path(web: Web, held: list[Dataset]) -> None:
     found = find(web, "instances?RequestAttributesSequence.ScheduledProcedureStepID=SPS1")
     assert held[0].SOPInstanceUID in values(found, "00080018")
@@ -188,12 +206,14 @@ def test_pages_join_to_the_whole(web: Web, stow: Stow) -> None:
     assert [one for page in pages for one in page] == whole
 
 
+@pytest.mark.claim("PS3.18-8.5/204", "PS3.18-10.6.3.1/204")
 def test_nothing_found_is_204(web: Web, held: list[Dataset]) -> None:
     for query in ("PatientID=nobody", "limit=0", "offset=5"):
         response = web.get(f"studies?{query}")
         assert (response.status_code, response.content) == (204, b"")
 
 
+@pytest.mark.claim("PS3.18-10.6.4")
 def test_answers_come_as_xml_in_parts(web: Web, held: list[Dataset]) -> None:
     response = web.get("studies", headers={"Accept": 'multipart/related; type="application/dicom+xml"'})
     parts = parts_of(response)
@@ -204,6 +224,7 @@ def test_answers_come_as_xml_in_parts(web: Web, held: list[Dataset]) -> None:
     assert found == {STUDY, OTHER}
 
 
+@pytest.mark.claim("PS3.18-8.3.2", "PS3.18-8.3.4.3/unsupported", "PS3.18-10.6.3.2")
 def test_what_was_ignored_is_said_in_a_warning(web: Web, held: list[Dataset]) -> None:
     response = web.get("studies?Foo=1&SOPInstanceUID=1.2&includefield=Rows")
     assert response.status_code == 200
@@ -216,6 +237,7 @@ def test_what_was_ignored_is_said_in_a_warning(web: Web, held: list[Dataset]) ->
     assert "warning" not in web.get("instances").headers
 
 
+@pytest.mark.claim("PS3.18-8.3.4.4.1", "PS3.18-10.6.3.2")
 def test_an_answer_that_the_archive_cut_says_so(
     web: Web, held: list[Dataset], service: StudiesService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +249,7 @@ def test_an_answer_that_the_archive_cut_says_so(
     assert "warning" not in web.get("studies?limit=1").headers
 
 
+@pytest.mark.claim("PS3.18-8.3.4.1.1/malformed", "PS3.18-8.3.4.4/malformed", "PS3.18-10.6.3.1/400")
 @pytest.mark.parametrize(
     ("query", "named"),
     [("limit=x", "limit"), ("orderby=Foo", "orderby"), ("orderby=-SeriesNumber", "SeriesNumber"),
@@ -316,6 +339,7 @@ def test_an_accession_number_is_that_of_its_issuer(web: Web, stow: Stow) -> None
     assert len(find(web, "studies?AccessionNumber=77")) == 2
 
 
+@pytest.mark.claim("PS3.18-8.3.4.1/private", "PS3.18-8.3.4.3", "PS3.18-8.3.4.3/private")
 def test_private_and_nested_attributes_are_included(web: Web, stow: Stow) -> None:
     item = Dataset()
     item.ScheduledProcedureStepID = "S1"

@@ -28,7 +28,7 @@ def image(web: Web) -> pydicom.Dataset:
     return ds
 
 
-@pytest.mark.claim("PS3.18-9")
+@pytest.mark.claim("PS3.18-9.1.2.2.1", "PS3.18-9.4", "PS3.18-9.5")
 def test_an_image_is_a_jpeg_and_the_object_where_that_is_asked_for(web: Web, image: pydicom.Dataset) -> None:
     assert Image.open(BytesIO(ask(web, image).content)).format == "JPEG"
     assert ask(web, image, contentType="image/png").headers["content-type"] == "image/png"
@@ -36,6 +36,7 @@ def test_an_image_is_a_jpeg_and_the_object_where_that_is_asked_for(web: Web, ima
     assert (answer.headers["content-type"], answer.content) == ("application/dicom", part10(image))
 
 
+@pytest.mark.claim("PS3.18-9.5.1.2.3", "PS3.18-9.5.1.2.4", "PS3.18-9.5.1.2.5", "PS3.18-9.5.1.2.6")
 def test_window_size_and_region_are_those_asked_for(web: Web, image: pydicom.Dataset) -> None:
     def picture(**more: str) -> Any:
         return np.asarray(Image.open(BytesIO(ask(web, image, contentType="image/png", **more).content)).convert("L"))
@@ -48,6 +49,7 @@ def test_window_size_and_region_are_those_asked_for(web: Web, image: pydicom.Dat
     assert len(ask(web, image, imageQuality="5").content) < len(ask(web, image, imageQuality="95").content)
 
 
+@pytest.mark.claim("PS3.18-9.4.1.2.3", "PS3.18-9.5", "PS3.18-9.5.1.2.1")
 def test_a_multi_frame_image_is_given_whole_and_frames_by_number(web: Web) -> None:
     data = sample("SC_rgb_rle_2frame.dcm")
     stored(web, data)
@@ -57,8 +59,11 @@ def test_a_multi_frame_image_is_given_whole_and_frames_by_number(web: Web) -> No
     frames = [ask(web, ds, contentType="image/png", frameNumber=number).content for number in ("1", "2")]
     assert all(frame.startswith(b"\x89PNG") for frame in frames)
     assert ask(web, ds, contentType="image/png", frameNumber="3").status_code == 400
+    whole = ask(web, ds, contentType="application/dicom", frameNumber="1")
+    assert (whole.status_code, "frameNumber" in whole.json()["message"]) == (400, True)
 
 
+@pytest.mark.claim("PS3.18-9.5.1.2.7", "PS3.18-10.4.2")
 def test_a_presentation_state_says_how_an_image_is_shown(web: Web, image: pydicom.Dataset) -> None:
     reference = pydicom.Dataset()
     reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
@@ -79,8 +84,11 @@ def test_a_presentation_state_says_how_an_image_is_shown(web: Web, image: pydico
         grey = np.asarray(Image.open(BytesIO(picture)).convert("L"))
         assert (grey[0, 190], grey[0, 210]) == (0, 255)
     assert ask(web, image, presentationUID=generate_uid()).status_code == 404
+    twice = ask(web, image, presentationUID=state.SOPInstanceUID, windowCenter="1", windowWidth="2")
+    assert (twice.status_code, "presentationUID" in twice.json()["message"]) == (400, True)
 
 
+@pytest.mark.claim("PS3.18-9.1.2.1", "PS3.18-9.4.3", "PS3.18-9.5.1.2.1", "PS3.18-9.5.1.2.6", "PS3.18-9.5.3")
 @pytest.mark.parametrize(
     ("more", "status", "word"),
     [

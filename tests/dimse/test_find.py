@@ -214,6 +214,7 @@ def test_answers_have_exactly_the_attributes_that_were_asked(serve: Serve, synta
         assert not ds.NameOfPhysiciansReadingStudy
 
 
+@pytest.mark.claim("PS3.18-10.6.2")
 def test_answers_equal_an_independent_evaluation(serve: Serve) -> None:
     random = Random(SEED)
     hits = 0

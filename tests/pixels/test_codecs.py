@@ -13,7 +13,7 @@ import pytest
 from pydicom.encaps import generate_frames
 
 from tests.peers import samples
-from vna.model.errors import CannotUnderstand
+from vna.model.errors import CannotUnderstand, Unavailable
 from vna.model.transfer_syntaxes import EXPLICIT_LE, JPEG_BASELINE, RLE
 from vna.pixels import codecs
 from vna.pixels.codecs import Codec, Codecs
@@ -90,6 +90,23 @@ def test_a_codec_that_takes_too_long_is_ended(pool: Codecs, monkeypatch: pytest.
         with pytest.raises(CannotUnderstand, match="too long"):
             codec.decode(FRAME, IMAGE, RLE)
         assert not codec.usable
+
+
+def test_a_codec_that_reads_no_more_is_ended_too(pool: Codecs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codecs, "SECONDS_PER_FRAME", 0.2)
+    with pool.one() as codec:
+        os.kill(pid(codec), signal.SIGSTOP)
+        with pytest.raises(CannotUnderstand, match="too long"):
+            codec.decode(bytes(10 << 20), IMAGE, RLE)  # more than a pipe holds
+        assert not codec.usable
+
+
+def test_no_more_threads_wait_for_a_codec_than_may(pool: Codecs) -> None:
+    pool.bound(2)
+    with pool.one(), pool.one(), pytest.raises(Unavailable, match="ask again"), pool.one():
+        pass
+    with pool.one() as codec:
+        assert codec.usable
 
 
 def test_two_objects_are_decoded_in_two_processes(pool: Codecs) -> None:

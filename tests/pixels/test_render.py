@@ -281,7 +281,7 @@ def test_memory_does_not_grow_with_the_number_of_frames_of_an_animation() -> Non
 
 
 def test_a_thumbnail_is_small_and_shows_the_whole() -> None:
-    made = shown(kept(image(ramp(1, 1000, 2000, "<u2"))), thumbnail_rules(100))
+    made = shown(kept(image(ramp(1, 1000, 2000, "<u2"))), thumbnail_rules(Viewport(100, 100)))
     assert made.shape == (50, 100)
     assert made[0, 0] < 10 < 240 < made[-1, -1]
 

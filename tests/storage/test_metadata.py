@@ -47,6 +47,7 @@ def test_the_shared_samples_are_among_the_files() -> None:
     assert len(shared_files()) > 100
 
 
+@pytest.mark.claim("PS3.18-F.2")
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
 def test_elements_are_those_pydicom_reads(path: Path) -> None:
     """Bulk values and nested items included, but for the differences listed in `oracle`."""
@@ -102,6 +103,7 @@ A, I, P = "Alphabetic", "Ideographic", "Phonetic"  # noqa: E741
 CHARSET = explicit(0x00080005, b"CS", b"ISO_IR 148")
 
 
+@pytest.mark.claim("PS3.18-F.2")
 @pytest.mark.parametrize(
     ("vr", "raw", "values"),
     [
@@ -165,6 +167,7 @@ def test_any_other_value_past_64_kib_is_left_in_the_file() -> None:
     assert found.bulk == {"00281201": (8, 65538)}
 
 
+@pytest.mark.claim("PS3.18-F.2")
 @pytest.mark.parametrize("size", [2, 4000])
 def test_pixel_data_is_always_bulk(size: int) -> None:
     icon = explicit(0x00880200, b"SQ", item(explicit(0x7FE00010, b"OW", b"abcd")))

@@ -73,6 +73,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         open_paths=web.OPEN_PATHS,
         open_folders=web.OPEN_FOLDERS,
         max_body=int(settings.http.max_body),
+        body_idle_seconds=settings.http.network_timeout,
     )
     if application.local:
         guarded = http_security.local(app, rules, application.links)

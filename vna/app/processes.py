@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 _GRACE_SECONDS = 20.0
 _HTTP_GRACE_SECONDS = 10
 _HTTP_AT_ONCE = 1000
+_DECODING_AT_ONCE = 20
+"""Threads of an HTTP worker, of the 40 that it has, which may wait for a decoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,15 @@ def _dimse(start: Start, application: Application) -> None:
 def _http(start: Start, application: Application) -> None:
     import uvicorn
 
+    from vna.app.http_protocol import BoundedProtocol
+    from vna.pixels.codecs import CODECS
+
+    CODECS.bound(_DECODING_AT_ONCE)
+    BoundedProtocol.seconds = start.settings.http.network_timeout
     config = uvicorn.Config(
         http_application(application, start.addresses, start.metrics),
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -89,7 +96,6 @@ def _http(start: Start, application: Application) -> None:
         limit_concurrency=_HTTP_AT_ONCE,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_HTTP_GRACE_SECONDS,
-        h11_max_incomplete_event_size=64 << 10,
     )
     uvicorn.Server(config).run(sockets=[start.http])
 

@@ -14,6 +14,7 @@ from vna.model.errors import NotFound, VnaError
 from vna.model.instances import Instance, Selection
 from vna.pixels.header import Header
 from vna.pixels.render import DEFAULT, JPEG, RenderRules, render, thumbnail_rules
+from vna.pixels.viewport import Viewport
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +64,10 @@ class Rendering:
                 return self._state(actor, instance, self._header(actor, instance))
         raise NotFound("no such presentation state")
 
-    def thumbnail(self, actor: Actor, instance: Instance, number: int = 1) -> bytes:
-        """A small JPEG; made at the first request and kept beside the instance."""
+    def thumbnail(self, actor: Actor, instance: Instance, number: int = 1, viewport: Viewport | None = None) -> bytes:
+        """A small JPEG; that of our own size is made at the first request and kept beside the instance."""
+        if viewport is not None:
+            return self.rendered(actor, instance, [number], thumbnail_rules(viewport))
         name = f"thumbnails/{instance.sha256[:2]}/{instance.sha256}.{instance.version}.{number}.jpg"
         self._retrieval.state(actor, instance.study_instance_uid)  # may it be retrieved?
         try:

@@ -137,6 +137,11 @@ class Retrieval:
         size = self._bulk(instance, _DOCUMENT)[1]
         return self.bulk(actor, instance, _DOCUMENT, 0, min(int(values.number(header, _DOCUMENT_LENGTH) or size), size))
 
+    def bulk_paths(self, actor: Actor, instance: Instance) -> list[str]:
+        """The tag paths of everything that its metadata leaves out."""
+        self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        return sorted(unpack_bulk(self._offsets(instance)))
+
     def bulk_size(self, actor: Actor, instance: Instance, tag_path: str) -> int:
         """Bytes of what `bulk` gives."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)

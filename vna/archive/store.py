@@ -137,11 +137,16 @@ class Store:
         return self._rules.max_bytes
 
     def scratch(self, actor: Actor, arrival: Arrival) -> IO[bytes]:
-        """A file for what an instance will be put together from: in memory while small, gone when it is closed."""
+        """A file for what instances will be put together from: in memory while small, gone when it is closed."""
         self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
         self._check_space()
         folder = str(self._blobs.spool_folder)
         return cast("IO[bytes]", tempfile.SpooledTemporaryFile(_SCRATCH_BYTES, dir=folder))
+
+    def check_space(self, actor: Actor, arrival: Arrival) -> None:
+        """OutOfResources when less is free than the setting wants: for what grows after it was begun."""
+        self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
+        self._check_space()
 
     def accept(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> Accepted:
         """Keep one whole object. Whatever is raised, nothing of it is left; see vna.model.errors for what can be."""

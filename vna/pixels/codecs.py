@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from vna.model.errors import CannotUnderstand, NotAcceptable
+from vna.model.errors import CannotUnderstand, NotAcceptable, Unavailable
 from vna.pixels.codec_wire import ANSWER, Outcome, request_head
 from vna.pixels.image import Image
 
 SECONDS_PER_FRAME: Final = 60.0
+SECONDS_WAITING: Final = 600.0
 _ROOT: Final = Path(__file__).parents[2]
 _PIECE: Final = 1 << 20
 
@@ -35,6 +36,8 @@ class Codec:
             env={**os.environ, "PYTHONPATH": path},
             start_new_session=True,
         )
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)  # a process that reads no more keeps nobody waiting
 
     @property
     def usable(self) -> bool:
@@ -53,15 +56,13 @@ class Codec:
         try:
             return self._recode(frame, image, syntax_uid, target_uid)
         except OSError as error:
+            self.end()
             raise CannotUnderstand("a frame is damaged in a way that its codec does not survive") from error
 
     def _recode(self, frame: bytes, image: Image, syntax_uid: str, target_uid: str) -> bytes:
-        requests = self._process.stdin
-        assert requests is not None
-        requests.write(request_head(image, syntax_uid, target_uid, len(frame)))
-        requests.write(frame)
-        requests.flush()
         deadline = time.monotonic() + SECONDS_PER_FRAME
+        self._write(request_head(image, syntax_uid, target_uid, len(frame)), deadline)
+        self._write(frame, deadline)
         outcome, length = ANSWER.unpack(self._read(ANSWER.size, deadline))
         content = self._read(length, deadline)
         if outcome == Outcome.NOT_ACCEPTABLE:
@@ -70,22 +71,33 @@ class Codec:
             raise CannotUnderstand(content.decode())
         return content
 
+    def _write(self, content: bytes, deadline: float) -> None:
+        requests = self._process.stdin
+        assert requests is not None
+        left = memoryview(content)
+        while left:
+            self._wait(requests.fileno(), select.POLLOUT, deadline)
+            left = left[os.write(requests.fileno(), left[:_PIECE]) :]
+
     def _read(self, count: int, deadline: float) -> bytes:
         answers = self._process.stdout
         assert answers is not None
-        poll = select.poll()  # select() takes no descriptor beyond 1023
-        poll.register(answers.fileno(), select.POLLIN)
         pieces = bytearray()
         while len(pieces) < count:
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                self.end()
-                raise CannotUnderstand("a frame takes too long to decode")
+            self._wait(answers.fileno(), select.POLLIN, deadline)
             piece = os.read(answers.fileno(), min(count - len(pieces), _PIECE))
             if not piece:
                 self._process.wait()
                 raise BrokenPipeError
             pieces += piece
         return bytes(pieces)
+
+    def _wait(self, descriptor: int, ready: int, deadline: float) -> None:
+        poll = select.poll()  # select() takes no descriptor beyond 1023
+        poll.register(descriptor, ready)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            self.end()
+            raise CannotUnderstand("a frame takes too long to decode")
 
     def end(self) -> None:
         """Kill the process: it keeps nothing."""
@@ -110,19 +122,40 @@ class Codecs:
 
     def __init__(self, most: int) -> None:
         self._free = threading.BoundedSemaphore(most)
+        self._places: threading.BoundedSemaphore | None = None
         self._idle: list[Codec] = []
         self._lock = threading.Lock()
         self._pid = os.getpid()
 
     @contextmanager
     def one(self) -> Iterator[Codec]:
-        """A codec process to decode the frames of one object with."""
-        with self._free:
-            codec = self._take()
-            try:
-                yield codec
-            finally:
-                self._give_back(codec)
+        """A codec process to decode with; Unavailable when too many wait for one, or it takes too long to get it."""
+        places = self._places
+        if places is not None and not places.acquire(blocking=False):
+            raise Unavailable("too many frames are waiting to be decoded; ask again in a while")
+        try:
+            with self._turn():
+                codec = self._take()
+                try:
+                    yield codec
+                finally:
+                    self._give_back(codec)
+        finally:
+            if places is not None:
+                places.release()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._free.acquire(timeout=SECONDS_WAITING):
+            raise Unavailable("all decoders are busy")
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def bound(self, most: int) -> None:
+        """Let no more threads than this decode or wait to: a door needs others for whoever asks for no decoding."""
+        self._places = threading.BoundedSemaphore(most)
 
     def _take(self) -> Codec:
         with self._lock:

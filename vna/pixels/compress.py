@@ -142,11 +142,11 @@ class Compressing:
     def _compress(self, frames: Iterator[bytes], image: Image, syntax_uid: str = EXPLICIT_LE) -> None:
         target = held_as(decoded_image(image, syntax_uid), self._target_uid)
         lengths = []
-        with CODECS.one() as codec:
-            for frame in frames:
+        for frame in frames:
+            with CODECS.one() as codec:  # for each anew: others have their turn between two frames
                 encoded = codec.recode(frame, image, syntax_uid, self._target_uid)
-                self._frames.write(encoded)
-                lengths.append(len(encoded))
+            self._frames.write(encoded)
+            lengths.append(len(encoded))
         native_bytes = image.frame_bytes * image.number_of_frames
         self._found = CompressedFrames(target, self._target_uid, native_bytes, tuple(lengths), self._history)
         raise PixelsRead

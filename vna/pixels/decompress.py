@@ -67,9 +67,10 @@ class Decompressed:
                     raise CannotUnderstand("a frame is shorter than rows and columns say")
                 yield frame[: image.frame_bytes]
             return
-        with CODECS.one() as codec:
-            for frame in frames:
-                yield codec.decode(frame, image, self._syntax_uid)
+        for frame in frames:
+            with CODECS.one() as codec:
+                decoded = codec.decode(frame, image, self._syntax_uid)
+            yield decoded
 
 
 def image_of(around: vrs.Surroundings) -> Image:

@@ -43,9 +43,10 @@ def transcode_frames(
 
 def _recoded(image: Image, syntax_uid: str, frames: Iterable[bytes], target_uid: str) -> Iterator[bytes]:
     source_uid = EXPLICIT_LE if syntax_uid == EXPLICIT_BE else syntax_uid
-    with CODECS.one() as codec:
-        for frame in frames:
-            yield codec.recode(frame, image, source_uid, target_uid)
+    for frame in frames:
+        with CODECS.one() as codec:  # for each anew: who takes them slowly must not keep it
+            made = codec.recode(frame, image, source_uid, target_uid)
+        yield made
 
 
 def decoded_frames(
@@ -53,9 +54,10 @@ def decoded_frames(
 ) -> Iterator[bytes]:
     """Frames without compression: decoded ones by pixel, native ones as they are kept."""
     if TRANSFER_SYNTAXES[syntax_uid].encapsulated:
-        with CODECS.one() as codec:
-            for frame in frames:
-                yield codec.decode(frame, image, syntax_uid)
+        for frame in frames:
+            with CODECS.one() as codec:
+                decoded = codec.decode(frame, image, syntax_uid)
+            yield decoded
         return
     for frame, number in zip(frames, numbers or count(1), strict=False):
         yield _native(frame, image, number)

@@ -63,11 +63,12 @@ class RenderRules:
 
 
 DEFAULT: Final = RenderRules()
+THUMBNAIL: Final = Viewport(128, 128)
 
 
-def thumbnail_rules(size: int = 128) -> RenderRules:
-    """A picture that fits into a square."""
-    return RenderRules(viewport=Viewport(size, size), quality=80)
+def thumbnail_rules(viewport: Viewport = THUMBNAIL) -> RenderRules:
+    """A picture to find something by."""
+    return RenderRules(viewport=viewport, quality=80)
 
 
 def render(

@@ -159,6 +159,9 @@ class HttpSettings(Section):
     max_body: ByteSize = Field(
         default=ByteSize(16 * 1024**3), description="Longest request body taken (bytes, or `16GiB`); more is 413."
     )
+    network_timeout: Seconds = Field(
+        default=60.0, description="A caller that stops in the middle of a request for this long (seconds) is cut off."
+    )
     viewer: Path = Field(
         default=Path("viewer"),
         description="The folder of the viewer's files, which `make viewer` fetches; relative to the current folder.",
