@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import IO, Any, cast
+from typing import Any
 
 import orjson
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +13,7 @@ from dicomweb.native_model import native_model
 from storage.compose import PIXEL_DATA, Bulk, compose
 from storage.elements import text
 from storage.jpeg_header import image_pixel
-from storage.temporary import Slice
+from storage.scratch import Scratch
 from vna.archive.store import Store
 from vna.mime.media_type import MediaType, parse_media_type
 from vna.mime.reader import Event, PartBegins, PartBytes
@@ -22,7 +22,6 @@ from vna.model.errors import (
     BadRequest,
     CannotUnderstand,
     NotAuthorized,
-    OutOfResources,
     TooLarge,
     VnaError,
 )
@@ -49,20 +48,20 @@ class _Part:
 
     media: MediaType
     location: str
-    file: Slice
+    start: int
+    size: int = 0
 
 
 @dataclass(slots=True)
 class Composition:
-    """Takes the events of a body; `finish` stores what they hold. Parts wait one after another in a spool file."""
+    """Takes the events of a body; `finish` stores what they hold. Parts wait one after another in a scratch file."""
 
     store: Store
     actor: Actor
     arrival: Arrival
     results: list[Result] = field(default_factory=list)
     _parts: list[_Part] = field(default_factory=list)
-    _file: IO[bytes] | None = None
-    _size: int = 0
+    _scratch: Scratch | None = None
     _buffer: bytearray = field(default_factory=bytearray)
 
     async def take(self, event: Event) -> None:
@@ -79,25 +78,24 @@ class Composition:
 
     def _begun(self, headers: dict[str, str]) -> _Part:
         media = parse_media_type(headers.get("content-type", OCTET_STREAM))
-        if self._file is None:
-            self._file = self.store.scratch(self.actor, self.arrival)
-        return _Part(media, headers.get("content-location", "").strip(), Slice(self._file, self._size))
+        if self._scratch is None:
+            self._scratch = self.store.scratch(self.actor, self.arrival)
+        return _Part(media, headers.get("content-location", "").strip(), self._scratch.size)
 
     def _write(self) -> None:
         part = self._parts[-1]
-        part.file.size += len(self._buffer)
-        if part.media.name in METADATA and part.file.size > _MOST_METADATA:
+        part.size += len(self._buffer)
+        if part.media.name in METADATA and part.size > _MOST_METADATA:
             raise TooLarge(f"the metadata is larger than {_MOST_METADATA} bytes")
-        if part.file.size > self.store.max_bytes:
+        if part.size > self.store.max_bytes:
             raise TooLarge(f"larger than {self.store.max_bytes} bytes")
-        self.store.check_space(self.actor, self.arrival)
-        assert self._file is not None
-        try:
-            self._file.write(self._buffer)
-        except OSError as exc:
-            raise OutOfResources("the spool has no space left") from exc
-        self._size += len(self._buffer)
+        self._kept.write(self._buffer)
         self._buffer = bytearray()
+
+    @property
+    def _kept(self) -> Scratch:
+        assert self._scratch is not None  # a part has begun
+        return self._scratch
 
     def broken_off(self, error: VnaError) -> None:
         """The body ended in a malformed place: what was to be put together is not all there."""
@@ -105,8 +103,8 @@ class Composition:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        if self._file is not None:
-            self._file.close()
+        if self._scratch is not None:
+            self._scratch.close()
 
     async def finish(self) -> None:
         """Put the instances together and store each."""
@@ -116,8 +114,7 @@ class Composition:
         datasets: list[dict[str, Element]] = []
         for part in self._parts:
             if part.media.name in METADATA:
-                part.file.seek(0)
-                datasets += _datasets(part.media.name, part.file.read(part.file.size) or b"")
+                datasets += _datasets(part.media.name, self._kept.read(part.start, part.size))
         if not datasets:
             raise BadRequest("the body holds no metadata")
         for elements in datasets:
@@ -152,9 +149,7 @@ class Composition:
         parts = [part for part in self._parts if part.location == uri and part.media.name not in METADATA]
         if not parts:
             raise CannotUnderstand("a BulkDataURI is the Content-Location of no part")
-        for part in parts:
-            part.file.seek(0)
-        return Bulk([cast("IO[bytes]", part.file) for part in parts], _syntax_of(parts[0].media))
+        return Bulk([self._kept.open(part.start, part.size) for part in parts], _syntax_of(parts[0].media))
 
 
 def _syntax_of(media: MediaType) -> str:

@@ -5,25 +5,36 @@ import io
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from vna.model.errors import OutOfResources
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 _MEMORY = 1 << 20
-_PIECE = 256 << 10
+_STEP = 16 << 20
+
+
+def unbounded() -> None:
+    """No other bound than the disk."""
 
 
 class Scratch:
     """One writer appends; any number read what is written, each a stretch of it, until it is closed.
 
-    The file has no name, so nothing of it is left however the process ends.
+    `room` raises when too little is free; it is asked when the file begins and every few megabytes. The file has no
+    name, so nothing of it is left however the process ends.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, room: Callable[[], None] = unbounded) -> None:
         self.size = 0
         self._folder = folder
+        self._room = room
+        self._asked_at = 0
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
         self._closed = False
@@ -32,6 +43,9 @@ class Scratch:
     def write(self, piece: bytes | bytearray | memoryview) -> None:
         """Append; OutOfResources when there is no space."""
         self.size += len(piece)
+        if self.size > _MEMORY and self.size >= self._asked_at:
+            self._room()
+            self._asked_at = self.size + _STEP
         try:
             if self._file is None and self.size > _MEMORY:
                 self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115  # until `close`
@@ -62,7 +76,7 @@ class Scratch:
 
     def open(self, start: int, size: int) -> BinaryIO:
         """A stretch of it as a file to read and seek, with a place of its own."""
-        return io.BufferedReader(_Stretch(self, start, size), _PIECE)
+        return cast("BinaryIO", _Stretch(self, start, size))
 
     def close(self) -> None:
         """Let go of the bytes; harmless when done already."""
@@ -95,16 +109,21 @@ class _Stretch(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]  # io says WriteableBuffer
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        piece = self._scratch.read(self._start + self._at, wanted)
-        buffer[: len(piece)] = piece
-        self._at += len(piece)
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        with memoryview(buffer) as view:
+            piece = self._take(len(view))
+            view[: len(piece)] = piece
         return len(piece)
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+    def readall(self) -> bytes:
+        return self._take(self._size)
+
+    def _take(self, wanted: int) -> bytes:
+        piece = self._scratch.read(self._start + self._at, max(0, min(wanted, self._size - self._at)))
+        self._at += len(piece)
+        return piece
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         self._at = max(0, base + offset)
         return self._at

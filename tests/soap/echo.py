@@ -20,6 +20,7 @@ from vna.soap.message import Attachment, Content, Message, Reply, include, new_c
 from vna.soap.service import Service
 
 ECHO = "urn:example:echo"
+BROKEN = "urn:example:broken"
 NAMESPACE = "urn:example:echo:types"
 PATH = "/echo"
 ERRORS = {
@@ -62,8 +63,21 @@ def echo(message: Message, actor: Actor) -> Reply:
     return Reply(f"{ECHO}Response", answer, contents)
 
 
+def broken(message: Message, _actor: Actor) -> Reply:
+    """A content that fails after as many bytes as the text says."""
+    good = int(message.body.findtext(f"{{{NAMESPACE}}}text") or "0")
+
+    def failing() -> Iterator[bytes]:
+        yield bytes(good)
+        raise OutOfResources("the blob cannot be read")
+
+    body = etree.Element(f"{{{NAMESPACE}}}echoed")
+    include(etree.SubElement(body, f"{{{NAMESPACE}}}document"), "c@x")
+    return Reply(f"{BROKEN}Response", body, [Content("c@x", "text/plain", failing, 5_000_000)])
+
+
 def service(spool_folder: Path, limits: Limits | None = None) -> Service:
-    return Service(PATH, Rules({ECHO: echo}), spool_folder, limits=limits or Limits())
+    return Service(PATH, Rules({ECHO: echo, BROKEN: broken}), spool_folder, limits=limits or Limits())
 
 
 def application(spool_folder: Path, limits: Limits | None = None) -> Starlette:

@@ -43,7 +43,11 @@ HEADERS = {
     "no action": (MESSAGE_ID, ["Sender", REQUIRED], "no wsa:Action"),
     "an empty action": (MESSAGE_ID + ACTION.replace(ECHO, " "), ["Sender", REQUIRED], "no wsa:Action"),
     "no message id": (ACTION, ["Sender", REQUIRED], "no wsa:MessageID"),
-    "an unknown action": (ADDRESSED.replace(ECHO, "urn:x"), ["Sender", "ActionNotSupported"], "it supports " + ECHO),
+    "an unknown action": (
+        ADDRESSED.replace(ECHO, "urn:x"),
+        ["Sender", "ActionNotSupported"],
+        "it supports urn:example:echo, ",
+    ),
     "two actions": (ADDRESSED + ACTION, ["Sender", INVALID, "InvalidCardinality"], "two wsa:Action"),
     "a late reply": (ADDRESSED + LATE, ["Sender", INVALID, "OnlyAnonymousAddressSupported"], "anonymous"),
     "a foreign block": (ADDRESSED + SECURITY, ["MustUnderstand"], "{urn:w}Security"),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tests.soap.conftest import Live
-from tests.soap.echo import ECHO, NAMESPACE
+from tests.soap.echo import BROKEN, ECHO, NAMESPACE
 from tests.soap.wire import envelope
 from vna.model.errors import NotAuthorized, Unavailable
 from vna.soap.client import call
@@ -95,6 +95,13 @@ def test_faults_are_raised_with_their_code_and_words(live: Live, version: Versio
 def test_a_content_that_is_shorter_than_it_says_is_an_error_and_no_message(live: Live) -> None:
     with pytest.raises(Unavailable):
         call(live.url, ECHO, body("", "a@b"), [content(b"short", "a@b", size=10)])
+
+
+def test_a_content_that_fails_at_once_is_a_fault_and_one_that_fails_later_is_no_message(live: Live) -> None:
+    with pytest.raises(SoapFault, match="the blob cannot be read"):
+        call(live.url, BROKEN, body("10"))
+    with pytest.raises(Unavailable):
+        call(live.url, BROKEN, body("3000000"))
 
 
 def test_an_answer_past_the_bounds_is_refused_and_nothing_of_it_is_left(live: Live, tmp_path: Path) -> None:

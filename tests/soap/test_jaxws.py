@@ -21,7 +21,7 @@ NAMES = (
 )
 CLASS_PATH = ":".join(str(JARS / f"{name}.jar") for name in NAMES)
 
-NO_JAVA = not shutil.which("javac") or not (JARS / "jaxws-tools.jar").exists()
+NO_JAVA = not shutil.which("javac") or not all((JARS / f"{name}.jar").exists() for name in NAMES)
 
 pytestmark = pytest.mark.skipif(NO_JAVA, reason="no JDK with libjaxws-java here")
 

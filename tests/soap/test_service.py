@@ -122,12 +122,14 @@ def test_content_ids_are_found_escaped_or_not_in_brackets_or_not(live: Live, hre
     assert echoed(post(live, body, MTOM.replace('"b"', "xyz"))) == [(str(len(DATA)), SHA1)]
 
 
-@pytest.mark.parametrize("size", [0, 1, 3, 8191, 65_536, 100_000, (1 << 20) - 1, 1 << 20, 3_000_001])
-@pytest.mark.parametrize("encoding", ["binary", "base64", "quoted-printable"])
-def test_attachments_of_every_size_come_out_of_every_transfer_encoding(live: Live, size: int, encoding: str) -> None:
+SIZES = (0, 1, 3, 8191, 65_536, 100_000, (1 << 20) - 1, 1 << 20, 3_000_001)
+CODED = [(encoding, size) for encoding in ("binary", "base64") for size in SIZES]
+CODED += [("quoted-printable", size) for size in SIZES[:6]]
+
+
+@pytest.mark.parametrize(("encoding", "size"), CODED)
+def test_attachments_of_every_size_come_out_of_every_transfer_encoding(live: Live, encoding: str, size: int) -> None:
     data = (hashlib.sha256(b"%d" % size).digest() * (size // 32 + 1))[:size]
-    if encoding == "quoted-printable" and size > 100_000:
-        pytest.skip("nobody sends so much in it")
     coded = ENCODERS[encoding](data)
     part = f"Content-ID: <d>\nContent-Transfer-Encoding: {encoding.upper()}"
     body = multipart((ROOT, envelope(document("cid:d")).encode()), (part, coded), boundary="a-boundary")

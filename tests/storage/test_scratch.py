@@ -58,6 +58,24 @@ def test_a_folder_that_is_full_or_gone_is_out_of_resources(tmp_path: Path, monke
         scratch.write(bytes(2 * MB))
 
 
+def test_whether_there_is_room_is_asked_when_the_file_begins_and_as_it_grows(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def room() -> None:
+        asked.append(scratch.size)
+        if scratch.size > 30 * MB:
+            raise OutOfResources("little is free")
+
+    with Scratch(tmp_path, room) as scratch:
+        scratch.write(bytes(MB))
+        assert asked == []
+        for _ in range(32):
+            scratch.write(bytes(MB))
+        with pytest.raises(OutOfResources, match="little is free"):
+            scratch.write(bytes(MB))
+        assert asked == [2 * MB, 18 * MB, 34 * MB]
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, MB), max_size=5), st.data())
 def test_whatever_is_written_is_read(sizes: list[int], data: st.DataObject) -> None:

@@ -1,7 +1,6 @@
 """The one way in: whatever the door, an instance is durable and indexed when `accept` returns."""
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from typing import IO, Any, cast
+from typing import Any
 
 from storage.blobs.base import BlobStore, Growing, Upload
 from storage.elements import text
@@ -23,6 +22,7 @@ from storage.index.packing import pack
 from storage.metadata import Element, Limits, Scan, scan, to_json
 from storage.offsets import pack_offsets
 from storage.part10 import FileMeta, read_file_meta, write_file_meta
+from storage.scratch import Scratch
 from storage.spool import Incoming
 from vna import events as signals
 from vna.archive import overlay, rows
@@ -48,7 +48,6 @@ Tell = Callable[[Connection], None]
 _ATTEMPTS = 5
 _FREE_SECONDS = 1.0
 _READERS = 8
-_SCRATCH_BYTES = 1 << 20
 
 
 class Duplicates(StrEnum):
@@ -136,17 +135,11 @@ class Store:
         """The most that one instance may have."""
         return self._rules.max_bytes
 
-    def scratch(self, actor: Actor, arrival: Arrival) -> IO[bytes]:
-        """A file for what instances will be put together from: in memory while small, gone when it is closed."""
+    def scratch(self, actor: Actor, arrival: Arrival) -> Scratch:
+        """A file for what instances will be put together from; OutOfResources when it grows and little is free."""
         self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
         self._check_space()
-        folder = str(self._blobs.spool_folder)
-        return cast("IO[bytes]", tempfile.SpooledTemporaryFile(_SCRATCH_BYTES, dir=folder))
-
-    def check_space(self, actor: Actor, arrival: Arrival) -> None:
-        """OutOfResources when less is free than the setting wants: for what grows after it was begun."""
-        self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
-        self._check_space()
+        return Scratch(self._blobs.spool_folder, self._check_space)
 
     def accept(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> Accepted:
         """Keep one whole object. Whatever is raised, nothing of it is left; see vna.model.errors for what can be."""

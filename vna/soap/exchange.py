@@ -1,7 +1,7 @@
 """What is done with a message once it has arrived whole: judged, handed to its operation, answered."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from storage.scratch import Scratch
@@ -23,8 +23,14 @@ Operation = Callable[[Message, Actor], Reply]
 """Runs in the thread pool; raises SoapFault, or errors of `vna.model.errors`."""
 
 
-Answered = tuple[int, Outgoing]
-"""HTTP status and body."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """HTTP status, Content-Type, and the body: whole, or in pieces and then with its length where that is known."""
+
+    status: int
+    content_type: str
+    body: bytes | Iterator[bytes]
+    size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Exchange:
             reply = self.rules.operations[self._action](message, self.actor)
             headers = addressing.answer_headers(self.version, reply.action, self.said)
             written = envelope.write(self.version, reply.body, headers)
-            return 200, outgoing(written, self.version, reply.contents, self.packaging).begun()
+            return _answered(200, outgoing(written, self.version, reply.contents, self.packaging))
         except Exception as error:  # noqa: BLE001  # told in a fault, and logged there
             return self.refused(error)
 
@@ -79,7 +85,7 @@ class Exchange:
         action = ADDRESSING_FAULT_ACTION if fault.is_addressing else FAULT_ACTION
         headers = addressing.answer_headers(self.version, action, self.said)
         written = envelope.write_fault(self.version, fault, headers)
-        return fault.status_in(self.version), outgoing(written, self.version)
+        return _answered(fault.status_in(self.version), outgoing(written, self.version))
 
     def _message(self, unpacking: Unpacking, scratch: Scratch) -> Message:
         package = unpacking.finish()
@@ -109,3 +115,8 @@ class Exchange:
             known = ", ".join(self.rules.operations)
             sentence = f"the action {self._action[:100]!r} is not supported at this address; it supports {known}"
             raise addressing_fault(sentence, "ActionNotSupported", header="Action")
+
+
+def _answered(status: int, sent: Outgoing) -> Answered:
+    whole = sent.joined()
+    return Answered(status, sent.content_type, sent.begun() if whole is None else whole, sent.size)

@@ -1,7 +1,7 @@
 """A message as it goes over HTTP: its Content-Type, its length where that is known, its bytes (MTOM 3, XOP 4)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 
 from vna.mime.writer import Part, multipart_size, new_boundary, write_multipart
@@ -21,13 +21,14 @@ class Outgoing:
     size: int | None
     pieces: Iterator[bytes]
 
-    def begun(self) -> "Outgoing":
-        """The same with its first piece read, or all of it when small, so that a failure there can still be told."""
+    def joined(self) -> bytes | None:
+        """All of it, when it is small."""
+        return b"".join(self.pieces) if self.size is not None and self.size <= _JOINED else None
+
+    def begun(self) -> Iterator[bytes]:
+        """All of it in pieces, of which the first has been read: a failure there can still be told."""
         gathered = gather(self.pieces)
-        if self.size is not None and self.size <= _JOINED:
-            return replace(self, pieces=iter((b"".join(gathered),)))
-        first = list(islice(gathered, 1))
-        return replace(self, pieces=chain(first, gathered))
+        return chain(list(islice(gathered, 1)), gathered)
 
 
 def outgoing(

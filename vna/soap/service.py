@@ -1,5 +1,6 @@
 """One address that takes SOAP messages by POST and shows its WSDL by GET."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,15 +10,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from storage.scratch import Scratch
+from storage.scratch import Scratch, unbounded
 from vna.mime.media_type import MediaType, parse_media_type
 from vna.model.errors import BadRequest
 from vna.security.requests import actor_of, origin_of
 from vna.sending import send_pieces
 from vna.soap.arrival import Arrival
-from vna.soap.exchange import Exchange, Rules
+from vna.soap.exchange import Answered, Exchange, Rules
 from vna.soap.limits import Limits
-from vna.soap.outgoing import Outgoing
 from vna.soap.package import Unpacking
 from vna.soap.versions import BY_MEDIA_TYPE, Version
 from vna.soap.wsdl import Wsdl
@@ -28,7 +28,10 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`spool_folder` is where what does not fit into memory waits; `public_url` is the origin in the WSDL."""
+    """`spool_folder` is where what does not fit into memory waits, and `room` raises when too little is free there.
+
+    `public_url` is the origin in the WSDL, where the request may say another.
+    """
 
     path: str
     rules: Rules
@@ -36,6 +39,7 @@ class Service:
     wsdl: Wsdl | None = None
     public_url: str = ""
     limits: Limits = field(default_factory=Limits)
+    room: Callable[[], None] = unbounded
 
     def routes(self) -> list[Route]:
         """POST for messages; GET for `?wsdl` and `?xsd=...`."""
@@ -51,7 +55,7 @@ class Service:
         return JSONResponse({"status": 405, "message": sentence}, 405, {**_HEADERS, "Allow": "POST"})
 
     async def _post(self, request: Request) -> Response:
-        scratch = Scratch(self.spool_folder)
+        scratch = Scratch(self.spool_folder, self.room)
         try:
             return await self._answer(request, scratch)
         except ClientDisconnect:
@@ -72,8 +76,8 @@ class Service:
         except Exception as error:  # noqa: BLE001  # told in a fault, and logged there
             scratch.close()
             await arrival.linger()
-            return Answer(*exchange.refused(error), scratch, close=True)
-        return Answer(*await run_in_threadpool(exchange.answer, unpacking, rest, scratch), scratch)
+            return Answer(exchange.refused(error), scratch, close=True)
+        return Answer(await run_in_threadpool(exchange.answer, unpacking, rest, scratch), scratch)
 
     async def _receive(self, request: Request, arrival: Arrival, scratch: Scratch) -> tuple[Unpacking, bytes]:
         """The body in the scratch file, and what is left for the thread that judges it."""
@@ -89,25 +93,27 @@ class Service:
 
 
 class Answer(Response):
-    """A message on its way out; the scratch file of what it answers is closed after it."""
+    """A message on its way out; the scratch file of what it answers is closed with it."""
 
-    def __init__(self, status: int, body: Outgoing, scratch: Scratch, *, close: bool = False) -> None:
-        self.status_code = status
+    def __init__(self, answered: Answered, scratch: Scratch, *, close: bool = False) -> None:
+        self.status_code = answered.status
         self.media_type = None
         self.background = None
-        self._pieces = body.pieces
+        self._body = answered.body
         self._scratch = scratch
         connection = {"Connection": "close"} if close else {}
-        self.init_headers({**_HEADERS, **connection, "Content-Type": body.content_type})
-        if body.size is not None:
-            self.headers["Content-Length"] = str(body.size)
+        self.init_headers({**_HEADERS, **connection, "Content-Type": answered.content_type})
+        if answered.size is not None:
+            self.headers["Content-Length"] = str(answered.size)
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        try:
-            await send_pieces(receive, send, start, self._pieces)
-        finally:
-            self._scratch.close()
+        with self._scratch:
+            if isinstance(self._body, bytes):
+                await send(start)
+                await send({"type": "http.response.body", "body": self._body})
+            else:
+                await send_pieces(receive, send, start, self._body)
 
 
 def _said_by_http(request: Request) -> tuple[Version, str]:

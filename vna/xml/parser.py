@@ -45,7 +45,7 @@ def parse(document: bytes, bounds: Bounds = DEFAULT_BOUNDS, *, charset: str = ""
 
     `charset` is what the transport says of it, which goes before what the document says (RFC 7303 3.2). BadRequest
     where it is not well-formed or has a document type declaration, TooLarge past the bounds; both in words that
-    follow the name of the document: "is not well-formed XML: ...".
+    follow the name of the document: "is no XML: ...".
     """
     if len(document) > bounds.size:
         raise TooLarge(f"is longer than {bounds.size} bytes")
@@ -68,7 +68,7 @@ def parse(document: bytes, bounds: Bounds = DEFAULT_BOUNDS, *, charset: str = ""
     try:
         root = etree.fromstring(document, parser)
     except etree.XMLSyntaxError as exc:
-        raise BadRequest(f"is not well-formed XML: {_reason(exc)}") from exc
+        raise BadRequest(f"is no XML: it is not well-formed, {_reason(exc)}") from exc
     if root.getroottree().docinfo.internalDTD is not None:
         raise BadRequest("has a document type declaration, which is not taken")
     return root
