@@ -3,6 +3,7 @@
 make bench ARGS="--rounds 5 --count 400"
 make bench ARGS="search --count 200000" measures searches instead (benchmarks/search.py)
 make bench ARGS="rad69" measures RAD-69 beside WADO-RS (benchmarks/rad69.py)
+make bench ARGS="documents --count 200000" measures stored queries (benchmarks/documents.py)
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from benchmarks import rad69, search
+from benchmarks import documents, rad69, search
 from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
 from benchmarks.objects import ct_images, small_objects
 
@@ -70,7 +71,7 @@ def _spread(values: list[float], form: str = "{:.0f}") -> str:
 
 
 def main() -> None:
-    others = {"search": search.main, "rad69": rad69.main}
+    others = {"search": search.main, "documents": documents.main, "rad69": rad69.main}
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](sys.argv[2:])
         return
@@ -86,14 +87,14 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, {options.rounds} rounds in turn; median (lowest to highest)")
     with folder() as path:
         images = ct_images(path, options.count)
-        documents = small_objects(path, options.small)
+        small = small_objects(path, options.small)
         everything = [file for group in images for file in group]
         print(f"C-STORE, {options.count} CT images of 512 KB, one association, TCP_NODELAY=1")
         measure(peers, [everything], NO_DELAY, options.rounds)
         print(f"C-STORE, {options.count} CT images of 512 KB, four associations, TCP_NODELAY=1")
         measure(peers, images, NO_DELAY, options.rounds)
         print(f"C-STORE, {options.small} objects of 8 KB, one association, unmodified client (Nagle on)")
-        measure([vna, orthanc], [documents], _NAGLE, options.rounds)
+        measure([vna, orthanc], [small], _NAGLE, options.rounds)
 
 
 main()

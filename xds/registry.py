@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from vna.documents.registry import Registry
 from vna.soap.exchange import Operation
-from xds import iti18, iti42, iti61
+from xds import iti18, iti42, iti57, iti61, iti62, iti92
 
 PATH = "/xds/registry"
 
-TRANSACTIONS = (iti42, iti18, iti61)
+TRANSACTIONS = (iti42, iti18, iti57, iti61, iti62, iti92)
 
 
 def operations(registry: Registry) -> Mapping[str, Operation]:

@@ -36,6 +36,12 @@ def add(connection: sa.Connection, identifier: PatientIdentifier, at: str) -> bo
     return connection.execute(statement).first() is not None
 
 
+def lock(connection: sa.Connection, keys: Iterable[int]) -> None:
+    """Nobody else changes what is these patients' until the transaction ends."""
+    statement = sa.select(table.c.id).where(table.c.id.in_(sorted(keys))).order_by(table.c.id)
+    connection.execute(statement.with_for_update()).all()
+
+
 def merge(connection: sa.Connection, subsumed: Identity, surviving: Identity) -> None:
     """From now on what is `subsumed`'s is `surviving`'s."""
     connection.execute(sa.update(table).where(table.c.id == subsumed.key).values(merged_into=surviving.key))

@@ -52,8 +52,8 @@ from vna.security.peers import Peers
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.web.routes import ADDRESSES as PAGES
-from xds import imaging_source, iti18, rad69, registry
-from xds.ebrim.writing import submit_request
+from xds import imaging_source, iti18, iti62, rad69, registry
+from xds.ebrim.writing import remove_request, submit_request
 
 NOBODY = Actor(ActorKind.ANONYMOUS, "nobody")
 
@@ -235,6 +235,7 @@ OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
 MESSAGES = {
+    iti62.ACTION: etree.tostring(remove_request([_UUID])).decode(),
     iti18.ACTION: etree.tostring(
         query("urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4", XDSDocumentEntryEntryUUID=f"('{_UUID}')")
     ).decode(),

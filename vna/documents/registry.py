@@ -1,20 +1,23 @@
 """The document registry: what is registered, changed, removed and found, whichever door asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from storage.index import identities
 from storage.index.engine import Database
-from vna.documents import answers
+from vna.documents import answers, removal
 from vna.documents.answers import Answer
-from vna.documents.changes import Render, Teller, carry_out
+from vna.documents.changes import Changes, Render, Teller, carry_out
 from vna.documents.domain import ANY, AffinityDomain
 from vna.documents.holdings import Holdings
 from vna.documents.identifiers import settled
 from vna.documents.problems import ErrorCode, Problems, refused
 from vna.documents.relationships import Relationships
 from vna.documents.stored_queries import Arguments
-from vna.documents.submission import check_alone, check_first_versions, check_new, first
+from vna.documents.submission import check_alone, check_first_versions, check_new, check_type, first
+from vna.documents.update import Update
 from vna.identity.patients import Patients
 from vna.model.access import Action, Actor
 from vna.model.documents import Submission
@@ -29,6 +32,15 @@ class RegistryRules:
     domain: AffinityDomain = ANY
     max_objects: int = 10_000
     max_results: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one transaction has at hand."""
+
+    holdings: Holdings
+    related: Relationships
+    problems: Problems
 
 
 class Registry:
@@ -67,22 +79,68 @@ class Registry:
             reader = answers.Reader(connection, self._patients, arguments, references, self.rules.max_results)
             return reader.answer()
 
-    def _register(self, actor: Actor, submission: Submission, *, on_demand: bool) -> Submission:
-        problems = Problems()
-        self._check_size(sum(1 for _ in submission))
-        check_alone(submission, self.rules.domain, problems, on_demand=on_demand)
-        submission = settled(submission, problems)
-        check_first_versions(submission, problems)
-        problems.refuse()
-        return self._write(actor, submission)
+    def update(self, actor: Actor, submission: Submission) -> Submission:
+        """New versions, other statuses, further associations (XDS Metadata Update 3.57)."""
+        self._policy.check(actor, Action.WRITE_DOCUMENTS)
+        return self._update(actor, submission, restricted=False)
+
+    def update_restricted(self, actor: Actor, submission: Submission) -> Submission:
+        """New versions of documents that differ only in what anybody may correct (Restricted Metadata Update 3.92)."""
+        self._policy.check(actor, Action.WRITE_DOCUMENTS)
+        return self._update(actor, submission, restricted=True)
+
+    def remove(self, actor: Actor, entry_uuids: Sequence[str]) -> None:
+        """Forget objects and associations (ITI TF-2 3.62)."""
+        self._policy.check(actor, Action.WRITE_DOCUMENTS)
+        self._check_size(len(entry_uuids))
+        entry_uuids = list(dict.fromkeys(entry_uuids))
+        problems, teller = Problems(), Teller(EventKind.DOCUMENT_REMOVED, actor, self._clock())
+        with self._database.transaction() as connection:
+            identities.lock(connection, [key for key, _ in removal.by_patient(connection, entry_uuids)])
+            removal.check(connection, entry_uuids, problems)
+            problems.refuse()
+            for (key, patient_id), gone in removal.by_patient(connection, entry_uuids).items():
+                carry_out(connection, Changes(removed=gone), key, patient_id, self._render, teller)
 
     def _check_size(self, count: int) -> None:
-        """Refused, when a submission has more objects than one may have."""
         if count > self.rules.max_objects:
             most = f"a submission has at most {self.rules.max_objects} objects, not {count}"
             raise refused(ErrorCode.OUT_OF_RESOURCES, most)
 
-    def _write(self, actor: Actor, submission: Submission) -> Submission:
+    def _register(self, actor: Actor, submission: Submission, *, on_demand: bool) -> Submission:
+        problems = Problems()
+        self._check_size(sum(1 for _ in submission))
+        check_alone(submission, self.rules.domain, problems)
+        check_type(submission, problems, on_demand=on_demand)
+        submission = settled(submission, problems)
+        check_first_versions(submission, problems)
+        problems.refuse()
+        with self._opened(actor, submission, EventKind.DOCUMENT_REGISTERED) as work:
+            work.related.check(submission.associations)
+            work.problems.refuse()
+            work.related.follow(submission.associations)
+            added = work.holdings.changes.added
+            added += [first(thing, work.related.now) for thing in submission.registered()]
+            added += submission.associations
+        return submission
+
+    def _update(self, actor: Actor, submission: Submission, *, restricted: bool) -> Submission:
+        problems = Problems()
+        self._check_size(sum(1 for _ in submission))
+        check_alone(submission, self.rules.domain, problems, other_patient=ErrorCode.RECONCILIATION)
+        submission = settled(submission, problems)
+        problems.refuse()
+        with self._opened(actor, submission, EventKind.DOCUMENT_UPDATED) as work:
+            Update(submission, work.related, work.holdings, work.problems, restricted).plan()
+            work.problems.refuse()
+            own = first(submission.submission_set, work.related.now)
+            operations = [link for link in submission.associations if link.source == own.entry_uuid]
+            work.holdings.changes.added += [own, *operations]
+        return submission
+
+    @contextmanager
+    def _opened(self, actor: Actor, submission: Submission, kind: EventKind) -> Iterator[_Work]:
+        """A transaction in which the patient is nobody else's to change; what was noted is done at its end."""
         problems, at = Problems(), self._clock()
         patient_id = submission.submission_set.patient_id
         with self._database.transaction() as connection:
@@ -91,15 +149,10 @@ class Registry:
                 raise refused(ErrorCode.UNKNOWN_PATIENT, f"patientId {patient_id} is not known")
             holdings = Holdings(connection)
             check_new(submission, holdings, problems)
-            related = Relationships(submission, patient.key, holdings, problems, dtm(at))
-            related.check(submission.associations)
-            problems.refuse()
-            related.follow(submission.associations)
-            holdings.changes.added += [first(thing, dtm(at)) for thing in submission.registered()]
-            holdings.changes.added += [*submission.associations, *related.brought]
-            teller = Teller(EventKind.DOCUMENT_REGISTERED, actor, at)
-            carry_out(connection, holdings.changes, patient.key, patient_id, self._render, teller)
-        return submission
+            work = _Work(holdings, Relationships(submission, patient.key, holdings, problems, dtm(at)), problems)
+            yield work
+            holdings.changes.added += work.related.brought
+            carry_out(connection, holdings.changes, patient.key, patient_id, self._render, Teller(kind, actor, at))
 
 
 def dtm(at: datetime) -> str:

@@ -83,11 +83,15 @@ class Relationships:
         if isinstance(source, SubmissionSet):
             self._check_submitted(link, target)
         elif isinstance(source, Folder) and isinstance(target, DocumentEntry):
-            for thing in (source, target):
-                self._check_approved(link, thing)
-                self._check_patient(link, thing)
+            self.check_placed(link, source, target)
         else:
             self.problems.add(ErrorCode.METADATA, f"{named(link)}: {named(source)} cannot have {named(target)}")
+
+    def check_placed(self, link: Association, folder: Folder, document: DocumentEntry) -> None:
+        """The rules for a document in a folder, wherever they come from."""
+        for thing in (folder, document):
+            self._check_approved(link, thing)
+            self.check_patient(link, thing)
 
     def _check_submitted(self, link: Association, target: RegistryObject) -> None:
         own, is_new = self.submission.submission_set.entry_uuid, target.entry_uuid in self.new
@@ -103,33 +107,31 @@ class Relationships:
         if isinstance(target, SubmissionSet):
             self.problems.add(ErrorCode.METADATA, f"{named(link)}: a submission set has no submission sets")
         elif not isinstance(target, Association) and not is_new:
-            self._check_patient(link, target)
+            self.check_patient(link, target)
 
     def _check_relationship(self, link: Association) -> None:
         source, target = self._ends(link)
         if source is None or target is None:
             return
-        for thing in (source, target):
-            if not isinstance(thing, DocumentEntry):
-                self.problems.add(ErrorCode.UNRESOLVED, f"{named(link)}: {named(thing)} is no document")
-                return
+        if not isinstance(source, DocumentEntry) or not isinstance(target, DocumentEntry):
+            other = target if isinstance(source, DocumentEntry) else source
+            self.problems.add(ErrorCode.UNRESOLVED, f"{named(link)}: {named(other)} is no document")
+            return
         if link.source not in self.new:
             self.problems.add(
                 ErrorCode.UNRESOLVED, f"{named(link)}: its sourceObject {link.source} is not in the submission"
             )
         self.check_documents(link, source, target)
 
-    def check_documents(self, link: Association, source: RegistryObject, target: RegistryObject) -> None:
+    def check_documents(self, link: Association, source: DocumentEntry, target: DocumentEntry) -> None:
         """The rules for the two documents of a relationship, wherever they come from."""
-        assert isinstance(source, DocumentEntry)
-        assert isinstance(target, DocumentEntry)
         if link.target in self.new:
             if link.association in _TO_WHAT_IS_HELD:
                 what = f"the targetObject {link.target} of {link.association.value} is not in the registry"
                 self.problems.add(ErrorCode.UNRESOLVED, f"{named(link)}: {what}")
             return
         self._check_approved(link, target)
-        self._check_patient(link, target)
+        self.check_patient(link, target)
         if link.association is AssociationKind.SNAPSHOT and (source.on_demand or not target.on_demand):
             self.problems.add(ErrorCode.METADATA, f"{named(link)}: a snapshot is a stable document of an on-demand one")
         if link.association is AssociationKind.APPENDS and self.holdings.links(
@@ -150,7 +152,8 @@ class Relationships:
         if thing.status is not Status.APPROVED:
             self.problems.add(ErrorCode.DEPRECATED, f"{named(link)}: {named(thing)} is {thing.status.value}")
 
-    def _check_patient(self, link: Association, thing: Registered) -> None:
+    def check_patient(self, link: Association, thing: Registered) -> None:
+        """What is held has to be of the submission's patient."""
         if thing.entry_uuid not in self.new and self.holdings.patient(thing.entry_uuid) != self.patient:
             wanted = self.submission.submission_set.patient_id
             self.problems.add(ErrorCode.OTHER_PATIENT, f"{named(link)}: {named(thing)} is not of the patient {wanted}")

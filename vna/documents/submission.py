@@ -12,23 +12,33 @@ from vna.documents.requirements import check, named
 from vna.model.documents import DocumentEntry, Folder, Registered, Status, Submission
 
 
-def check_alone(submission: Submission, domain: AffinityDomain, problems: Problems, *, on_demand: bool) -> None:
-    """What can be said without looking into the registry."""
+def check_alone(
+    submission: Submission,
+    domain: AffinityDomain,
+    problems: Problems,
+    *,
+    other_patient: ErrorCode = ErrorCode.OTHER_PATIENT,
+) -> None:
+    """What can be said without looking into the registry; objects of two patients are an `other_patient`."""
     for thing in submission.registered():
         check(thing, domain, problems)
-    for document in submission.documents:
-        if document.on_demand is not on_demand:
-            problems.add(ErrorCode.METADATA, f"{named(document)}: its objectType is not for this transaction")
-    _check_patients(submission, problems)
+    _check_patients(submission, problems, other_patient)
     _check_unique_ids(submission, problems)
 
 
-def _check_patients(submission: Submission, problems: Problems) -> None:
+def check_type(submission: Submission, problems: Problems, *, on_demand: bool) -> None:
+    """Stable documents and those on demand have a transaction each."""
+    for document in submission.documents:
+        if document.on_demand is not on_demand:
+            problems.add(ErrorCode.METADATA, f"{named(document)}: its objectType is not for this transaction")
+
+
+def _check_patients(submission: Submission, problems: Problems, code: ErrorCode) -> None:
     wanted = submission.submission_set.patient_id
     for thing in submission.registered():
         if thing.patient_id and wanted and thing.patient_id != wanted:
             problems.add(
-                ErrorCode.OTHER_PATIENT,
+                code,
                 f"{named(thing)}: patientId {thing.patient_id} is not that of the submission set, {wanted}",
             )
 
