@@ -22,8 +22,10 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
-from vna.documents import domain
+from vna.documents import domain, own_oid
 from vna.documents.changes import replaying
+from vna.documents.imaging_source import ImagingSource
+from vna.documents.own_oid import OwnOid
 from vna.documents.registry import Registry, RegistryRules
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
@@ -67,6 +69,7 @@ class Application:
     status: Status
     patients: Patients
     documents: Registry
+    imaging: ImagingSource
 
     @property
     def local(self) -> bool:
@@ -144,10 +147,12 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         patients=patients,
         documents=Registry(database, policy, patients, rendition, _registry_rules(settings.xds)),
+        imaging=ImagingSource(policy, retrieval, OwnOid(database, settings.xds.repository_unique_id)),
     )
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.ARCHIVE_NAMED: own_oid.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),
