@@ -12,6 +12,8 @@ class Action(StrEnum):
     QUERY = "query"
     RETRIEVE = "retrieve"
     DELETE = "delete"
+    READ_DOCUMENTS = "read-documents"
+    WRITE_DOCUMENTS = "write-documents"
     ADMIN = "admin"
 
 
