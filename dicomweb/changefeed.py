@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from dicomweb.address import resource_url, service_url
 from dicomweb.query_parameters import read_number, read_pairs
-from dicomweb.requests import actor_of
 from dicomweb.responses import HEADERS
 from dicomweb.service import StudiesService
 from vna.archive.changes import Change
 from vna.model.errors import BadRequest
+from vna.security.requests import actor_of
 
 _USUAL, _MOST = 100, 1000
 

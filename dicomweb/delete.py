@@ -5,10 +5,10 @@ from starlette.responses import Response
 
 from dicomweb.address import target_of
 from dicomweb.query_parameters import read_pairs
-from dicomweb.requests import actor_of
 from dicomweb.responses import HEADERS
 from dicomweb.service import StudiesService
 from vna.model.errors import BadRequest
+from vna.security.requests import actor_of
 
 _LONGEST_REASON = 200
 
