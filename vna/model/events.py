@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     PATIENT_REGISTERED = "patient.registered"
     PATIENT_MERGED = "patient.merged"
     PEER_CHANGED = "peer.changed"
+    SOURCE_CHANGED = "source.changed"
     ACCOUNT_CHANGED = "account.changed"
     LINK_CHANGED = "link.changed"
     LINK_OPENED = "link.opened"
