@@ -69,14 +69,14 @@ class Registry:
 
     def _register(self, actor: Actor, submission: Submission, *, on_demand: bool) -> Submission:
         problems = Problems()
-        self.check_size(sum(1 for _ in submission))
+        self._check_size(sum(1 for _ in submission))
         check_alone(submission, self.rules.domain, problems, on_demand=on_demand)
         submission = settled(submission, problems)
         check_first_versions(submission, problems)
         problems.refuse()
         return self._write(actor, submission)
 
-    def check_size(self, count: int) -> None:
+    def _check_size(self, count: int) -> None:
         """Refused, when a submission has more objects than one may have."""
         if count > self.rules.max_objects:
             most = f"a submission has at most {self.rules.max_objects} objects, not {count}"

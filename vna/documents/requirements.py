@@ -19,7 +19,7 @@ from vna.model.documents import (
 )
 from vna.model.identifiers import patient_identifier
 
-_OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+\Z")
+_OID = re.compile(r"[0-9]+(\.[0-9]+)+\Z")
 _HASH = re.compile(r"[0-9a-fA-F]{40}\Z")
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
 _MEDIA_TYPE = re.compile(r"[!-~]+/[!-~]+( *;.*)?\Z")

@@ -64,19 +64,26 @@ def check_new(submission: Submission, holdings: Holdings, problems: Problems) ->
 
 
 def _check_use(thing: Registered, others: Iterable[Registered], problems: Problems) -> None:
+    """The first object that stands in the way is enough."""
     for other in others:
-        if not isinstance(thing, DocumentEntry) or not isinstance(other, DocumentEntry):
-            if isinstance(thing, Folder) and isinstance(other, Folder) and thing.logical_id == other.logical_id:
-                continue
-            problems.add(
-                ErrorCode.DUPLICATE, f"{named(thing)}: uniqueId {thing.unique_id} is that of a registered object"
-            )
-        elif thing.hash.lower() != other.hash.lower():
-            what = f"hash {thing.hash} is not that of the registered document {thing.unique_id}, {other.hash}"
-            problems.add(ErrorCode.OTHER_HASH, f"{named(thing)}: {what}")
-        elif thing.size != other.size:
-            what = f"size {thing.size} is not that of the registered document {thing.unique_id}, {other.size}"
-            problems.add(ErrorCode.OTHER_SIZE, f"{named(thing)}: {what}")
+        code, what = _difference(thing, other)
+        if code is not None:
+            problems.add(code, f"{named(thing)}: {what}")
+            return
+
+
+def _difference(thing: Registered, other: Registered) -> tuple[ErrorCode | None, str]:
+    """Why two objects cannot have one uniqueId."""
+    if isinstance(thing, Folder) and isinstance(other, Folder) and thing.logical_id == other.logical_id:
+        return None, ""
+    if not isinstance(thing, DocumentEntry) or not isinstance(other, DocumentEntry):
+        return ErrorCode.DUPLICATE, f"uniqueId {thing.unique_id} is that of a registered object"
+    registered = f"that of the registered document {thing.unique_id}"
+    if thing.hash.lower() != other.hash.lower():
+        return ErrorCode.OTHER_HASH, f"hash {thing.hash} is not {registered}, {other.hash}"
+    if thing.size != other.size:
+        return ErrorCode.OTHER_SIZE, f"size {thing.size} is not {registered}, {other.size}"
+    return None, ""
 
 
 def first(thing: Registered, now: str) -> Registered:

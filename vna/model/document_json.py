@@ -1,8 +1,7 @@
 """Registry objects as plain JSON and back, what is empty left out: for rows and for the journal."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields
-from functools import cache
+from dataclasses import MISSING, fields
 from typing import Any
 
 from vna.model.documents import (
@@ -17,15 +16,16 @@ from vna.model.documents import (
 )
 
 _TYPES = {kind: cls for cls, kind in KINDS.items()}
+_FIELDS = {cls: [(one.name, None if one.default is MISSING else one.default) for one in fields(cls)] for cls in KINDS}
 
 
 def plain(thing: RegistryObject, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """What `read` makes the same object of."""
     values = {"kind": KINDS[type(thing)].value}
-    for one, default in _fields(type(thing)):
-        value = getattr(thing, one.name)
-        if one.name not in without and value != default:
-            values[one.name] = _plain(value)
+    for name, default in _FIELDS[type(thing)]:
+        value = getattr(thing, name)
+        if name not in without and value != default:
+            values[name] = _plain(value)
     return values
 
 
@@ -34,11 +34,6 @@ def read(values: Mapping[str, Any], **more: Any) -> RegistryObject:
     rest = dict(values)
     cls = _TYPES[Kind(rest.pop("kind"))]
     return cls(**{name: _READERS.get(name, _words)(value) for name, value in rest.items()}, **more)
-
-
-@cache
-def _fields(cls: type) -> tuple[tuple["Field[Any]", Any], ...]:
-    return tuple((one, None if one.default is MISSING else one.default) for one in fields(cls))
 
 
 def _plain(value: Any) -> Any:

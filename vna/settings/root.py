@@ -17,6 +17,7 @@ from vna.settings.sections import (
     SecurityMode,
     SecuritySettings,
     StorageSettings,
+    XdsSettings,
     is_loopback,
 )
 
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     http: HttpSettings = HttpSettings()
     dimse: DimseSettings = DimseSettings()
+    xds: XdsSettings = XdsSettings()
     security: SecuritySettings = SecuritySettings()
     log: LogSettings = LogSettings()
 
