@@ -1,89 +1,217 @@
 """Durable jobs and leases: rows that outlive the process that made them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.index.events import time_text
 from storage.index.schema import jobs, leases
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to be done later; `order_key` keeps those of one kind and key in order."""
+    """Something to be done; `order_key` keeps those of one kind and key in order. `holder` is who is at it."""
 
     job_id: int
     kind: str
     order_key: str
     payload: str
+    state: str
+    priority: int
     attempts: int
     run_after: str
-    state: str
     last_error: str
+    created_at: str
+    holder: str
 
 
-READY, DEAD = "ready", "dead"
+_COLUMNS = (
+    jobs.c.id,
+    jobs.c.kind,
+    jobs.c.order_key,
+    jobs.c.payload,
+    jobs.c.state,
+    jobs.c.priority,
+    jobs.c.attempts,
+    jobs.c.run_after,
+    jobs.c.last_error,
+    jobs.c.created_at,
+    jobs.c.holder,
+)
+READY, RUNNING, DEAD = "ready", "running", "dead"
+_WAITING = (READY, DEAD)
 
 
-def add(connection: sa.Connection, kind: str, *, order_key: str = "", payload: str = "", run_after: str = "") -> None:
-    """Queue one job in the caller's transaction."""
-    connection.execute(sa.insert(jobs).values(kind=kind, order_key=order_key, payload=payload, run_after=run_after))
+def add(
+    connection: sa.Connection,
+    kind: str,
+    *,
+    order_key: str = "",
+    payload: str = "",
+    run_after: str = "",
+    priority: int = 0,
+) -> None:
+    """Queue one job in the caller's transaction. Greater priorities go first."""
+    connection.execute(
+        sa.insert(jobs).values(
+            kind=kind,
+            order_key=order_key,
+            payload=payload,
+            run_after=run_after,
+            priority=priority,
+            created_at=time_text(datetime.now(UTC)),
+        )
+    )
+
+
+def schedule(
+    connection: sa.Connection, kind: str, *, order_key: str, payload: str = "", run_after: str = "", priority: int = 0
+) -> None:
+    """Have one job of this kind and key waiting, and move it when there is one: for what is done once for many causes.
+
+    One that is being done already is not the one that waits.
+    """
+    waits = (jobs.c.kind == kind, jobs.c.order_key == order_key, jobs.c.state == READY)
+    held = sa.select(jobs.c.id).where(*waits).order_by(jobs.c.id.desc()).limit(1).with_for_update()
+    key = connection.execute(held).scalar()
+    moved = 0
+    if key is not None:
+        changes = {"payload": payload, "run_after": run_after, "priority": priority}
+        moved = connection.execute(
+            sa.update(jobs).where(jobs.c.id == key, jobs.c.state == READY).values(**changes)
+        ).rowcount
+    if not moved:
+        add(connection, kind, order_key=order_key, payload=payload, run_after=run_after, priority=priority)
+
+
+def _blocked() -> sa.ColumnElement[bool]:
+    """Whether an earlier job of the same kind and key is still to be done."""
+    earlier = jobs.alias()
+    return sa.exists().where(
+        earlier.c.kind == jobs.c.kind,
+        earlier.c.order_key == jobs.c.order_key,
+        earlier.c.order_key != "",
+        earlier.c.state.in_((READY, RUNNING)),
+        earlier.c.id < jobs.c.id,
+    )
 
 
 def due(connection: sa.Connection, now: str, limit: int) -> list[Job]:
     """Jobs whose time has come and that no earlier one of their kind and key holds up."""
-    earlier = jobs.alias()
-    blocked = sa.exists().where(
-        earlier.c.kind == jobs.c.kind,
-        earlier.c.order_key == jobs.c.order_key,
-        earlier.c.order_key != "",
-        earlier.c.state == READY,
-        earlier.c.id < jobs.c.id,
-    )
     rows = connection.execute(
-        sa.select(jobs)
-        .where(jobs.c.state == READY, jobs.c.run_after <= now, ~blocked)
+        sa.select(*_COLUMNS)
+        .where(jobs.c.state == READY, jobs.c.run_after <= now, ~_blocked())
         .order_by(jobs.c.priority.desc(), jobs.c.id)
         .limit(limit)
     )
-    return [_job(row) for row in rows]
+    return [Job(*row) for row in rows]
+
+
+def any_due(connection: sa.Connection, kinds: Sequence[str], now: str, clock: float) -> bool:
+    """Whether `claim` may find something."""
+    return connection.execute(_claimable(kinds, now, clock).limit(1)).first() is not None
+
+
+def claim(
+    connection: sa.Connection, kinds: Sequence[str], *, now: str, clock: float, holder: str, seconds: float
+) -> Job | None:
+    """Take the first job that is due, or whose holder has not been heard of in time, until `clock + seconds`."""
+    wanted = _claimable(kinds, now, clock).order_by(jobs.c.priority.desc(), jobs.c.id).limit(1)
+    key = connection.execute(wanted.with_for_update(skip_locked=True, of=jobs)).scalar()
+    if key is None:
+        return None
+    held = {"state": RUNNING, "holder": holder, "held_until": clock + seconds}
+    row = connection.execute(sa.update(jobs).where(jobs.c.id == key).values(**held).returning(*_COLUMNS)).one()
+    return Job(*row)
+
+
+def _claimable(kinds: Sequence[str], now: str, clock: float) -> sa.Select[tuple[int]]:
+    ready = sa.and_(jobs.c.state == READY, jobs.c.run_after <= now)
+    lost = sa.and_(jobs.c.state == RUNNING, jobs.c.held_until < clock)
+    return sa.select(jobs.c.id).where(sa.or_(ready, lost), jobs.c.kind.in_(kinds), ~_blocked())
 
 
 def waiting(connection: sa.Connection, kind: str, order_key: str) -> bool:
     """Whether jobs of this kind and key are still to be done."""
     found = connection.execute(
-        sa.select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.order_key == order_key, jobs.c.state == READY).limit(1)
+        sa.select(jobs.c.id)
+        .where(jobs.c.kind == kind, jobs.c.order_key == order_key, jobs.c.state.in_((READY, RUNNING)))
+        .limit(1)
     ).first()
     return found is not None
 
 
-def finish(connection: sa.Connection, job_id: int) -> None:
+def _mine(job: Job) -> tuple[sa.ColumnElement[bool], ...]:
+    """The row as long as nobody else took it."""
+    return jobs.c.id == job.job_id, jobs.c.holder == job.holder
+
+
+def extend(connection: sa.Connection, job: Job, until: float) -> None:
+    """Its holder is still at it."""
+    connection.execute(sa.update(jobs).where(*_mine(job)).values(held_until=until))
+
+
+def finish(connection: sa.Connection, job: Job) -> None:
     """Done: the row goes."""
-    connection.execute(sa.delete(jobs).where(jobs.c.id == job_id))
+    connection.execute(sa.delete(jobs).where(*_mine(job)))
 
 
-def advance(connection: sa.Connection, job_id: int, payload: str) -> None:
+def advance(connection: sa.Connection, job: Job, payload: str) -> None:
     """A step is done: this is what the next one gets."""
-    connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(payload=payload, attempts=0))
+    connection.execute(sa.update(jobs).where(*_mine(job)).values(payload=payload, attempts=0, state=READY, holder=""))
 
 
-def postpone(connection: sa.Connection, job_id: int, *, run_after: str, error: str) -> None:
+def postpone(connection: sa.Connection, job: Job, *, run_after: str, error: str) -> None:
     """Failed: try again later."""
     connection.execute(
         sa.update(jobs)
-        .where(jobs.c.id == job_id)
-        .values(attempts=jobs.c.attempts + 1, run_after=run_after, last_error=error[:500])
+        .where(*_mine(job))
+        .values(attempts=jobs.c.attempts + 1, run_after=run_after, last_error=error[:500], state=READY, holder="")
     )
 
 
-def bury(connection: sa.Connection, job_id: int, error: str) -> None:
+def bury(connection: sa.Connection, job: Job, error: str) -> None:
     """Failed for good: kept for a person to look at."""
     connection.execute(
         sa.update(jobs)
-        .where(jobs.c.id == job_id)
-        .values(attempts=jobs.c.attempts + 1, state=DEAD, last_error=error[:500])
+        .where(*_mine(job))
+        .values(attempts=jobs.c.attempts + 1, state=DEAD, last_error=error[:500], holder="")
     )
+
+
+def listed(connection: sa.Connection, *, state: str, kind: str, limit: int) -> list[Job]:
+    """The oldest jobs, of a state or kind where one is given."""
+    statement = sa.select(*_COLUMNS).order_by(jobs.c.id).limit(limit)
+    if state:
+        statement = statement.where(jobs.c.state == state)
+    if kind:
+        statement = statement.where(jobs.c.kind == kind)
+    return [Job(*row) for row in connection.execute(statement)]
+
+
+def counts(connection: sa.Connection) -> dict[str, int]:
+    """How many jobs each state has."""
+    rows = connection.execute(sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state))
+    return {str(state): int(count) for state, count in rows}
+
+
+def again(connection: sa.Connection, job_id: int) -> bool:
+    """Due at once, as if new; False when there is no such job, or somebody is at it."""
+    changed = connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.state.in_(_WAITING))
+        .values(state=READY, attempts=0, run_after="")
+    )
+    return changed.rowcount == 1
+
+
+def drop(connection: sa.Connection, job_id: int) -> bool:
+    """Forget it undone; False when there is no such job, or somebody is at it."""
+    return connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(_WAITING))).rowcount == 1
 
 
 def take_lease(connection: sa.Connection, name: str, holder: str, now: float, seconds: float) -> bool:
@@ -107,7 +235,3 @@ def lease_is_held(connection: sa.Connection, name: str, now: float) -> bool:
 def release_lease(connection: sa.Connection, name: str, holder: str) -> None:
     """Let go at once instead of letting it run out."""
     connection.execute(sa.delete(leases).where(leases.c.name == name, leases.c.holder == holder))
-
-
-def _job(row: Any) -> Job:
-    return Job(row.id, row.kind, row.order_key, row.payload, row.attempts, row.run_after, row.state, row.last_error)

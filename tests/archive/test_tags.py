@@ -15,7 +15,7 @@ from tests.archive.held import Archive
 from tests.archive.test_search import found_by, key, new_archive
 from tests.objects import ct
 from vna.archive.tags import FILL, SearchTags, filling
-from vna.jobs.dispatch import Dispatcher
+from vna.jobs.workers import Workers
 from vna.model.access import SYSTEM
 from vna.model.errors import BadRequest, Conflict, NotFound
 from vna.model.query import Level, Query
@@ -35,7 +35,7 @@ def tags(archive: Archive) -> SearchTags:
 
 
 def drain(archive: Archive) -> None:
-    Dispatcher(archive.database, {}, {FILL: filling(archive.database)}).drain()
+    Workers(archive.database, {FILL: filling(archive.database)}).drain()
 
 
 def image(**attributes: Any) -> Dataset:

@@ -192,3 +192,30 @@ def test_a_link_is_printed_once_and_opens_its_study_until_it_is_removed(vna: Vna
 def test_a_link_that_cannot_be_made_is_refused_in_one_line(vna: Vna, args: tuple[str, ...], words: str) -> None:
     done = vna("link", "add", *args)
     assert (done.code, done.err) == (1, f"vna: {words}\n")
+
+
+def test_of_a_known_user_only_the_password_and_what_is_given_changes(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    _add_user(vna, monkeypatch, "--rights", "query", "--facility", "34001")
+    _add_user(vna, monkeypatch, password="another long secret")
+    (row,) = json.loads(vna("user", "list", "--format", "json").out)
+    assert (row["rights"], row["facility"]) == ("query", "34001")
+    _add_user(vna, monkeypatch, "--rights", "delete,query")
+    (row,) = json.loads(vna("user", "list", "--format", "json").out)
+    assert (row["rights"], row["facility"]) == ("query,delete", "34001")
+
+
+def test_a_token_without_any_right_is_refused(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    _add_user(vna, monkeypatch)
+    done = vna("token", "add", "ayse", "--rights", "")
+    assert done.code == 1
+    assert "without any right" in done.err
+
+
+def test_a_sweep_removes_what_nothing_names(vna: Vna, tmp_path: Path) -> None:
+    vna("verify")
+    left = tmp_path / "data/blobs/studies/aa/1.2.3/1.2.3.4/1.2.3.4.5.dead.dcm"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half an object")
+    assert "`vna verify --sweep` removes them" in vna("verify").err
+    assert vna("verify", "--sweep").out == "1 leftovers removed\n"
+    assert not left.exists()

@@ -19,10 +19,11 @@ COMMANDS = (
     "link add", "link list", "link remove",
     "tags add", "tags list", "tags remove",
     "deleted list", "deleted restore",
+    "jobs list", "jobs retry", "jobs drop",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["", "ae", "user", "token", "link", "tags", "deleted", *COMMANDS])
+@pytest.mark.parametrize("command", ["", "ae", "user", "token", "link", "tags", "deleted", "jobs", *COMMANDS])
 def test_every_command_has_help_with_an_example(vna: Vna, command: str) -> None:
     done = vna(*command.split(), "--help")
     assert done.code == 0

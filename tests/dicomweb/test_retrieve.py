@@ -140,7 +140,7 @@ def test_patient_data_is_kept_by_no_shared_cache_and_never_sniffed(web: Web, thr
 
 
 def test_a_method_that_is_not_there_is_405(web: Web) -> None:
-    assert web.request("DELETE", f"studies/{STUDY}").status_code == 405
+    assert web.request("PUT", f"studies/{STUDY}").status_code == 405
 
 
 def sample(name: str) -> bytes:

@@ -340,7 +340,7 @@ def test_a_search_tag_is_matched_and_given(web: Web, archive: Application, stow:
     assert stow(ct(DetectorID="DETECTOR-7")).status_code == 200
     response = web.get("studies?DetectorID=*TOR-7")
     assert "DetectorID" in response.headers["warning"]
-    archive.dispatcher().drain()
+    archive.catch_up()
     (one,) = find(web, "studies?DetectorID=*TOR-7")
     assert one["0018700A"]["Value"] == ["DETECTOR-7"]
     assert find(web, "studies?DetectorID=*TOR-8") == []

@@ -39,6 +39,7 @@ from vna.archive.store import Store
 from vna.archive.tags import SearchTags
 from vna.documents.registry import Registry
 from vna.identity.patients import Patients
+from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
@@ -137,6 +138,7 @@ USE_CASES = (
     "tags",
     "deletion",
     "changes",
+    "jobs",
     "documents",
     "patients",
 )
@@ -159,6 +161,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             SearchTags,
             Deletion,
             Changes,
+            Jobs,
             Registry,
             Patients,
         ),

@@ -20,7 +20,7 @@ from vna.web import page
         ("POST", "/dicom-web/studies/1.2/nothing", 404, ""),
         ("GET", "//evil.example/", 404, ""),
         ("PUT", "/dicom-web/studies", 405, "GET, HEAD, POST"),
-        ("DELETE", "/dicom-web/studies/1.2", 405, "GET, HEAD, POST"),
+        ("PUT", "/dicom-web/studies/1.2", 405, "DELETE, GET, HEAD, POST"),
         ("POST", "/dicom-web/series", 405, "GET, HEAD"),
         ("OPTIONS", "/dicom-web/studies/1.2/metadata", 405, "GET, HEAD"),
         ("POST", "/healthz", 405, "GET, HEAD"),

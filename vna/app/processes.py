@@ -97,7 +97,10 @@ def _http(start: Start, application: Application) -> None:
 def _jobs(start: Start, application: Application) -> None:
     start.http.close()
     application.database.settle()
+    workers = threading.Thread(target=application.workers().run, args=(start.stop,), name="workers")
+    workers.start()
     application.dispatcher().run(start.stop)
+    workers.join(_GRACE_SECONDS)
 
 
 def _demo(start: Start, application: Application) -> None:

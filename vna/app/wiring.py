@@ -26,7 +26,9 @@ from vna.documents import changes, domain
 from vna.documents.registry import Registry, RegistryRules
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
+from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
+from vna.jobs.workers import Workers
 from vna.model.access import Coercion
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
@@ -58,6 +60,7 @@ class Application:
     rendering: Rendering
     deletion: Deletion
     changes: Changes
+    jobs: Jobs
     care: Care
     reindex: Reindex
     status: Status
@@ -71,7 +74,16 @@ class Application:
 
     def dispatcher(self) -> Dispatcher:
         """What hands events to their subscribers."""
-        return Dispatcher(self.database, {"journal": self._journal}, {FILL: filling(self.database)})
+        return Dispatcher(self.database, {"journal": self._journal})
+
+    def workers(self) -> Workers:
+        """What does durable jobs."""
+        return Workers(self.database, {FILL: filling(self.database)}, threads=self.settings.jobs.workers)
+
+    def catch_up(self) -> None:
+        """Do what is pending and due now, unless an archive is running that does it."""
+        if self.dispatcher().drain():
+            self.workers().drain()
 
     def _journal(self, batch: Sequence[Event]) -> None:
         journal.write(self.blobs, batch)
@@ -125,6 +137,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         rendering=Rendering(retrieval, blobs),
         deletion=Deletion(database, blobs, policy, store, Limits()),
         changes=Changes(database, policy),
+        jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),

@@ -5,7 +5,23 @@ from typing import Annotated
 
 import typer
 
-from vna.cli import ae, delete, demo, import_, link, migrate, reindex, send, serve, settings, tags, token, user, verify
+from vna.cli import (
+    ae,
+    delete,
+    demo,
+    import_,
+    jobs,
+    link,
+    migrate,
+    reindex,
+    send,
+    serve,
+    settings,
+    tags,
+    token,
+    user,
+    verify,
+)
 from vna.cli.help import example
 from vna.cli.session import Session
 
@@ -63,5 +79,6 @@ for group, words in (
     (link.app, "link"),
     (tags.app, "tags"),
     (delete.app, "deleted"),
+    (jobs.app, "jobs"),
 ):
     app.add_typer(group, name=words)

@@ -59,7 +59,7 @@ class Session:
             yield application
         finally:
             with suppress(VnaError):
-                application.dispatcher().drain()  # into the journal, where no archive is running that does it
+                application.catch_up()
             application.close()
 
     def unexpected(self, error: Exception) -> None:

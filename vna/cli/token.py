@@ -34,19 +34,25 @@ def add(
     context: typer.Context,
     user: Annotated[str, typer.Argument(metavar="USER", help="The user it stands for.")],
     rights: Annotated[
-        str, typer.Option(metavar="RIGHTS", help="Fewer rights than the user has, with commas between.")
-    ] = "",
+        str | None,
+        typer.Option(
+            metavar="RIGHTS", help="Fewer rights than the user has, with commas between.", show_default="the user's"
+        ),
+    ] = None,
     expires: Annotated[str, typer.Option(metavar="SPAN", help="How long it works: 30d, 12h, 45m or never.")] = "90d",
     description: Annotated[str, typer.Option(metavar="WORDS", help="What it is for.")] = "",
 ) -> None:
     """Make a token and print it, this once: it is kept nowhere."""
     from vna.cli.output import say
     from vna.model.access import SYSTEM
+    from vna.model.errors import BadRequest
     from vna.security.rights import parse_rights
 
     session: Session = context.obj
     span = lifetime(expires)
-    granted = parse_rights(rights) if rights else None
+    granted = None if rights is None else parse_rights(rights)
+    if granted is not None and not granted:
+        raise BadRequest("a token without any right is of no use")
     with session.archive() as archive:
         say(archive.accounts.add_token(SYSTEM, user, rights=granted, lifetime=span, description=description))
 

@@ -26,20 +26,25 @@ def add(
     context: typer.Context,
     name: Name,
     rights: Annotated[
-        str, typer.Option(metavar="RIGHTS", help="What the user may do, with commas between.")
-    ] = "store,query,retrieve",
-    facility: Annotated[str, typer.Option(metavar="CODE", help="Code of the facility the user belongs to.")] = "",
+        str | None,
+        typer.Option(
+            metavar="RIGHTS", help="What the user may do, with commas between.", show_default="store,query,retrieve"
+        ),
+    ] = None,
+    facility: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Code of the facility the user belongs to.")
+    ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
     ] = False,
 ) -> None:
-    """Add a user, or change the password and rights of one."""
+    """Add a user; or change the password of one and what else is given, and keep the rest."""
     from vna.cli.output import say
     from vna.model.access import SYSTEM
     from vna.model.errors import BadRequest
     from vna.security.rights import parse_rights
 
-    granted = parse_rights(rights)
+    granted = None if rights is None else parse_rights(rights)
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif not sys.stdin.isatty():

@@ -16,14 +16,31 @@ def verify(
         str,
         typer.Option(metavar="SOPInstanceUID", help="Give up what is damaged under this UID, instead of verifying."),
     ] = "",
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Remove what a crash left and nothing names, instead of verifying.")
+    ] = False,
 ) -> None:
     """Read every stored object and compare it with digest, index and journal; exit code 1 on any damage."""
+    from vna.model.errors import BadRequest
+
     session: Session = context.obj
     with session.archive() as archive:
-        if forget:
+        if forget and sweep:
+            raise BadRequest("--forget and --sweep are two different things")
+        if sweep:
+            _sweep(archive)
+        elif forget:
             _forget(archive, forget)
         else:
             _verify(archive)
+
+
+def _sweep(archive: "Application") -> None:
+    from vna.cli.output import say
+    from vna.model.access import SYSTEM
+
+    archive.reindex.refuse_while_serving(SYSTEM)
+    say(f"{archive.care.sweep(SYSTEM)} leftovers removed")
 
 
 def _forget(archive: "Application", sop_instance_uid: str) -> None:
@@ -56,7 +73,8 @@ def _verify(archive: "Application") -> None:
                 remark(f"damaged: {checked.blob}: {checked.damage.value}")
     if orphans:
         remark(
-            f"{orphans} objects that neither index nor journal names: harmless, `vna reindex` takes in what can be read"
+            f"{orphans} objects that neither index nor journal names: harmless, "
+            "`vna reindex` takes in what can be read, `vna verify --sweep` removes them"
         )
     if forgotten:
         remark(f"{forgotten} damaged objects that were given up")

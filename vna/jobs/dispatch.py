@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from storage.index import events, jobs
 from storage.index.engine import Database
 from storage.index.events import time_text
 from storage.index.jobs import Job
+from vna.jobs.retries import failed
 from vna.model.errors import VnaError
 from vna.model.events import Event
 
@@ -23,14 +24,9 @@ Subscriber = Callable[[Sequence[Event]], None]
 """Takes a batch in order and returns when it is safe with it; has to bear the same event twice. What it raises is
 tried again."""
 
-Work = Callable[[str], str | None]
-"""One step of a long job: takes its payload, returns that of the next step, None when it was the last. A step may be
-done twice, after a crash."""
-
 _LEASE = "dispatcher"
 _LEASE_SECONDS = 10.0
 _BATCH = 500
-_RETRY_SECONDS = (1, 5, 30, 120, 600, 3600)
 _DELIVERY = "deliver:"
 
 
@@ -41,13 +37,9 @@ class Dispatcher:
     neither the others nor, beyond the study concerned, itself.
     """
 
-    def __init__(
-        self, database: Database, subscribers: Mapping[str, Subscriber], works: Mapping[str, Work] | None = None
-    ) -> None:
-        """`works` are what jobs of a kind ask for."""
+    def __init__(self, database: Database, subscribers: Mapping[str, Subscriber]) -> None:
         self._database = database
         self._subscribers = dict(subscribers)
-        self._works = dict(works or {})
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
         self._leader_until = 0.0
 
@@ -77,13 +69,15 @@ class Dispatcher:
                 batch = events.number(connection, batch)
             self._hand_out(batch)
         self._retry()
-        return self._work() or len(batch) == _BATCH
+        return len(batch) == _BATCH
 
-    def drain(self) -> None:
-        """Hand out everything that is pending now, if nobody else is at it."""
+    def drain(self) -> bool:
+        """Hand out everything that is pending now; False when another one is at it."""
         while self.once():
             pass
+        is_leader = self._leader_until > 0
         self._leave()
+        return is_leader
 
     def _leave(self) -> None:
         with suppress(VnaError):
@@ -136,26 +130,6 @@ class Dispatcher:
         for job in due:
             self._deliver(job)
 
-    def _work(self) -> bool:
-        """One step of every job that is due; whether any has more to do."""
-        with self._database.read() as connection:
-            due = [job for job in jobs.due(connection, time_text(datetime.now(UTC)), _BATCH) if job.kind in self._works]
-        more = [self._step(job) for job in due]
-        return any(more)
-
-    def _step(self, job: Job) -> bool:
-        try:
-            payload = self._works[job.kind](job.payload)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is tried again
-            self._failed(job, exc)
-            return False
-        with self._database.transaction() as connection:
-            if payload is None:
-                jobs.finish(connection, job.job_id)
-            else:
-                jobs.advance(connection, job.job_id, payload)
-        return payload is not None
-
     def _deliver(self, job: Job) -> None:
         subscriber = self._subscribers.get(job.kind.removeprefix(_DELIVERY))
         with self._database.read() as connection:
@@ -167,14 +141,9 @@ class Dispatcher:
             self._failed(job, exc)
             return
         with self._database.transaction() as connection:
-            jobs.finish(connection, job.job_id)
+            jobs.finish(connection, job)
 
     def _failed(self, job: Job, exc: Exception) -> None:
-        error = f"{type(exc).__name__}: {exc}"
         with self._database.transaction() as connection:
-            if job.attempts >= len(_RETRY_SECONDS):
-                jobs.bury(connection, job.job_id, error)
+            if not failed(connection, job, exc):
                 log.error("delivery given up", extra={"job": job.job_id, "kind": job.kind})
-                return
-            again = datetime.now(UTC) + timedelta(seconds=_RETRY_SECONDS[job.attempts])
-            jobs.postpone(connection, job.job_id, run_after=time_text(again), error=error)

@@ -21,7 +21,7 @@ from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, NotFound
 from vna.model.events import EventKind
 from vna.security.policy import Policy
-from vna.security.rights import parse_rights, rights_text
+from vna.security.rights import PEER_RIGHTS, parse_rights, rights_text
 
 _REMEMBER_SECONDS = 60.0
 _REMEMBERED = 10_000
@@ -86,15 +86,31 @@ class Accounts:
         rights = parse_rights(token.rights) & parse_rights(user.rights)
         return Actor(ActorKind.TOKEN, f"{user.name}/{token.token_id}", rights, user.facility, address)
 
-    def add_user(self, actor: Actor, name: str, password: str, rights: frozenset[Action], facility: str = "") -> None:
-        """Add a user, or change the password and rights of one."""
+    def add_user(
+        self,
+        actor: Actor,
+        name: str,
+        password: str,
+        rights: frozenset[Action] | None = None,
+        facility: str | None = None,
+    ) -> None:
+        """Add a user, who may store, query and retrieve unless `rights` says otherwise; or change the password of one,
+        and of rights and facility what is given."""
         self._policy.check(actor, Action.ADMIN, name)
         if not name or ":" in name or len(name) > 128 or not name.isprintable():
             raise BadRequest("a user name is 1 to 128 printable characters without a colon")
         if len(password) < _MIN_PASSWORD:
             raise BadRequest(f"a password has at least {_MIN_PASSWORD} characters")
-        row = UserRow(name, self._hasher.hash(password), rights_text(rights), facility, time_text(datetime.now(UTC)))
+        password_hash = self._hasher.hash(password)
         with self._database.transaction() as connection:
+            held = rows.user(connection, name)
+            row = UserRow(
+                name=name,
+                password_hash=password_hash,
+                rights=rights_text(rights) if rights is not None else held.rights if held else rights_text(PEER_RIGHTS),
+                facility=facility if facility is not None else held.facility if held else "",
+                created_at=held.created_at if held else time_text(datetime.now(UTC)),
+            )
             rows.put_user(connection, row)
             self._tell(connection, actor, {"user": name, "rights": row.rights})
 

@@ -11,6 +11,7 @@ from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
     HttpSettings,
+    JobsSettings,
     LogSettings,
     SearchSettings,
     Section,
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     dimse: DimseSettings = DimseSettings()
     xds: XdsSettings = XdsSettings()
     security: SecuritySettings = SecuritySettings()
+    jobs: JobsSettings = JobsSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("data_dir")

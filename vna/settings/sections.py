@@ -95,6 +95,12 @@ class SearchSettings(Section):
     )
 
 
+class JobsSettings(Section):
+    """Work in the background."""
+
+    workers: int = Field(default=2, ge=1, le=64, description="Jobs that this node does at the same time.")
+
+
 class StorageSettings(Section):
     """The blob store: the bytes as they were received."""
 

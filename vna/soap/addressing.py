@@ -19,12 +19,13 @@ _ONCE = ("To", "From", "ReplyTo", "FaultTo", "Action", "MessageID")
 
 @dataclass(frozen=True, slots=True)
 class Addressing:
-    """What the headers said; empty where they did not."""
+    """What the headers said, empty where they did not; `doubled` names one that came twice and may not."""
 
     action: str = ""
     message_id: str = ""
     relates_to: str = ""
     reply_to: str = ""
+    doubled: str = ""
 
 
 def is_addressing(block: etree._Element) -> bool:
@@ -33,13 +34,13 @@ def is_addressing(block: etree._Element) -> bool:
 
 
 def read(blocks: Iterable[etree._Element]) -> Addressing:
-    """The headers among these blocks; SoapFault where one comes twice."""
+    """The headers among these blocks."""
     found: dict[str, etree._Element] = {}
+    doubled = ""
     for block in filter(is_addressing, blocks):
         name = etree.QName(block).localname
         if name in _ONCE and name in found:
-            sentence = f"the message has two wsa:{name} headers"
-            raise addressing_fault(sentence, "InvalidAddressingHeader", "InvalidCardinality", header=name)
+            doubled = name
         found.setdefault(name, block)
     reply_to = found["ReplyTo"].find(qname(WSA, "Address")) if "ReplyTo" in found else None
     texts = {name: (block.text or "").strip() for name, block in found.items()}
@@ -48,6 +49,7 @@ def read(blocks: Iterable[etree._Element]) -> Addressing:
         message_id=texts.get("MessageID", ""),
         relates_to=texts.get("RelatesTo", ""),
         reply_to=(reply_to.text or "").strip() if reply_to is not None else "",
+        doubled=doubled,
     )
 
 
@@ -56,6 +58,9 @@ def require(said: Addressing) -> None:
 
     ReplyTo may be absent, though ITI TF-2 V.3.2 says that it shall not: known senders leave it out.
     """
+    if said.doubled:
+        sentence = f"the message has two wsa:{said.doubled} headers"
+        raise addressing_fault(sentence, "InvalidAddressingHeader", "InvalidCardinality", header=said.doubled)
     for name, value in (("Action", said.action), ("MessageID", said.message_id)):
         if not value:
             sentence = f"the message has no wsa:{name} header, which WS-Addressing requires"

@@ -14,7 +14,7 @@ from vna.model.errors import BadRequest, NotAuthorized, TooLarge, Unavailable, V
 from vna.sending import gather
 from vna.soap import addressing, envelope
 from vna.soap.faults import SoapFault
-from vna.soap.limits import Limits
+from vna.soap.limits import Limits, Meter
 from vna.soap.message import Content, Message, Packaging
 from vna.soap.outgoing import outgoing
 from vna.soap.package import Unpacking
@@ -56,7 +56,7 @@ def call(
         fields["Content-Length"] = str(sent.size)
     scratch = Scratch(spool_folder or Path(tempfile.gettempdir()))
     try:
-        with _client(http) as client, _told(url):
+        with _client(http, url) as client, _told(url):
             pieces = gather(sent.pieces)
             with client.stream("POST", url, content=pieces, headers=fields, timeout=timeout) as response:
                 return _received(response, scratch, limits, message_id)
@@ -66,11 +66,12 @@ def call(
 
 
 @contextmanager
-def _client(given: httpx.Client | None) -> Iterator[httpx.Client]:
+def _client(given: httpx.Client | None, url: str) -> Iterator[httpx.Client]:
     if given is not None:
         yield given
         return
-    with httpx.Client(trust_env=False) as made:
+    is_secure = urlsplit(url).scheme == "https"  # without TLS there are no certificates to load, which takes a while
+    with httpx.Client(verify=is_secure, trust_env=False) as made:
         yield made
 
 
@@ -90,11 +91,9 @@ def _received(response: httpx.Response, scratch: Scratch, limits: Limits, messag
     status = response.status_code
     try:
         unpacking = Unpacking(response.headers.get("content-type", ""), scratch, limits)
-        taken = 0
+        meter = Meter(limits)
         for chunk in response.iter_bytes(_PIECE):
-            taken += len(chunk)
-            if taken > limits.message_bytes:
-                raise TooLarge(f"the answer is larger than {limits.message_bytes} bytes")
+            meter.count(len(chunk))
             unpacking.feed(chunk)
         package = unpacking.finish()
         found = envelope.read(package, limits.envelope)

@@ -8,7 +8,7 @@ from lxml import etree
 from storage.scratch import Scratch
 from vna.model.errors import BadRequest, TooLarge
 from vna.soap import addressing
-from vna.soap.faults import FaultCode, SoapFault, sender
+from vna.soap.faults import FaultCode, SoapFault, sender, version_mismatch
 from vna.soap.message import Message
 from vna.soap.package import Package
 from vna.soap.versions import Version
@@ -72,8 +72,7 @@ def read(package: Package, bounds: Bounds) -> Envelope:
     try:
         version = Version(name.namespace)
     except ValueError:
-        sentence = "the envelope is of another version than SOAP 1.1 and 1.2"
-        raise SoapFault(FaultCode.VERSION_MISMATCH, sentence) from None
+        raise version_mismatch("the envelope is of another version than SOAP 1.1 and 1.2", *Version) from None
     header = root.find(version.name_of("Header"))
     return Envelope(version, () if header is None else list(header.iterchildren()), root)
 
@@ -105,14 +104,15 @@ def write_fault(version: Version, fault: SoapFault, headers: Sequence[etree._Ele
     """An envelope around a fault (SOAP 1.1 4.4, SOAP 1.2 part 1 5.4; WS-Addressing 1.0 SOAP Binding 6.4)."""
     root, header = _begun(version, headers)
     if fault.code is FaultCode.MUST_UNDERSTAND and version is Version.SOAP12:
-        for name in fault.blocks:
-            block = etree.SubElement(header, version.name_of("NotUnderstood"), nsmap={"n": etree.QName(name).namespace})
-            block.set("qname", f"n:{etree.QName(name).localname}")
+        for name in map(etree.QName, fault.blocks):
+            prefixes = {"n": name.namespace} if name.namespace else {}
+            block = etree.SubElement(header, version.name_of("NotUnderstood"), nsmap=prefixes)
+            block.set("qname", f"n:{name.localname}" if prefixes else name.localname)
     if fault.code is FaultCode.VERSION_MISMATCH and version is Version.SOAP12:
         upgrade = etree.SubElement(header, version.name_of("Upgrade"))
-        for supported in (Version.SOAP12, Version.SOAP11):
-            element = etree.SubElement(upgrade, version.name_of("SupportedEnvelope"), nsmap={"n": supported.value})
-            element.set("qname", "n:Envelope")
+        for name in map(etree.QName, fault.blocks):
+            block = etree.SubElement(upgrade, version.name_of("SupportedEnvelope"), nsmap={"n": str(name.namespace)})
+            block.set("qname", f"n:{name.localname}")
     body = etree.SubElement(root, version.name_of("Body"))
     (_fault11 if version is Version.SOAP11 else _fault12)(etree.SubElement(body, version.name_of("Fault")), fault)
     return _bytes(root)

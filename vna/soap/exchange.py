@@ -10,7 +10,7 @@ from vna.model.errors import VnaError
 from vna.soap import addressing, envelope
 from vna.soap.addressing import ADDRESSING_FAULT_ACTION, FAULT_ACTION, Addressing
 from vna.soap.envelope import Envelope
-from vna.soap.faults import FaultCode, SoapFault, addressing_fault, as_fault, receiver
+from vna.soap.faults import FaultCode, SoapFault, addressing_fault, as_fault, receiver, version_mismatch
 from vna.soap.message import Message, Packaging, Reply
 from vna.soap.outgoing import Outgoing, outgoing
 from vna.soap.package import Unpacking
@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 
 Operation = Callable[[Message, Actor], Reply]
 """Runs in the thread pool; raises SoapFault, or errors of `vna.model.errors`."""
+
+
+Answered = tuple[int, Outgoing]
+"""HTTP status and body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +52,30 @@ class Exchange:
     said: Addressing = field(default_factory=Addressing)
     packaging: Packaging = Packaging.PLAIN
 
-    def answer(self, unpacking: Unpacking, scratch: Scratch) -> tuple[int, Outgoing]:
-        """HTTP status and body; never raises what can be said in a fault."""
+    def answer(self, unpacking: Unpacking, rest: bytes, scratch: Scratch) -> Answered:
+        """What comes of a message whose last bytes are these; never raises what can be said in a fault."""
         try:
+            unpacking.feed(rest)
             message = self._message(unpacking, scratch)
             reply = self.rules.operations[self._action](message, self.actor)
             headers = addressing.answer_headers(self.version, reply.action, self.said)
             written = envelope.write(self.version, reply.body, headers)
-            return 200, outgoing(written, self.version, reply.contents, self.packaging)
-        except VnaError as error:
+            return 200, outgoing(written, self.version, reply.contents, self.packaging).begun()
+        except Exception as error:  # noqa: BLE001  # told in a fault, and logged there
             return self.refused(error)
-        except Exception:
-            log.exception("operation failed", extra={"action": self._action[:100]})
-            return self._faulted(receiver("the archive could not process the message; its log says why"))
 
-    def refused(self, error: VnaError) -> tuple[int, Outgoing]:
-        """The answer that an error by meaning is."""
-        fault = as_fault(error)
-        fields = {"action": self._action[:100], "reason": fault.reason, "address": self.actor.address}
-        log.warning("message refused", extra=fields)
+    def refused(self, error: Exception) -> Answered:
+        """The fault that an error is; one without a meaning is logged with its trace, and not told."""
+        if isinstance(error, VnaError):
+            fault = as_fault(error)
+            fields = {"action": self._action[:100], "reason": fault.reason, "address": self.actor.address}
+            log.warning("message refused", extra=fields)
+        else:
+            log.error("operation failed", extra={"action": self._action[:100]}, exc_info=error)
+            fault = receiver("the archive could not process the message; its log says why")
         return self._faulted(fault)
 
-    def _faulted(self, fault: SoapFault) -> tuple[int, Outgoing]:
+    def _faulted(self, fault: SoapFault) -> Answered:
         action = ADDRESSING_FAULT_ACTION if fault.is_addressing else FAULT_ACTION
         headers = addressing.answer_headers(self.version, action, self.said)
         written = envelope.write_fault(self.version, fault, headers)
@@ -91,8 +97,8 @@ class Exchange:
 
     def _judge(self, found: Envelope) -> None:
         if found.version not in self.rules.versions:
-            names = " and ".join(sorted(version.name for version in self.rules.versions))
-            raise SoapFault(FaultCode.VERSION_MISMATCH, f"this address takes {names} alone")
+            names = " and ".join(version.label for version in self.rules.versions)
+            raise version_mismatch(f"this address takes {names} alone", *self.rules.versions)
         foreign = found.not_understood(self.rules.understood)
         if foreign:
             sentence = f"header blocks that must be understood are not: {', '.join(foreign)[:300]}"

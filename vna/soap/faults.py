@@ -26,8 +26,9 @@ _SOAP11 = {FaultCode.SENDER: "Client", FaultCode.RECEIVER: "Server"}
 class SoapFault(VnaError):
     """An answer that is a fault; the message is its reason, one sentence without patient data.
 
-    `subcodes` go from general to special, as names in lxml's notation. `blocks` are names of header blocks: those not
-    understood, or the one that a WS-Addressing fault is about. `status` replaces the version's own HTTP status.
+    `subcodes` go from general to special, as names in lxml's notation. `blocks` are names of elements: header blocks
+    not understood, the one that a WS-Addressing fault is about, or envelopes that are taken. `status` replaces the
+    version's own HTTP status.
     """
 
     def __init__(
@@ -68,7 +69,10 @@ def receiver(reason: str) -> SoapFault:
     return SoapFault(FaultCode.RECEIVER, reason)
 
 
-INVALID_HEADER = qname(WSA, "InvalidAddressingHeader")
+def version_mismatch(reason: str, *supported: Version) -> SoapFault:
+    """The envelope is of another version than these."""
+    names = tuple(version.name_of("Envelope") for version in supported)
+    return SoapFault(FaultCode.VERSION_MISMATCH, reason, blocks=names)
 
 
 def addressing_fault(reason: str, *subcodes: str, header: str) -> SoapFault:

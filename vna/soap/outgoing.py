@@ -1,21 +1,33 @@
 """A message as it goes over HTTP: its Content-Type, its length where that is known, its bytes (MTOM 3, XOP 4)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from vna.mime.writer import Part, multipart_size, new_boundary, write_multipart
+from vna.sending import gather
 from vna.soap.message import Content, Packaging, new_content_id
 from vna.soap.package import MULTIPART, XOP_TYPE
 from vna.soap.versions import Version
 
+_JOINED = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """`pieces` can be taken once; what fails on the way fails there."""
+    """`pieces` can be taken once; what fails on the way fails there. `size` is in bytes, where it is known."""
 
     content_type: str
     size: int | None
     pieces: Iterator[bytes]
+
+    def begun(self) -> "Outgoing":
+        """The same with its first piece read, or all of it when small, so that a failure there can still be told."""
+        gathered = gather(self.pieces)
+        if self.size is not None and self.size <= _JOINED:
+            return replace(self, pieces=iter((b"".join(gathered),)))
+        first = list(islice(gathered, 1))
+        return replace(self, pieces=chain(first, gathered))
 
 
 def outgoing(

@@ -1,11 +1,8 @@
 """One address that takes SOAP messages by POST and shows its WSDL by GET."""
 
-import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -13,12 +10,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from storage.scratch import Scratch
-from vna.mime.media_type import parse_media_type
-from vna.model.errors import BadRequest, TooLarge, VnaError
+from vna.mime.media_type import MediaType, parse_media_type
+from vna.model.errors import BadRequest
 from vna.security.requests import actor_of, origin_of
-from vna.sending import gather, send_pieces
+from vna.sending import send_pieces
+from vna.soap.arrival import Arrival
 from vna.soap.exchange import Exchange, Rules
-from vna.soap.faults import sender
 from vna.soap.limits import Limits
 from vna.soap.outgoing import Outgoing
 from vna.soap.package import Unpacking
@@ -55,60 +52,40 @@ class Service:
 
     async def _post(self, request: Request) -> Response:
         scratch = Scratch(self.spool_folder)
-        exchange = Exchange(self.rules, self.limits.envelope, actor_of(request), _http_action(request))
-        exchange.version = _version_of(request)
         try:
-            unpacking = await self._receive(request, scratch)
-            status, body = await run_in_threadpool(exchange.answer, unpacking, scratch)
-            return Answer(status, body, scratch)
+            return await self._answer(request, scratch)
         except ClientDisconnect:
             scratch.close()
             return Response(status_code=400)
-        except VnaError as error:
-            scratch.close()
-            status, body = exchange.refused(error)
-            return Answer(status, body, scratch, close=True)
         except BaseException:
             scratch.close()
             raise
 
-    async def _receive(self, request: Request, scratch: Scratch) -> Unpacking:
-        coding = request.headers.get("content-encoding", "identity").strip().lower()
-        if coding not in ("", "identity"):
-            raise sender(f"the body is in {coding[:40]!r}, and has to come as it is", status=415)
-        if int(request.headers.get("content-length", "0")) > self.limits.message_bytes:
-            raise TooLarge(f"the message is larger than {self.limits.message_bytes} bytes")
+    async def _answer(self, request: Request, scratch: Scratch) -> Response:
+        arrival = Arrival(request, self.limits)
+        version, http_action = _said_by_http(request)
+        exchange = Exchange(self.rules, self.limits.envelope, actor_of(request), http_action, version)
+        try:
+            unpacking, rest = await self._receive(request, arrival, scratch)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001  # told in a fault, and logged there
+            scratch.close()
+            await arrival.linger()
+            return Answer(*exchange.refused(error), scratch, close=True)
+        return Answer(*await run_in_threadpool(exchange.answer, unpacking, rest, scratch), scratch)
+
+    async def _receive(self, request: Request, arrival: Arrival, scratch: Scratch) -> tuple[Unpacking, bytes]:
+        """The body in the scratch file, and what is left for the thread that judges it."""
+        arrival.check()
         unpacking = Unpacking(request.headers.get("content-type", ""), scratch, self.limits)
         waiting = bytearray()
-        async for chunk in self._chunks(request):
-            waiting += chunk
+        async for piece in arrival.pieces():
+            waiting += piece
             if len(waiting) >= _BATCH:
                 await run_in_threadpool(unpacking.feed, bytes(waiting))
                 waiting = bytearray()
-        if waiting:
-            unpacking.feed(bytes(waiting))  # at most one piece goes to the disk, and mostly none
-        return unpacking
-
-    async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
-        """The body as it comes; BadRequest when it stops coming or comes too slowly, TooLarge past the bound."""
-        limits, taken, begun = self.limits, 0, time.monotonic()
-        chunks = aiter(request.stream())
-        while True:
-            chunk: bytes | None = None
-            with anyio.move_on_after(limits.idle_seconds):
-                chunk = await anext(chunks, b"")
-                if not chunk:
-                    return
-            if chunk is None:
-                raise sender(f"nothing of the message arrived for {limits.idle_seconds:g} seconds", status=408)
-            taken += len(chunk)
-            if taken > limits.message_bytes:
-                raise TooLarge(f"the message is larger than {limits.message_bytes} bytes")
-            seconds = time.monotonic() - begun
-            if seconds > limits.grace_seconds and taken < limits.bytes_per_second * seconds:
-                sentence = f"the message arrives with less than {limits.bytes_per_second} bytes a second"
-                raise sender(sentence, status=408)
-            yield chunk
+        return unpacking, bytes(waiting)
 
 
 class Answer(Response):
@@ -128,28 +105,21 @@ class Answer(Response):
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         try:
-            await send_pieces(receive, send, start, gather(self._pieces))
+            await send_pieces(receive, send, start, self._pieces)
         finally:
             self._scratch.close()
 
 
-def _version_of(request: Request) -> Version:
-    """By the Content-Type: for faults of what cannot be read."""
-    text = request.headers.get("content-type", "")
+def _said_by_http(request: Request) -> tuple[Version, str]:
+    """The version and the action as the header fields say them (SOAP 1.1 6.1.1, RFC 3902 3).
+
+    The version is that of faults of what cannot be read.
+    """
     try:
-        media = parse_media_type(text)
+        media = parse_media_type(request.headers.get("content-type", ""))
     except BadRequest:
-        return Version.SOAP12
+        media = MediaType("")
     named = (media.name, media.parameters.get("start-info", "").partition(";")[0], media.parameters.get("type", ""))
-    return next((BY_MEDIA_TYPE[name] for name in map(str.lower, named) if name in BY_MEDIA_TYPE), Version.SOAP12)
-
-
-def _http_action(request: Request) -> str:
-    """What the transport says that the message is for (SOAP 1.1 6.1.1, RFC 3902 3)."""
-    named = request.headers.get("soapaction", "").strip().strip('"')
-    if named:
-        return named
-    try:
-        return parse_media_type(request.headers.get("content-type", "")).parameters.get("action", "")
-    except BadRequest:
-        return ""
+    version = next((BY_MEDIA_TYPE[name] for name in map(str.lower, named) if name in BY_MEDIA_TYPE), Version.SOAP12)
+    action = request.headers.get("soapaction", "").strip().strip('"') or media.parameters.get("action", "")
+    return version, action

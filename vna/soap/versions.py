@@ -16,6 +16,11 @@ class Version(Enum):
         """Of an envelope alone (SOAP 1.1 6, RFC 3902)."""
         return _MEDIA_TYPES[self]
 
+    @property
+    def label(self) -> str:
+        """For people."""
+        return "SOAP 1.1" if self is Version.SOAP11 else "SOAP 1.2"
+
     def name_of(self, local: str) -> str:
         """An element of the envelope, as lxml writes it."""
         return f"{{{self.value}}}{local}"

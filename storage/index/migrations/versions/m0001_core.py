@@ -71,6 +71,9 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("run_after", sa.String(length=32), server_default="", nullable=False),
         sa.Column("last_error", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.String(length=32), server_default="", nullable=False),
+        sa.Column("holder", sa.String(length=128), server_default="", nullable=False),
+        sa.Column("held_until", sa.Float(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
     )

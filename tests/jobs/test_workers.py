@@ -1,0 +1,200 @@
+"""Durable jobs: each done by one worker at a time, in order where one is asked for, across failures and kill -9."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from storage.index import jobs
+from storage.index.events import time_text
+from tests.archives import Open, rows
+from vna.app import Application
+from vna.jobs.retries import RETRY_SECONDS, GivenUp
+from vna.jobs.workers import Workers
+from vna.model.access import SYSTEM
+from vna.model.errors import NotFound
+
+Done = list[str]
+
+
+def queue(archive: Application, *payloads: str, key: str = "", priority: int = 0, run_after: str = "") -> None:
+    with archive.database.transaction() as connection:
+        for payload in payloads:
+            jobs.add(connection, "test", order_key=key, payload=payload, priority=priority, run_after=run_after)
+
+
+def noting(done: Done) -> Callable[[str], None]:
+    def work(payload: str) -> None:
+        done.append(payload)
+
+    return work
+
+
+def make_due(archive: Application) -> None:
+    with archive.database.transaction() as connection:
+        connection.execute(sa.text("update jobs set run_after = ''"))
+
+
+def test_jobs_are_done_once_by_priority_and_age(open_archive: Open) -> None:
+    archive = open_archive()
+    done: Done = []
+    queue(archive, "a", "b")
+    queue(archive, "urgent", priority=5)
+    queue(archive, "later", run_after=time_text(datetime.now(UTC) + timedelta(hours=1)))
+
+    Workers(archive.database, {"test": noting(done)}).drain()
+
+    assert done == ["urgent", "a", "b"]
+    assert rows(archive, "select payload from jobs") == [("later",)]
+
+
+def test_many_workers_do_every_job_once_and_those_of_one_key_in_order(open_archive: Open) -> None:
+    archives = [open_archive() for _ in range(4)]
+    done: Done = []
+    queue(archives[0], *(f"k{number:02}" for number in range(15)), key="one study")
+    queue(archives[0], *(f"f{number:02}" for number in range(30)))
+    stop = threading.Event()
+    busy = [
+        threading.Thread(
+            target=Workers(archive.database, {"test": noting(done)}).run, args=(stop,), kwargs={"pause": 0.02}
+        )
+        for archive in archives
+    ]
+    for thread in busy:
+        thread.start()
+    deadline = time.monotonic() + 30
+    while len(done) < 45 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stop.set()
+    for thread in busy:
+        thread.join()
+
+    assert sorted(done) == sorted([f"k{n:02}" for n in range(15)] + [f"f{n:02}" for n in range(30)])
+    assert [one for one in done if one[0] == "k"] == [f"k{n:02}" for n in range(15)]
+    assert rows(archives[0], "select count(*) from jobs") == [(0,)]
+
+
+def test_a_long_job_goes_on_step_by_step(open_archive: Open) -> None:
+    archive = open_archive()
+    steps: Done = []
+
+    def work(payload: str) -> str | None:
+        steps.append(payload)
+        return str(int(payload) + 1) if int(payload) < 3 else None
+
+    queue(archive, "1")
+    Workers(archive.database, {"test": work}).drain()
+
+    assert steps == ["1", "2", "3"]
+
+
+def test_a_job_that_fails_is_tried_again_later_and_given_up_in_the_end(open_archive: Open) -> None:
+    archive = open_archive()
+
+    def work(_payload: str) -> None:
+        raise ValueError("not now")
+
+    queue(archive, "a")
+    workers = Workers(archive.database, {"test": work})
+    for failures in range(1, len(RETRY_SECONDS) + 1):
+        before = datetime.now(UTC)
+        assert workers.once()
+        ((attempts, state, run_after),) = rows(archive, "select attempts, state, run_after from jobs")
+        assert (attempts, state) == (failures, "ready")
+        assert str(run_after) >= time_text(before + timedelta(seconds=RETRY_SECONDS[failures - 1]))
+        make_due(archive)
+    workers.drain()
+
+    (job,) = archive.jobs.all(SYSTEM, state="dead")
+    assert (job.last_error, archive.jobs.counts(SYSTEM)["dead"]) == ("ValueError: not now", 1)
+    done: Done = []
+    archive.jobs.retry(SYSTEM, job.job_id)
+    Workers(archive.database, {"test": noting(done)}).drain()
+    assert done == ["a"]
+    with pytest.raises(NotFound):
+        archive.jobs.retry(SYSTEM, job.job_id)
+
+
+def test_a_job_that_no_repetition_helps_is_given_up_at_once_and_can_be_dropped(open_archive: Open) -> None:
+    archive = open_archive()
+
+    def work(_payload: str) -> None:
+        raise GivenUp("the other side refuses it")
+
+    queue(archive, "a")
+    Workers(archive.database, {"test": work}).drain()
+
+    (job,) = archive.jobs.all(SYSTEM, state="dead")
+    assert job.attempts == 1
+    archive.jobs.drop(SYSTEM, job.job_id)
+    assert archive.jobs.all(SYSTEM) == []
+
+
+def test_what_a_killed_process_was_at_is_done_by_another(open_archive: Open, tmp_path: Path) -> None:
+    archive = open_archive()
+    queue(archive, "a", key="study")
+    begun = tmp_path / "begun"
+
+    def hang(_payload: str) -> None:
+        begun.touch()
+        time.sleep(60)
+
+    def work() -> None:
+        Workers(open_archive().database, {"test": hang}).drain()
+
+    archive.close()
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    while not begun.exists():
+        time.sleep(0.005)
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    done: Done = []
+    other = Workers(archive.database, {"test": noting(done)})
+    assert not other.once(), "the dead one's minute has not run out"
+    with archive.database.transaction() as connection:
+        connection.execute(sa.text("update jobs set held_until = 1"))
+
+    other.drain()
+
+    assert done == ["a"]
+
+
+def test_who_was_thought_dead_and_comes_back_changes_nothing(open_archive: Open) -> None:
+    archive = open_archive()
+    queue(archive, "a")
+    clock = time.time()
+    taking = {"now": time_text(datetime.now(UTC)), "seconds": 60.0}
+    with archive.database.transaction() as connection:
+        slow = jobs.claim(connection, ["test"], clock=clock - 100, holder="slow", **taking)  # type: ignore[arg-type]
+        other = jobs.claim(connection, ["test"], clock=clock, holder="other", **taking)  # type: ignore[arg-type]
+        assert slow is not None
+        assert other is not None
+        assert slow.job_id == other.job_id
+        jobs.finish(connection, slow)
+        jobs.postpone(connection, slow, run_after="", error="late")
+
+    assert rows(archive, "select state, holder, last_error from jobs") == [("running", "other", "")]
+
+
+def test_what_is_scheduled_again_is_moved_and_not_doubled(open_archive: Open) -> None:
+    archive = open_archive()
+    with archive.database.transaction() as connection:
+        for payload in ("1", "2", "3"):
+            jobs.schedule(connection, "test", order_key="study", payload=payload, run_after=payload)
+    assert rows(archive, "select payload, run_after from jobs") == [("3", "3")]
+    with archive.database.transaction() as connection:
+        jobs.claim(connection, ["test"], now="9", clock=time.time(), holder="x", seconds=60)
+        jobs.schedule(connection, "test", order_key="study", payload="4")
+
+    assert rows(archive, "select payload, state from jobs order by id") == [("3", "running"), ("4", "ready")]

@@ -1,0 +1,27 @@
+"""When what failed is tried again."""
+
+from datetime import UTC, datetime, timedelta
+
+from storage.index import jobs
+from storage.index.engine import Connection
+from storage.index.events import time_text
+from storage.index.jobs import Job
+from vna.model.errors import VnaError
+
+RETRY_SECONDS = (1, 5, 30, 120, 600, 3600)
+"""The pause after each failure; after the last one a person has to look."""
+
+
+class GivenUp(VnaError):
+    """Raised by work that no repetition can help."""
+
+
+def failed(connection: Connection, job: Job, error: Exception) -> bool:
+    """Put a job off after a failure; whether it will be tried again by itself."""
+    words = f"{type(error).__name__}: {error}"
+    if isinstance(error, GivenUp) or job.attempts >= len(RETRY_SECONDS):
+        jobs.bury(connection, job, words)
+        return False
+    again = datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS[job.attempts])
+    jobs.postpone(connection, job, run_after=time_text(again), error=words)
+    return True

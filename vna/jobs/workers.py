@@ -1,0 +1,126 @@
+"""Durable jobs, done: each by one worker of one node at a time, again after a failure, by another after a crash."""
+
+import logging
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from storage.index import jobs
+from storage.index.engine import Database
+from storage.index.events import time_text
+from storage.index.jobs import Job
+from vna.jobs.retries import failed
+from vna.model.errors import VnaError
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[str], str | None]
+"""One step of a job: takes its payload, returns that of the next step, None when it was the last.
+
+A step may be done twice, after a crash. What it raises is tried again, GivenUp excepted."""
+
+_LEASE_SECONDS = 60.0
+
+
+class Workers:
+    """Threads that take what is due, by priority and age; those of one kind and order key one after another.
+
+    Whoever takes a job holds it for a minute at a time and says so again while at it: what a killed process held is
+    taken by another when that has run out.
+    """
+
+    def __init__(self, database: Database, works: Mapping[str, Work], *, threads: int = 2) -> None:
+        """`works` are what jobs of a kind ask for; others are left to those who know them."""
+        self._database = database
+        self._works = dict(works)
+        self._threads = threads
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
+
+    def run(self, stop: threading.Event, *, pause: float = 1.0) -> None:
+        """Work until told to stop; steps that were begun are finished."""
+        threads = [
+            threading.Thread(target=self._run, args=(stop, pause), name=f"job-{number}", daemon=True)
+            for number in range(self._threads)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def once(self) -> bool:
+        """One step of the first job that is due; False when there is none."""
+        job = self._take()
+        if job is None:
+            return False
+        self._step(job)
+        return True
+
+    def drain(self) -> None:
+        """Everything that is due now."""
+        while self.once():
+            pass
+
+    def _run(self, stop: threading.Event, pause: float) -> None:
+        while not stop.is_set():
+            try:
+                busy = self.once()
+            except VnaError as exc:
+                log.warning("worker waits", extra={"reason": str(exc)})
+                busy = False
+            except Exception:
+                log.exception("worker failed")
+                busy = False
+            if not busy:
+                stop.wait(pause)
+
+    def _take(self) -> Job | None:
+        now = time_text(datetime.now(UTC))
+        with self._database.glance() as connection:
+            if not jobs.any_due(connection, list(self._works), now, time.time()):
+                return None
+        with self._database.transaction() as connection:
+            return jobs.claim(
+                connection, list(self._works), now=now, clock=time.time(), holder=self._holder, seconds=_LEASE_SECONDS
+            )
+
+    def _step(self, job: Job) -> None:
+        try:
+            with self._held(job):
+                payload = self._works[job.kind](job.payload)
+        except Exception as exc:
+            if not isinstance(exc, VnaError):
+                log.exception("job failed", extra={"job": job.job_id, "kind": job.kind})
+            with self._database.transaction() as connection:
+                again = failed(connection, job, exc)
+            level = logging.WARNING if again else logging.ERROR
+            words = "job is tried again" if again else "job given up"
+            log.log(level, words, extra={"job": job.job_id, "kind": job.kind, "reason": type(exc).__name__})
+            return
+        with self._database.transaction() as connection:
+            if payload is None:
+                jobs.finish(connection, job)
+            else:
+                jobs.advance(connection, job, payload)
+
+    @contextmanager
+    def _held(self, job: Job) -> Iterator[None]:
+        """Says in time that this one is still at it."""
+        done = threading.Event()
+
+        def say() -> None:
+            while not done.wait(_LEASE_SECONDS / 3):
+                with suppress(VnaError), self._database.transaction() as connection:
+                    jobs.extend(connection, job, time.time() + _LEASE_SECONDS)
+
+        thread = threading.Thread(target=say, name="job-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
