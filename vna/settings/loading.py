@@ -107,15 +107,12 @@ def _plain(exc: ValidationError, from_file: Mapping[str, Any], path: Path) -> st
     if not place:
         return _message(error)
     names = list(takewhile(lambda part: isinstance(part, str), place))
-    variable = PREFIX + "__".join(names).upper()
+    variable = PREFIX + "__".join(map(str, names)).upper()
     in_environment = any(name.upper().startswith(variable) for name in os.environ)
     dotted = ".".join(str(part) for part in place)
     name = variable if in_environment or not from_file else f"{dotted} in {path}"
-    rest = (
-        "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place[len(names) :])
-        if in_environment
-        else ""
-    )
+    inner = place[len(names) :] if in_environment else ()
+    rest = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inner)
     return f"{name}{rest}: {_message(error)}"
 
 
