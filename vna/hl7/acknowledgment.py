@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from vna.hl7.charsets import codec_of
 from vna.hl7.message import Delimiters, Segment
 from vna.hl7.refusal import Refused
 
@@ -67,7 +68,7 @@ class _Echo:
 def _msh(echo: _Echo) -> str:
     signs = echo.delimiters
     event = echo(9, 2)
-    kind = ("ACK", event, "ACK") if event else ("ACK",)
+    kind = ("ACK", event, "ACK") if event and echo.version != "2.3" else ("ACK",)
     fields = [
         "MSH",
         signs.encoding_characters,
@@ -82,7 +83,8 @@ def _msh(echo: _Echo) -> str:
         echo(11) or "P",
         echo.version,
     ]
-    if character_set := echo(18):
+    character_set = echo(18)
+    if character_set and codec_of(character_set.split(signs.repetition)) is not None:
         fields += ["", "", "", "", "", character_set]
     return signs.field.join(fields)
 

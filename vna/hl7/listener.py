@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from vna.hl7.dispatch import Dispatch
 from vna.hl7.framing import Frames, NotMLLP, TooLong, framed
 from vna.model.errors import VnaError
 
@@ -45,18 +44,28 @@ class Limits:
     idle_seconds: float = 3600.0
 
 
+class Answering(Protocol):
+    """What messages are given to: the archive, or a command that only shows them. Called in threads."""
+
+    def answer(self, data: bytes, address: str) -> bytes:
+        """The acknowledgment of a whole message."""
+
+    def reject(self, data: bytes, words: str, address: str) -> bytes:
+        """The acknowledgment of a message that is not read to its end; `data` is how it begins."""
+
+
 class Listener:
     """Serves connections that come over a listening socket, until told to stop."""
 
     def __init__(
         self,
-        dispatch: Dispatch,
+        answering: Answering,
         limits: Limits,
         tls: ssl.SSLContext | None = None,
         admits: Callable[[str], bool] | None = None,
     ) -> None:
         """`admits` says of an address whether anybody known sends from there."""
-        self._dispatch = dispatch
+        self._answering = answering
         self._limits = limits
         self._tls = tls
         self._admits = admits or (lambda _: True)
@@ -125,7 +134,7 @@ class Listener:
     async def _converse(self, connection: "_Connection", address: str) -> None:
         try:
             while (message := await connection.message()) is not None:
-                answer = self._in_thread(partial(self._dispatch.answer, message, address))
+                answer = self._in_thread(partial(self._answering.answer, message, address))
                 try:
                     reply = await asyncio.shield(answer)
                 except asyncio.CancelledError:  # the message is done with all the same: its sender should know
@@ -134,7 +143,7 @@ class Listener:
                 await connection.send(reply)
         except TooLong as exc:
             words = f"the message has more than {self._limits.message_bytes} bytes"
-            await connection.send(await self._in_thread(partial(self._dispatch.reject, exc.head, words, address)))
+            await connection.send(await self._in_thread(partial(self._answering.reject, exc.head, words, address)))
             await connection.linger()
 
     def _in_thread(self, work: Callable[[], T]) -> "asyncio.Future[T]":
