@@ -63,6 +63,16 @@ def family(connection: sa.Connection, identifier: PatientIdentifier) -> list[int
     return list(connection.execute(_FAMILY, {"authority": identifier.authority, "value": identifier.value}).scalars())
 
 
+def successors(connection: sa.Connection, identity: Identity) -> list[int]:
+    """The keys of those that an identity was merged into, one after the other."""
+    keys: list[int] = []
+    following = identity.merged_into
+    while following is not None:
+        keys.append(following)
+        following = connection.execute(sa.select(table.c.merged_into).where(table.c.id == following)).scalar_one()
+    return keys
+
+
 def survivors(connection: sa.Connection, keys: Iterable[int]) -> dict[int, Identity]:
     """For each key the identity that stands for it now."""
     wanted, known = set(keys), dict[int, Identity]()

@@ -35,10 +35,12 @@ from vna.jobs.workers import Workers
 from vna.model.access import Coercion
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
+from vna.security import sources
 from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
+from vna.security.sources import Sources
 from vna.settings import SecurityMode, Settings, XdsSettings
 from xds.ebrim.writing import rendition
 
@@ -67,6 +69,7 @@ class Application:
     care: Care
     reindex: Reindex
     status: Status
+    sources: Sources
     patients: Patients
     documents: Registry
     imaging: ImagingSource
@@ -145,6 +148,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
+        sources=Sources(database, policy, local=local),
         patients=patients,
         documents=Registry(database, policy, patients, rendition, _registry_rules(settings.xds)),
         imaging=ImagingSource(policy, retrieval, OwnOid(database, settings.xds.repository_unique_id)),
@@ -153,6 +157,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ARCHIVE_NAMED: own_oid.replay,
+    EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),
