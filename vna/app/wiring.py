@@ -22,8 +22,10 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
-from vna.documents import domain
+from vna.documents import domain, own_oid
 from vna.documents.changes import replaying
+from vna.documents.imaging_source import ImagingSource
+from vna.documents.own_oid import OwnOid
 from vna.documents.registry import Registry, RegistryRules
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
@@ -33,10 +35,12 @@ from vna.jobs.workers import Workers
 from vna.model.access import Coercion
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
+from vna.security import sources
 from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
+from vna.security.sources import Sources
 from vna.settings import SecurityMode, Settings, XdsSettings
 from xds.ebrim.writing import rendition
 
@@ -65,8 +69,10 @@ class Application:
     care: Care
     reindex: Reindex
     status: Status
+    sources: Sources
     patients: Patients
     documents: Registry
+    imaging: ImagingSource
 
     @property
     def local(self) -> bool:
@@ -142,12 +148,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
+        sources=Sources(database, policy, local=local),
         patients=patients,
         documents=Registry(database, policy, patients, rendition, _registry_rules(settings.xds)),
+        imaging=ImagingSource(policy, retrieval, OwnOid(database, settings.xds.repository_unique_id)),
     )
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.ARCHIVE_NAMED: own_oid.replay,
+    EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),
