@@ -23,7 +23,8 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
-from vna.documents import changes, domain, own_oid, profile, publishing
+from vna.documents import domain, own_oid, profile, publishing
+from vna.documents.changes import replaying
 from vna.documents.descriptions import Describing
 from vna.documents.imaging_source import ImagingSource
 from vna.documents.own_oid import OwnOid
@@ -36,7 +37,7 @@ from vna.identity import patients as identity
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
-from vna.jobs.workers import Workers
+from vna.jobs.workers import Work, Workers
 from vna.model.access import Actor, Coercion
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
@@ -93,7 +94,7 @@ class Application:
 
     def workers(self) -> Workers:
         """What does durable jobs."""
-        works = {FILL: filling(self.database), PUBLISH: self.publisher}
+        works: dict[str, Work] = {FILL: filling(self.database), PUBLISH: self.publisher}
         return Workers(self.database, works, threads=self.settings.jobs.workers)
 
     def catch_up(self) -> None:
@@ -177,9 +178,9 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.MANIFEST_PUBLISHED: publishing.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
-    EventKind.DOCUMENT_REGISTERED: changes.replaying(rendition),
-    EventKind.DOCUMENT_UPDATED: changes.replaying(rendition),
-    EventKind.DOCUMENT_REMOVED: changes.replaying(rendition),
+    EventKind.DOCUMENT_REGISTERED: replaying(rendition),
+    EventKind.DOCUMENT_UPDATED: replaying(rendition),
+    EventKind.DOCUMENT_REMOVED: replaying(rendition),
 }
 """What a reindex does again, beside what it knows of images."""
 
