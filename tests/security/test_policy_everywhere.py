@@ -39,7 +39,9 @@ from vna.archive.status import Status
 from vna.archive.store import Store
 from vna.archive.tags import SearchTags
 from vna.documents.imaging_source import ImagingSource, Wanted
+from vna.documents.publishing import Publishing
 from vna.documents.registry import Registry
+from vna.documents.reports import Reports
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
@@ -144,6 +146,8 @@ USE_CASES = (
     "documents",
     "patients",
     "imaging",
+    "publishing",
+    "reports",
 )
 
 
@@ -168,6 +172,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Registry,
             Patients,
             ImagingSource,
+            Publishing,
+            Reports,
         ),
         strict=True,
     ):

@@ -33,6 +33,7 @@ from vna.documents.profile import Profile
 from vna.documents.publisher import Destination, Publisher
 from vna.documents.publishing import PUBLISH, Publishing, noticing
 from vna.documents.registry import Registry, RegistryRules
+from vna.documents.reports import Reports
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
@@ -79,6 +80,7 @@ class Application:
     documents: Registry
     imaging: ImagingSource
     publishing: Publishing
+    reports: Reports
     publisher: Publisher
 
     @property
@@ -134,6 +136,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     )
     own = OwnOid(database, settings.xds.repository_unique_id)
     documents = Registry(database, policy, patients, rendition, _registry_rules(settings.xds))
+    describing = _describing(settings.xds, own)
+    destination = _destination(settings.xds, database, documents, patients, blobs)
     return Application(
         settings=settings,
         database=database,
@@ -164,12 +168,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         documents=documents,
         imaging=ImagingSource(policy, retrieval, own),
         publishing=Publishing(database, policy),
-        publisher=Publisher(
-            database,
-            _describing(settings.xds, own),
-            _destination(settings.xds, database, documents, patients, blobs),
-            settings.dimse.ae_title,
-        ),
+        reports=Reports(database, policy, describing, destination),
+        publisher=Publisher(database, describing, destination, settings.dimse.ae_title),
     )
 
 
