@@ -25,11 +25,12 @@ CODES: dict[type[VnaError], ErrorCode] = {  # ITI TF-3 Table 4.2.4.1-2
 
 
 def transaction(
-    action: str, answer: Callable[[Message, Actor], etree._Element], failed: Failed = registry_response
+    action: str, answer: Callable[[Message, Actor], etree._Element | bytes], failed: Failed = registry_response
 ) -> Operation:
     """The operation under this action. Who may not do it is told so by a fault."""
 
     def operation(message: Message, actor: Actor) -> Reply:
+        body: etree._Element | bytes
         try:
             body = answer(message, actor)
         except NotAuthorized:
