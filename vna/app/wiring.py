@@ -226,7 +226,6 @@ def make_ready(settings: Settings) -> BlobStore:
         local = settings.security.mode is SecurityMode.LOCAL
         peers = Peers(database, LocalPolicy(), local=local)
         peers.seed(peer.as_peer() for peer in settings.dimse.peers)
-        own_oid.make(database)
     finally:
         database.close()
     blobs = blob_store(settings)
