@@ -15,6 +15,7 @@ from storage.index.schema import (
     jobs,
     patient_identifiers,
     patients,
+    publications,
     search_tags,
     series,
     studies,
@@ -26,7 +27,7 @@ from vna.model.events import Event
 
 _EMPTIED = (
     *(tag_values, instances, series, studies, patients, superseded, deleted, conflicts, coercions, events, jobs),
-    *(document_associations, document_objects, patient_identifiers),
+    *(document_associations, document_objects, patient_identifiers, publications),
 )
 
 

@@ -40,7 +40,9 @@ from vna.archive.status import Status
 from vna.archive.store import Store
 from vna.archive.tags import SearchTags
 from vna.documents.imaging_source import ImagingSource, Wanted
+from vna.documents.publishing import Publishing
 from vna.documents.registry import Registry
+from vna.documents.reports import Reports
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
@@ -154,6 +156,8 @@ USE_CASES = (
     "patients",
     "imaging",
     "sources",
+    "publishing",
+    "reports",
 )
 
 
@@ -179,6 +183,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Patients,
             ImagingSource,
             Sources,
+            Publishing,
+            Reports,
         ),
         strict=True,
     ):
