@@ -24,7 +24,7 @@ from vna.app import Application, build
 from vna.archive.reindex import Step
 from vna.hl7.client import Sender
 from vna.hl7.framing import framed
-from vna.model.access import SYSTEM
+from vna.model.access import SYSTEM, Source
 from vna.model.errors import Conflict
 from vna.security.tls import client_context
 from vna.settings import UnusableSettings, load
@@ -52,7 +52,8 @@ def ask(live: LiveArchive, *messages: str) -> list[str]:
 
 def known(archive: Application, value: str) -> bool:
     with archive.database.read() as connection:
-        return bool(archive.patients.known(connection, cx(value)))
+        family = archive.patients.known(connection, cx(value))
+    return family is not None and bool(family.keys)
 
 
 def test_another_librarys_client_feeds_the_archive(live: LiveArchive) -> None:
@@ -156,16 +157,19 @@ def test_messages_are_counted(live: LiveArchive) -> None:
 
 
 def test_in_enforced_mode_strangers_are_cut_off_and_sources_feed(tmp_path: Path) -> None:
-    live = start_archive(Backend("sqlite+folder", tmp_path), SECURITY__MODE="enforced", **SETTINGS)
+    backend = Backend("sqlite+folder", tmp_path)
+    live = start_archive(backend, SECURITY__MODE="enforced", **SETTINGS)
+    archive = build(backend.settings())
     try:
         with socket.create_connection(("127.0.0.1", live.hl7_port), timeout=20) as sock:
             assert received(sock) == b""
-        assert live.vna("source", "add", "HIS", "--address", "127.0.0.0/8").returncode == 0
+        archive.sources.add(SYSTEM, Source("HIS", "HIS", addresses=("127.0.0.0/8",)))
         wait_for(lambda: _answers(live), what="the new source", timeout=10)
         assert ask(live, adt(), adt(application="OTHER")) == ["AA", "AR"]
-        assert live.vna("source", "remove", "HIS").returncode == 0
+        archive.sources.remove(SYSTEM, "HIS")
         wait_for(lambda: not _answers(live), what="the source to be forgotten", timeout=10)
     finally:
+        archive.close()
         live.stop()
 
 
