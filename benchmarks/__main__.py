@@ -2,6 +2,7 @@
 
 make bench ARGS="--rounds 5 --count 400"
 make bench ARGS="search --count 200000" measures searches instead (benchmarks/search.py)
+make bench ARGS="documents --count 200000" measures stored queries (benchmarks/documents.py)
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from benchmarks import search
+from benchmarks import documents, search
 from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
 from benchmarks.objects import ct_images, small_objects
 
@@ -72,6 +73,9 @@ def main() -> None:
     if sys.argv[1:2] == ["search"]:
         search.main(sys.argv[2:])
         return
+    if sys.argv[1:2] == ["documents"]:
+        documents.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=400, help="CT images (default 400)")
@@ -84,14 +88,14 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, {options.rounds} rounds in turn; median (lowest to highest)")
     with folder() as path:
         images = ct_images(path, options.count)
-        documents = small_objects(path, options.small)
+        small = small_objects(path, options.small)
         everything = [file for group in images for file in group]
         print(f"C-STORE, {options.count} CT images of 512 KB, one association, TCP_NODELAY=1")
         measure(peers, [everything], NO_DELAY, options.rounds)
         print(f"C-STORE, {options.count} CT images of 512 KB, four associations, TCP_NODELAY=1")
         measure(peers, images, NO_DELAY, options.rounds)
         print(f"C-STORE, {options.small} objects of 8 KB, one association, unmodified client (Nagle on)")
-        measure([vna, orthanc], [documents], _NAGLE, options.rounds)
+        measure([vna, orthanc], [small], _NAGLE, options.rounds)
 
 
 main()

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from benchmarks.rows import insert
 from storage.index.engine import Database
 from storage.index.migrate import upgrade
 from storage.index.packing import pack
@@ -56,7 +57,7 @@ def fill(database: Database, count: int, *, seed: int = 1) -> None:
     while batch := list(islice(rows, _BATCH)):
         with database.transaction() as connection:
             for table, several in zip(_TABLES, zip(*batch, strict=True), strict=True):
-                _insert(connection, table, several)
+                insert(connection, table, several)
     with database.transaction() as connection:
         connection.execute(sa.text("ANALYZE"))
         if database.is_sqlite:
@@ -64,17 +65,6 @@ def fill(database: Database, count: int, *, seed: int = 1) -> None:
         for table in _TABLES:
             key = sa.func.pg_get_serial_sequence(table.name, "id")
             connection.execute(sa.select(sa.func.setval(key, count + 1)))
-
-
-def _insert(connection: sa.Connection, table: sa.Table, rows: tuple[dict[str, Any], ...]) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.execute(sa.insert(table), rows)
-        return
-    driver: Any = connection.connection.driver_connection
-    columns = list(rows[0])
-    with driver.cursor().copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row([row[column] for column in columns])
 
 
 def _rows(count: int, seed: int) -> Iterator[tuple[dict[str, Any], ...]]:

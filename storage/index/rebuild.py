@@ -8,9 +8,12 @@ from storage.index.schema import (
     coercions,
     conflicts,
     deleted,
+    document_associations,
+    document_objects,
     events,
     instances,
     jobs,
+    patient_identifiers,
     patients,
     search_tags,
     series,
@@ -21,7 +24,10 @@ from storage.index.schema import (
 from storage.index.tags import READY
 from vna.model.events import Event
 
-_EMPTIED = (tag_values, instances, series, studies, patients, superseded, deleted, conflicts, coercions, events, jobs)
+_EMPTIED = (
+    *(tag_values, instances, series, studies, patients, superseded, deleted, conflicts, coercions, events, jobs),
+    *(document_associations, document_objects, patient_identifiers),
+)
 
 
 def empty(connection: sa.Connection) -> None:

@@ -334,6 +334,83 @@ facts = sa.Table(
 )
 """Small facts about the archive itself, such as whether settings have seeded the tables."""
 
+patient_identifiers = sa.Table(
+    "patient_identifiers",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("authority", sa.String(128), nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("merged_into", Key, sa.ForeignKey("patient_identifiers.id")),
+    _when("registered_at"),
+    sa.UniqueConstraint("authority", "value", name="uq_patient_identifiers"),
+    sa.Index("ix_patient_identifiers_merged", "merged_into"),
+    sqlite_autoincrement=True,
+)
+"""Patients that an identity feed told of; a merge is kept here and nowhere else."""
+
+document_objects = sa.Table(
+    "document_objects",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("entry_uuid", sa.String(45), nullable=False, unique=True),
+    sa.Column("logical_id", sa.String(45), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("patient_fk", Key, sa.ForeignKey("patient_identifiers.id"), nullable=False),
+    _text("unique_id"),
+    _text("on_demand"),
+    _text("class_code"),
+    _text("type_code"),
+    _text("format_code"),
+    _text("healthcare_facility_type_code"),
+    _text("practice_setting_code"),
+    _text("content_type_code"),
+    _text("confidentiality_codes"),
+    _text("event_codes"),
+    _text("codes"),
+    _text("author_person"),
+    _text("reference_ids"),
+    _text("source_id"),
+    _text("creation_time"),
+    _text("service_start_time"),
+    _text("service_stop_time"),
+    _text("submission_time"),
+    _text("last_update_time"),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("rendition", sa.LargeBinary),
+    sa.Index("ix_document_objects_patient", "patient_fk", "kind", "status"),
+    sa.Index("ix_document_objects_unique_id", "unique_id"),
+    sa.Index("ix_document_objects_logical_id", "logical_id"),
+    sqlite_autoincrement=True,
+)
+"""Document entries, submission sets and folders: `body` is the object as JSON, `rendition` what a door made of it, both
+compressed, both last so that scans skip them. A column with many values has each between line feeds."""
+
+sa.Index(
+    "uq_document_objects_set",
+    document_objects.c.unique_id,
+    unique=True,
+    sqlite_where=document_objects.c.kind == "SubmissionSet",
+    postgresql_where=document_objects.c.kind == "SubmissionSet",
+)
+
+document_associations = sa.Table(
+    "document_associations",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("entry_uuid", sa.String(45), nullable=False, unique=True),
+    sa.Column("association", sa.String(32), nullable=False),
+    sa.Column("source", sa.String(45), nullable=False),
+    sa.Column("target", sa.String(45), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("rendition", sa.LargeBinary),
+    sa.Index("ix_document_associations_source", "source", "association"),
+    sa.Index("ix_document_associations_target", "target", "association"),
+    sqlite_autoincrement=True,
+)
+
 GRAMS: dict[sa.Table, tuple[str, ...]] = {
     patients: ("patient_id", "patient_name_norm", "patient_name_words"),
     studies: (

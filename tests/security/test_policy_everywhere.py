@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 import anyio
 import httpx
 import pytest
+from lxml import etree
 from pydicom import Dataset
 from pynetdicom import AE
 from pynetdicom.presentation import build_role
@@ -23,6 +24,7 @@ from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
 from tests.archives import Backend
 from tests.objects import ct, part10
+from tests.xds.builders import document, query, submission
 from vna.app import Application, build, migrate, prepare
 from vna.app.doors import Addresses, dimse_server, http_application
 from vna.archive.care import Care
@@ -35,6 +37,8 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
 from vna.archive.tags import SearchTags
+from vna.documents.registry import Registry
+from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
@@ -43,7 +47,11 @@ from vna.model.instances import Arrival, Door, Instance
 from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
+from vna.soap import addressing, envelope
+from vna.soap.versions import Version
 from vna.web.routes import ADDRESSES as PAGES
+from xds import iti18, iti62, registry
+from xds.ebrim.writing import remove_request, submit_request
 
 NOBODY = Actor(ActorKind.ANONYMOUS, "nobody")
 
@@ -57,6 +65,8 @@ WITHOUT_POLICY = {
     (Peers, "all"),
     (Peers, "actor_for"),
     (Peers, "seed"),
+    (Patients, "known"),  # inner halves of queries and submissions, which ask; no door calls them
+    (Patients, "admit"),
     (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
     (Store, "replace"),
     (Store, "forget"),
@@ -126,6 +136,8 @@ USE_CASES = (
     "links",
     "peers",
     "tags",
+    "documents",
+    "patients",
     "deletion",
     "changes",
     "jobs",
@@ -147,6 +159,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Links,
             Peers,
             SearchTags,
+            Registry,
+            Patients,
             Deletion,
             Changes,
             Jobs,
@@ -212,6 +226,15 @@ def _instance() -> Instance:
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
 OPENS = "/l/{token}"
+_SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
+_UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
+MESSAGES = {
+    iti62.ACTION: etree.tostring(remove_request([_UUID])).decode(),
+    iti18.ACTION: etree.tostring(
+        query("urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4", XDSDocumentEntryEntryUUID=f"('{_UUID}')")
+    ).decode(),
+}
+SOAP = [(registry.PATH, module.ACTION) for module in registry.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 HTTP = [*DOORS, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
@@ -235,6 +258,27 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
     answer = anyio.run(ask)
 
     assert answer.status_code == expected, answer.text
+    assert touches.by == []
+
+
+@pytest.mark.parametrize(("path", "action"), SOAP)
+def test_every_transaction_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, path: str, action: str
+) -> None:
+    app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+    body = etree.fromstring(MESSAGES.get(action, _SUBMISSION))
+    headers = addressing.request_headers(Version.SOAP12, action, "urn:uuid:1", path)
+    message = envelope.write(Version.SOAP12, body, headers)
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+            return await client.post(path, content=message, headers={"Content-Type": "application/soap+xml"})
+
+    answer = anyio.run(ask)
+
+    assert answer.status_code == 400, answer.text
+    assert "denied to" in answer.text
     assert touches.by == []
 
 

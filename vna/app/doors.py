@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from dicomweb.routes import routes as dicomweb_routes
@@ -19,6 +20,11 @@ from vna.app.wiring import Application
 from vna.metrics import Metrics
 from vna.security import http as http_security
 from vna.security.http import HttpRules
+from vna.soap.exchange import Rules
+from vna.soap.limits import Limits as MessageLimits
+from vna.soap.service import Service
+from xds import registry as document_registry
+from xds.wsdl import wsdl
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         links=application.links,
     )
     starlette = Starlette(
-        routes=[*web.routes(site), *dicomweb_routes(service)],
+        routes=[*web.routes(site), *dicomweb_routes(service), *document_services(application)],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute
@@ -73,6 +79,19 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     else:
         guarded = http_security.enforced(app, rules, application.accounts, application.links)
     return web.Observed(_shared(guarded, settings.http.origins))
+
+
+def document_services(application: Application) -> list[Route]:
+    """The actors of document sharing, each at its address."""
+    registry = Service(
+        document_registry.PATH,
+        Rules(document_registry.operations(application.documents)),
+        application.blobs.spool_folder,
+        wsdl("registry"),
+        application.settings.http.public_url,
+        MessageLimits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20),
+    )
+    return registry.routes()
 
 
 def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:

@@ -1,6 +1,6 @@
 """From settings to use cases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -15,24 +15,30 @@ from storage.limits import Limits
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.deletion import Deletion
-from vna.archive.reindex import Reindex
+from vna.archive.reindex import Reindex, Replay
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
+from vna.documents import domain
+from vna.documents.changes import replaying
+from vna.documents.registry import Registry, RegistryRules
+from vna.identity import patients as identity
+from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
 from vna.jobs.workers import Workers
 from vna.model.access import Coercion
 from vna.model.errors import Unavailable
-from vna.model.events import Event
+from vna.model.events import Event, EventKind
 from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
-from vna.settings import SecurityMode, Settings
+from vna.settings import SecurityMode, Settings, XdsSettings
+from xds.ebrim.writing import rendition
 
 _CONNECTIONS_OF_A_WORKER = 64
 
@@ -59,6 +65,8 @@ class Application:
     care: Care
     reindex: Reindex
     status: Status
+    patients: Patients
+    documents: Registry
 
     @property
     def local(self) -> bool:
@@ -105,6 +113,9 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     )
     store = Store(database, blobs, policy, coercion_for, rules)
     retrieval = Retrieval(database, blobs, policy)
+    patients = Patients(
+        database, policy, authority=settings.xds.affinity_domain, registers=settings.xds.unknown_patients == "register"
+    )
     return Application(
         settings=settings,
         database=database,
@@ -129,9 +140,27 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
-        reindex=Reindex(database, blobs, policy, store, Limits()),
+        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
+        patients=patients,
+        documents=Registry(database, policy, patients, rendition, _registry_rules(settings.xds)),
     )
+
+
+REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.PATIENT_REGISTERED: identity.replay,
+    EventKind.PATIENT_MERGED: identity.replay,
+    EventKind.DOCUMENT_REGISTERED: replaying(rendition),
+    EventKind.DOCUMENT_UPDATED: replaying(rendition),
+    EventKind.DOCUMENT_REMOVED: replaying(rendition),
+}
+"""What a reindex does again, beside what it knows of images."""
+
+
+def _registry_rules(settings: XdsSettings) -> RegistryRules:
+    path = domain.TURKEY if settings.codes == "turkey" else Path(settings.codes)
+    codes = domain.read(path) if settings.codes else domain.ANY
+    return RegistryRules(codes, settings.max_objects, settings.max_results)
 
 
 def prepare(settings: Settings) -> None:

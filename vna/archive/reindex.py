@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -43,6 +43,9 @@ class Step(StrEnum):
     UNREADABLE = "cannot be read"
 
 
+Replay = Callable[[Connection, Event], None]
+"""Does again what an event tells of, in the transaction of the connection; whoever makes such events brings it."""
+
 FAILED = (Step.LOST, Step.UNREADABLE)
 
 
@@ -67,12 +70,21 @@ class _Lost:
 class Reindex:
     """Empties the index and fills it again through the ordinary way in."""
 
-    def __init__(self, database: Database, blobs: BlobStore, policy: Policy, store: Store, limits: Limits) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        policy: Policy,
+        store: Store,
+        limits: Limits,
+        replays: Mapping[EventKind, Replay] | None = None,
+    ) -> None:
         self._database = database
         self._blobs = blobs
         self._policy = policy
         self._store = store
         self._limits = limits
+        self._replays = replays or {}
 
     def refuse_while_serving(self, actor: Actor) -> None:
         """Conflict while an archive works on this index: it would store into what is being rebuilt."""
@@ -93,7 +105,7 @@ class Reindex:
         for event in journal.read(self._blobs):
             last = max(last, event.event_id)
             rebuilt = self._replay(event, forgotten)
-            if rebuilt.step in FAILED:
+            if rebuilt.step in FAILED and event.kind in NAMES_BLOB:
                 lost.append(_Lost(rebuilt, event.sop_instance_uid, event.detail["sha256"]))
             else:
                 yield rebuilt
@@ -113,6 +125,8 @@ class Reindex:
         return forgotten, damaged
 
     def _replay(self, event: Event, forgotten: set[str]) -> Rebuilt:
+        if event.kind in self._replays:
+            return self._again(event)
         if event.kind not in NAMES_BLOB:
             return self._note(event)
         blob = event.detail["blob"]
@@ -122,6 +136,16 @@ class Reindex:
             return self._note(event)
         rebuilt = self._instance(event)  # it is whole again
         return Rebuilt(Step.NOTED) if rebuilt.step in FAILED else rebuilt
+
+    def _again(self, event: Event) -> Rebuilt:
+        try:
+            with self._database.transaction() as connection:
+                self._replays[event.kind](connection, event)
+                rebuild.keep_event(connection, event)
+        except (VnaError, KeyError) as exc:
+            self._note(event)
+            return Rebuilt(Step.UNREADABLE, "", f"the event {event.event_id} of the journal: {exc}")
+        return Rebuilt(Step.NOTED)
 
     def _note(self, event: Event) -> Rebuilt:
         with self._database.transaction() as connection:

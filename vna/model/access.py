@@ -11,6 +11,8 @@ class Action(StrEnum):
     STORE = "store"
     QUERY = "query"
     RETRIEVE = "retrieve"
+    READ_DOCUMENTS = "read-documents"
+    WRITE_DOCUMENTS = "write-documents"
     DELETE = "delete"
     ADMIN = "admin"
 

@@ -32,6 +32,27 @@ def is_ae_title(text: str) -> bool:
     return _AE_TITLE.match(text) is not None and bool(text.strip())
 
 
+_CX = re.compile(r"(?P<value>[^\x00-\x1f^&|~]+)\^\^\^&(?P<authority>[0-9]+(\.[0-9]+)+)&ISO\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class PatientIdentifier:
+    """An identifier in the domain of an assigning authority, which is an OID."""
+
+    value: str
+    authority: str
+
+    def __str__(self) -> str:
+        """As HL7's CX (ITI TF-3 Table 4.2.3.1.7-2)."""
+        return f"{self.value}^^^&{self.authority}&ISO"
+
+
+def patient_identifier(cx: str) -> PatientIdentifier | None:
+    """What `id^^^&oid&ISO` says; None when the text has another form."""
+    found = _CX.match(cx)
+    return PatientIdentifier(found["value"], found["authority"]) if found else None
+
+
 def significant(text: str) -> str:
     """A short text as it is compared and indexed: without outer spaces (PS3.5 6.2) and NULs, which databases refuse."""
     return text.replace("\0", "").strip(" ")

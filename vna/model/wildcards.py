@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 _STARS = re.compile(r"\*+")
+_PERCENTS = re.compile("%+")
 
 
 def is_universal(text: str) -> bool:
@@ -24,12 +25,22 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 def expression(pattern: str) -> str:
     """A regular expression that takes linear time: what stands between stars is looked for once, leftmost first."""
-    first, *rest = (_piece(piece) for piece in _STARS.split(pattern))
+    return _joined(_STARS.split(pattern), "?")
+
+
+@lru_cache(maxsize=1024)
+def like(pattern: str) -> re.Pattern[str]:
+    """For `fullmatch`, of a pattern as SQL writes them: `%` is any sequence of characters, `_` any single one."""
+    return re.compile(_joined(_PERCENTS.split(pattern), "_"), re.DOTALL)
+
+
+def _joined(pieces: list[str], single: str) -> str:
+    first, *rest = (_piece(piece, single) for piece in pieces)
     if not rest:
         return first
     middle = "".join(f"(?>.*?{piece})" for piece in rest[:-1])
     return f"{first}{middle}.*{rest[-1]}"
 
 
-def _piece(text: str) -> str:
-    return "".join("." if character == "?" else re.escape(character) for character in text)
+def _piece(text: str, single: str) -> str:
+    return "".join("." if character == single else re.escape(character) for character in text)

@@ -14,6 +14,7 @@ from vna.settings.sections import (
     SecurityMode,
     SecuritySettings,
     StorageSettings,
+    XdsSettings,
     is_loopback,
 )
 from vna.settings.table import Setting, table
@@ -31,6 +32,7 @@ __all__ = [
     "Settings",
     "StorageSettings",
     "UnusableSettings",
+    "XdsSettings",
     "is_loopback",
     "load",
     "read_coercion",

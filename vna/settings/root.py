@@ -18,6 +18,7 @@ from vna.settings.sections import (
     SecurityMode,
     SecuritySettings,
     StorageSettings,
+    XdsSettings,
     is_loopback,
 )
 
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     http: HttpSettings = HttpSettings()
     dimse: DimseSettings = DimseSettings()
+    xds: XdsSettings = XdsSettings()
     security: SecuritySettings = SecuritySettings()
     jobs: JobsSettings = JobsSettings()
     log: LogSettings = LogSettings()

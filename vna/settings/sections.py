@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from vna.model.access import Action, Coercion, Peer
-from vna.model.identifiers import is_ae_title
+from vna.model.identifiers import is_ae_title, is_uid
 
 
 def _ae_title(text: str) -> str:
@@ -276,6 +276,54 @@ class DimseSettings(Section):
         description="AE titles that seed the table at first start, as a JSON list (environment) or `[[dimse.peers]]` "
         "(vna.toml): `ae_title`, `host`, `port`, `facility`, `rights`, `coercion`.",
     )
+
+
+class XdsSettings(Section):
+    """IHE document sharing: the affinity domain, and what this archive is in it."""
+
+    home_community_id: str = Field(
+        default="", description="Our home community, such as `urn:oid:1.2.3`. Empty: there is only one community."
+    )
+    repository_unique_id: str = Field(
+        default="", description="OID of our document repository. Empty: this archive is none."
+    )
+    affinity_domain: str = Field(
+        default="",
+        description="OID of the assigning authority of the domain's patient identifiers; those of others are not "
+        "known. Empty: any.",
+    )
+    codes: str = Field(
+        default="",
+        description="The file of the domain's codes and media types, TOML or JSON; `turkey` is the example that comes "
+        "along. Empty: any code is taken.",
+    )
+    unknown_patients: Literal["refuse", "register"] = Field(
+        default="refuse",
+        description="What becomes of documents of a patient that no identity feed told of: `refuse` or `register`.",
+    )
+    max_document_bytes: ByteSize = Field(
+        default=ByteSize(1024**3), description="Longest document taken (bytes, or `1GiB`)."
+    )
+    max_objects: int = Field(
+        default=10_000, ge=1, description="Most objects (documents, folders, associations) of one submission (count)."
+    )
+    max_results: int = Field(
+        default=10_000, ge=1, description="Most objects that one stored query finds (count); more is XDSTooManyResults."
+    )
+
+    @field_validator("repository_unique_id", "affinity_domain")
+    @classmethod
+    def _is_an_oid(cls, value: str) -> str:
+        if value and not is_uid(value):
+            raise ValueError("an OID looks like 1.2.840.10008")
+        return value
+
+    @field_validator("home_community_id")
+    @classmethod
+    def _is_a_community(cls, value: str) -> str:
+        if value and not (value.startswith("urn:oid:") and is_uid(value.removeprefix("urn:oid:"))):
+            raise ValueError("a home community looks like urn:oid:1.2.840.10008")
+        return value
 
 
 class SecuritySettings(Section):

@@ -1,0 +1,328 @@
+"""Objects of the document registry: rows that queries are answered from, each with its body and what a door made of
+it."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from storage.index import identities
+from storage.index.schema import document_associations, document_objects
+from vna.model import document_json
+from vna.model.documents import (
+    KINDS,
+    Association,
+    AssociationKind,
+    Between,
+    Condition,
+    DocumentQuery,
+    Kind,
+    Like,
+    OneOf,
+    Registered,
+    Status,
+    coded,
+    moment,
+)
+from vna.model.errors import Conflict
+from vna.model.wildcards import like
+
+_CHUNK = 500
+_CODE = (
+    "class_code",
+    "type_code",
+    "format_code",
+    "healthcare_facility_type_code",
+    "practice_setting_code",
+    "content_type_code",
+)
+_CODES = ("confidentiality_codes", "event_codes", "codes")
+_TIMES = ("creation_time", "service_start_time", "service_stop_time", "submission_time", "last_update_time")
+_MANY = frozenset({*_CODES, "reference_ids", "author_person"})
+_OUTSIDE = frozenset({"patient_id"})
+
+objects, links = document_objects, document_associations
+
+
+class Depth(Enum):
+    """How much of an object is read: that it is there, what it says, or what a door made of it."""
+
+    REFERENCE = 1
+    OBJECT = 2
+    RENDITION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object; `patient_id` names the patient that it is of now. With Depth.RENDITION there is a rendition, or the
+    object where none holds."""
+
+    kind: Kind
+    entry_uuid: str
+    patient: int
+    patient_id: str
+    object: Registered | None = None
+    rendition: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An association, with as much of it as was asked for."""
+
+    entry_uuid: str
+    association: AssociationKind
+    source: str
+    target: str
+    object: Association | None = None
+    rendition: bytes | None = None
+
+
+def add(connection: sa.Connection, rows: Iterable[tuple[Registered, int, bytes | None]]) -> None:
+    """Objects with the keys of their patients and what a door made of them. Conflict when an entryUUID or the uniqueId
+    of a submission set is there already."""
+    _insert(connection, objects, [_row(thing, rendition) | {"patient_fk": key} for thing, key, rendition in rows])
+
+
+def add_associations(connection: sa.Connection, rows: Iterable[tuple[Association, bytes | None]]) -> None:
+    """The same for associations."""
+    _insert(connection, links, [_link_row(thing, rendition) for thing, rendition in rows])
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        for several in _batches(rows, _CHUNK):
+            connection.execute(sa.insert(table), several)
+    except sa.exc.IntegrityError as exc:
+        raise Conflict("an object with this identifier was registered meanwhile") from exc
+
+
+def change(connection: sa.Connection, thing: Registered, rendition: bytes | None) -> None:
+    """Put the object as it is now in the place of what is held under its entryUUID; its patient stays."""
+    row = _row(thing, rendition)
+    connection.execute(sa.update(objects).where(objects.c.entry_uuid == thing.entry_uuid).values(**row))
+
+
+def change_association(connection: sa.Connection, thing: Association, rendition: bytes | None) -> None:
+    """The same for an association."""
+    row = _link_row(thing, rendition)
+    connection.execute(sa.update(links).where(links.c.entry_uuid == thing.entry_uuid).values(**row))
+
+
+def remove(connection: sa.Connection, entry_uuids: Iterable[str]) -> None:
+    """Forget objects and associations."""
+    for several in _batches(entry_uuids, _CHUNK):
+        for table in (objects, links):
+            connection.execute(sa.delete(table).where(table.c.entry_uuid.in_(several)))
+
+
+def known(connection: sa.Connection, entry_uuids: Iterable[str]) -> set[str]:
+    """Those of the entryUUIDs that something is held under."""
+    return {
+        uuid
+        for several in _batches(entry_uuids, _CHUNK)
+        for table in (objects, links)
+        for uuid in connection.execute(sa.select(table.c.entry_uuid).where(table.c.entry_uuid.in_(several))).scalars()
+    }
+
+
+def find(connection: sa.Connection, query: DocumentQuery, patients: Sequence[int], depth: Depth) -> list[Found]:
+    """What the query asks for, oldest first, one more than its limit at the most.
+
+    `patients` are the keys of its patient, the one that stands for all of them first.
+    """
+    if not patients:
+        return []
+    wanted = [objects.c.patient_fk.in_(patients), objects.c.kind == query.kind.value]
+    return _find(connection, query, wanted, depth)
+
+
+def held(connection: sa.Connection, query: DocumentQuery, depth: Depth) -> list[Found]:
+    """What is held under the query's entryUUIDs or uniqueIds, whoever's it is."""
+    column, values = (
+        (objects.c.entry_uuid, query.entry_uuids) if query.entry_uuids else (objects.c.unique_id, query.unique_ids)
+    )
+    return [
+        found
+        for several in _batches(dict.fromkeys(values), _CHUNK)
+        for found in _find(connection, query, [column.in_(several), objects.c.kind == query.kind.value], depth)
+    ]
+
+
+def versions(connection: sa.Connection, logical_id: str) -> list[Found]:
+    """Every version of a document or a folder, the last one first."""
+    statement = sa.select(objects).where(objects.c.logical_id == logical_id).order_by(objects.c.version.desc())
+    rows = connection.execute(statement).mappings().all()
+    stands = identities.survivors(connection, {row["patient_fk"] for row in rows})
+    return [_found(row, stands[row["patient_fk"]]) for row in rows]
+
+
+def uses(connection: sa.Connection, unique_ids: Iterable[str]) -> list[Found]:
+    """Objects of any kind with one of these uniqueIds."""
+    return [
+        found
+        for kind in (Kind.DOCUMENT, Kind.SUBMISSION_SET, Kind.FOLDER)
+        for found in held(connection, DocumentQuery(kind, unique_ids=tuple(unique_ids)), Depth.OBJECT)
+    ]
+
+
+def _find(
+    connection: sa.Connection, query: DocumentQuery, wanted: list[sa.ColumnElement[bool]], depth: Depth
+) -> list[Found]:
+    likes = [one for one in query.conditions if isinstance(one, Like)]
+    columns = [objects.c[name] for name in ("kind", "entry_uuid", "patient_fk", *(one.attribute for one in likes))]
+    if len(query.statuses) < len(Status):
+        wanted.append(objects.c.status.in_(sorted(query.statuses)))
+    wanted += [_holds(connection, one) for one in query.conditions if not isinstance(one, Like)]
+    statement = sa.select(*columns, *_contents(objects, depth)).where(*wanted).order_by(objects.c.id)
+    rows = connection.execute(statement if likes else statement.limit(query.limit + 1)).mappings().all()
+    rows = [row for row in rows if all(_is_like(row[one.attribute], one.patterns) for one in likes)]
+    stands = identities.survivors(connection, {row["patient_fk"] for row in rows})
+    return [_found(row, stands[row["patient_fk"]]) for row in rows[: query.limit + 1]]
+
+
+def _holds(connection: sa.Connection, condition: Condition) -> sa.ColumnElement[bool]:
+    column = objects.c[condition.attribute]
+    match condition:
+        case OneOf(attribute, values) if attribute in _MANY:
+            within = sa.func.instr if connection.dialect.name == "sqlite" else sa.func.strpos
+            return sa.or_(*(within(column, _among(value)) > 0 for value in values))
+        case OneOf(_, values):
+            return column.in_(values)
+        case Between(_, begin, end, or_none):
+            bounds = [column != ""]
+            if begin:
+                bounds.append(column >= moment(begin))
+            if end:
+                bounds.append(column < moment(end))
+            inside = sa.and_(*bounds)
+            return sa.or_(column == "", inside) if or_none else inside
+    raise TypeError(condition)
+
+
+def _is_like(column: str, patterns: tuple[str, ...]) -> bool:
+    values = column.strip("\n").split("\n") if column else ()
+    return any(like(pattern).fullmatch(value) for pattern in patterns for value in values)
+
+
+def _contents(table: sa.Table, depth: Depth) -> list[sa.ColumnElement[Any]]:
+    """The body comes along with the rendition only where there is none; what has none holds for no one."""
+    if depth is Depth.REFERENCE:
+        return []
+    if depth is Depth.OBJECT:
+        return [table.c.body]
+    return [table.c.rendition, sa.case((table.c.rendition.is_(None), table.c.body)).label("body")]
+
+
+def _found(row: sa.RowMapping, identity: identities.Identity) -> Found:
+    patient_id = str(identity.identifier)
+    rendition, body = row.get("rendition"), row.get("body")
+    thing: Any = None
+    if body is not None:
+        thing = document_json.read(orjson.loads(zlib.decompress(body)), patient_id=patient_id)
+    return Found(
+        Kind(row["kind"]),
+        row["entry_uuid"],
+        identity.key,
+        patient_id,
+        thing,
+        zlib.decompress(rendition) if rendition is not None else None,
+    )
+
+
+def associations(
+    connection: sa.Connection,
+    entry_uuids: Iterable[str],
+    depth: Depth,
+    *,
+    ends: tuple[str, ...] = ("source", "target"),
+    kinds: Iterable[AssociationKind] = AssociationKind,
+    statuses: Iterable[Status] = (Status.APPROVED,),
+) -> list[Link]:
+    """Associations of some kinds that have one of these at one of the `ends`, or are these (`entry_uuid`)."""
+    found: dict[int, Link] = {}
+    columns = [links.c[name] for name in ("id", "entry_uuid", "association", "source", "target")]
+    statement = sa.select(*columns, *_contents(links, depth)).where(links.c.status.in_(tuple(statuses)))
+    if (wanted := tuple(kinds)) != tuple(AssociationKind):
+        statement = statement.where(links.c.association.in_(wanted))
+    for several in _batches(dict.fromkeys(entry_uuids), _CHUNK):
+        for end in ends:
+            rows = connection.execute(statement.where(links.c[end].in_(several))).mappings()
+            found.update((row["id"], _link(row)) for row in rows)
+    return [found[key] for key in sorted(found)]
+
+
+def _link(row: sa.RowMapping) -> Link:
+    body, rendition = row.get("body"), row.get("rendition")
+    thing: Any = document_json.read(orjson.loads(zlib.decompress(body))) if body is not None else None
+    return Link(
+        row["entry_uuid"],
+        AssociationKind(row["association"]),
+        row["source"],
+        row["target"],
+        thing,
+        zlib.decompress(rendition) if rendition is not None else None,
+    )
+
+
+def unrendered(connection: sa.Connection, patient: int) -> None:
+    """The patient is called otherwise from now on: what doors made of the objects no longer holds."""
+    connection.execute(sa.update(objects).where(objects.c.patient_fk == patient).values(rendition=None))
+
+
+def _row(thing: Registered, rendition: bytes | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "kind": KINDS[type(thing)].value,
+        "entry_uuid": thing.entry_uuid,
+        "logical_id": thing.logical_id or thing.entry_uuid,
+        "version": thing.version,
+        "status": thing.status.value,
+        "unique_id": thing.unique_id,
+        "on_demand": "yes" if getattr(thing, "on_demand", False) else "",
+        "source_id": getattr(thing, "source_id", ""),
+        "author_person": _listed(person for author in getattr(thing, "authors", ()) for person in author.person),
+        "reference_ids": _listed(getattr(thing, "reference_ids", ())),
+    }
+    for name in _CODE:
+        code = getattr(thing, name, None)
+        row[name] = coded(code.code, code.scheme) if code else ""
+    for name in _CODES:
+        row[name] = _listed(coded(code.code, code.scheme) for code in getattr(thing, name, ()))
+    for name in _TIMES:
+        time = getattr(thing, name, "")
+        row[name] = moment(time) if time else ""
+    return row | _kept(thing, rendition)
+
+
+def _link_row(thing: Association, rendition: bytes | None) -> dict[str, Any]:
+    return {
+        "entry_uuid": thing.entry_uuid,
+        "association": thing.association.value,
+        "source": thing.source,
+        "target": thing.target,
+        "status": thing.status.value,
+    } | _kept(thing, rendition)
+
+
+def _kept(thing: Registered | Association, rendition: bytes | None) -> dict[str, bytes | None]:
+    body = orjson.dumps(document_json.plain(thing, without=_OUTSIDE))
+    return {"body": zlib.compress(body), "rendition": None if rendition is None else zlib.compress(rendition)}
+
+
+def _listed(values: Iterable[str]) -> str:
+    return "".join(dict.fromkeys(map(_among, values))).replace("\n\n", "\n")
+
+
+def _among(value: str) -> str:
+    line = " ".join(value.splitlines())
+    return f"\n{line}\n"
+
+
+def _batches(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(values)
+    while several := list(islice(iterator, size)):
+        yield several

@@ -1,0 +1,77 @@
+"""What can be wrong with a submission, an update or a query, by the names of ITI TF-3 Table 4.2.4.1-2."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from vna.model.errors import Rejected
+
+_LISTED = 100
+
+
+class ErrorCode(StrEnum):
+    """The code of a registry error."""
+
+    METADATA = "XDSRegistryMetadataError"
+    REGISTRY = "XDSRegistryError"
+    BUSY = "XDSRegistryBusy"
+    OUT_OF_RESOURCES = "XDSRegistryOutOfResources"
+    UNRESOLVED = "UnresolvedReferenceException"
+    UNKNOWN_PATIENT = "XDSUnknownPatientId"
+    OTHER_PATIENT = "XDSPatientIdDoesNotMatch"
+    DUPLICATE = "XDSDuplicateUniqueIdInRegistry"
+    DUPLICATE_IN_MESSAGE = "XDSRegistryDuplicateUniqueIdInMessage"
+    OTHER_HASH = "XDSNonIdenticalHash"
+    OTHER_SIZE = "XDSNonIdenticalSize"
+    DEPRECATED = "XDSRegistryDeprecatedDocumentError"
+    UNKNOWN_QUERY = "XDSUnknownStoredQuery"
+    MISSING_PARAMETER = "XDSStoredQueryMissingParam"
+    PARAMETER_NUMBER = "XDSStoredQueryParamNumber"
+    TOO_MANY_RESULTS = "XDSTooManyResults"
+    NOT_SINGLE_PATIENT = "XDSResultNotSinglePatient"
+    VERSION = "XDSMetadataVersionError"
+    UPDATE = "XDSMetadataUpdateError"
+    OPERATION = "XDSMetadataUpdateOperationError"
+    IDENTIFIER = "XDSMetadataIdentifierError"
+    UNMODIFIABLE = "UnmodifiableMetadataError"
+    RECONCILIATION = "XDSPatientIDReconciliationError"
+    REFERENCED = "ReferencesExistException"
+    UNREFERENCED = "XDSUnreferencedObjectException"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error; `context` names the object, the attribute and the value."""
+
+    code: ErrorCode
+    context: str
+
+
+class Refused(Rejected):
+    """Nothing was done, for these reasons, which may name a patient: they are for the caller, not for logs."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(", ".join(dict.fromkeys(problem.code.value for problem in self.problems)))
+
+
+@dataclass(slots=True)
+class Problems:
+    """What was found wrong so far; only the first hundred are kept."""
+
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, code: ErrorCode, context: str) -> None:
+        """Note one."""
+        if len(self.found) < _LISTED:
+            self.found.append(Problem(code, context))
+
+    def refuse(self) -> None:
+        """Refused, if there are any."""
+        if self.found:
+            raise Refused(self.found)
+
+
+def refused(code: ErrorCode, context: str) -> Refused:
+    """For one reason."""
+    return Refused([Problem(code, context)])

@@ -1,0 +1,1 @@
+"""Patient identifiers and their domains."""

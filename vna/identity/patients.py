@@ -1,0 +1,130 @@
+"""Which patients are known in the affinity domain: told by an identity feed, or by what comes where that is allowed."""
+
+from datetime import UTC, datetime
+
+from storage.index import documents, events, identities
+from storage.index.engine import Connection, Database
+from storage.index.events import time_text
+from storage.index.identities import Identity
+from vna.model.access import Action, Actor
+from vna.model.errors import BadRequest, Conflict, NotFound
+from vna.model.events import Event, EventKind
+from vna.model.identifiers import PatientIdentifier, patient_identifier
+from vna.security.policy import Policy
+
+
+class Patients:
+    """The patient identifiers of one affinity domain.
+
+    `authority` is the OID of its assigning authority, empty for any; `registers` says whether a patient nobody told of
+    is taken as known from the first document on.
+    """
+
+    def __init__(self, database: Database, policy: Policy, *, authority: str = "", registers: bool = False) -> None:
+        self._database = database
+        self._policy = policy
+        self._authority = authority
+        self._registers = registers
+
+    def register(self, actor: Actor, cx: str) -> bool:
+        """Make an identifier known; False when it was. BadRequest when it is none of the domain."""
+        self._policy.check(actor, Action.WRITE_DOCUMENTS)
+        identifier = self._required(cx)
+        with self._database.transaction() as connection:
+            return _add(connection, identifier, actor, datetime.now(UTC))
+
+    def merge(self, actor: Actor, subsumed: str, surviving: str) -> None:
+        """What is the one's is the other's from now on; the one that is `subsumed` is refused afterwards.
+
+        NotFound when `subsumed` is not known; `surviving` is made known. Conflict when it was merged away itself.
+        """
+        self._policy.check(actor, Action.WRITE_DOCUMENTS)
+        old, new = self._required(subsumed), self._required(surviving)
+        if old == new:
+            raise BadRequest("a patient cannot be merged into itself")
+        at = datetime.now(UTC)
+        with self._database.transaction() as connection:
+            _add(connection, new, actor, at)
+            key = _merge(connection, old, new)
+            detail = {"subsumed": subsumed, "surviving": surviving}
+            _tell(connection, EventKind.PATIENT_MERGED, actor, at, key, detail)
+
+    def known(self, connection: Connection, cx: str) -> list[int]:
+        """The keys of the patient, itself first, then those merged into it; none when it is not known."""
+        identifier = patient_identifier(cx)
+        return [] if identifier is None else identities.family(connection, identifier)
+
+    def admit(self, connection: Connection, actor: Actor, cx: str) -> Identity | None:
+        """The patient, locked until the transaction ends; None when it is not known, or was merged into another."""
+        identifier = self._of_domain(cx)
+        if identifier is None:
+            return None
+        if self._registers:
+            _add(connection, identifier, actor, datetime.now(UTC))
+        identity = identities.find(connection, identifier, lock=True)
+        return identity if identity is not None and identity.merged_into is None else None
+
+    def _of_domain(self, cx: str) -> PatientIdentifier | None:
+        identifier = patient_identifier(cx)
+        if identifier is None or (self._authority and identifier.authority != self._authority):
+            return None
+        return identifier
+
+    def _required(self, cx: str) -> PatientIdentifier:
+        identifier = self._of_domain(cx)
+        if identifier is None:
+            raise BadRequest("this is no patient identifier of the affinity domain")
+        return identifier
+
+
+def replay(connection: Connection, event: Event) -> None:
+    """Do again what an event of the journal tells of."""
+    if event.kind is EventKind.PATIENT_REGISTERED:
+        identities.add(connection, restored(event.detail["identifier"]), time_text(event.at))
+        return
+    for name in ("subsumed", "surviving"):
+        identities.add(connection, restored(event.detail[name]), time_text(event.at))
+    _merge(connection, restored(event.detail["subsumed"]), restored(event.detail["surviving"]))
+
+
+def restored(cx: str) -> PatientIdentifier:
+    """The identifier that a journaled text is of."""
+    identifier = patient_identifier(cx)
+    if identifier is None:
+        raise BadRequest("this is no patient identifier")
+    return identifier
+
+
+def _add(connection: Connection, identifier: PatientIdentifier, actor: Actor, at: datetime) -> bool:
+    if not identities.add(connection, identifier, time_text(at)):
+        return False
+    identity = identities.find(connection, identifier)
+    assert identity is not None
+    _tell(connection, EventKind.PATIENT_REGISTERED, actor, at, identity.key, {"identifier": str(identifier)})
+    return True
+
+
+def _merge(connection: Connection, old: PatientIdentifier, new: PatientIdentifier) -> int:
+    """The key of the one that survives. Both are locked, in one order whichever way they are merged."""
+    first, second = sorted((old, new), key=str)
+    found = {one: identities.find(connection, one, lock=True) for one in (first, second)}
+    subsumed, surviving = found[old], found[new]
+    if subsumed is None:
+        raise NotFound("the patient that is to be merged is not known")
+    if surviving is None or surviving.merged_into is not None or subsumed.merged_into not in (None, surviving.key):
+        raise Conflict("one of the patients was merged into another already")
+    for key in identities.family(connection, old):
+        documents.unrendered(connection, key)
+    identities.merge(connection, subsumed, surviving)
+    return surviving.key
+
+
+def _tell(
+    connection: Connection, kind: EventKind, actor: Actor, at: datetime, key: int, detail: dict[str, str]
+) -> None:
+    events.append(connection, kind, at=at, actor=actor.name, detail=detail, study_instance_uid=order_key(key))
+
+
+def order_key(patient: int) -> str:
+    """Events of one patient's documents are handed out in order."""
+    return f"patient:{patient}"
