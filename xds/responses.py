@@ -13,12 +13,14 @@ from xds.ebrim import writing
 from xds.ebrim.vocabulary import RESPONSE_STATUS, SEVERITY
 
 _Element = etree._Element
+_FAILURE = f"{RESPONSE_STATUS}Failure"
+_PARTIAL = "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess"
 _OUR_OWN = Bounds(size=1 << 31, marks=1 << 40)
 
 
-def registry_response(problems: Sequence[Problem] = ()) -> _Element:
-    """Success, or Failure with the problems."""
-    return _response(qname(RS, "RegistryResponse"), {"rs": RS}, problems)
+def registry_response(problems: Sequence[Problem] = (), *, partly: bool = False) -> _Element:
+    """Success; or with the problems Failure, PartialSuccess where something was done all the same."""
+    return _response(qname(RS, "RegistryResponse"), {"rs": RS}, problems, _PARTIAL if partly else _FAILURE)
 
 
 def query_failure(problems: Sequence[Problem]) -> _Element:
@@ -53,8 +55,8 @@ def _everything(answer: Answer) -> Iterator[Found | Link]:
     yield from answer.links
 
 
-def _response(name: str, nsmap: dict[str, str], problems: Sequence[Problem]) -> _Element:
-    made = etree.Element(name, {"status": RESPONSE_STATUS + ("Failure" if problems else "Success")}, nsmap=nsmap)
+def _response(name: str, nsmap: dict[str, str], problems: Sequence[Problem], failed: str = _FAILURE) -> _Element:
+    made = etree.Element(name, {"status": failed if problems else f"{RESPONSE_STATUS}Success"}, nsmap=nsmap)
     if problems:
         severity = f"{SEVERITY}Error"
         listed = etree.SubElement(made, qname(RS, "RegistryErrorList"), {"highestSeverity": severity})
@@ -64,5 +66,7 @@ def _response(name: str, nsmap: dict[str, str], problems: Sequence[Problem]) -> 
                 "codeContext": carried(problem.context),
                 "severity": severity,
             }
+            if problem.location:
+                attributes["location"] = carried(problem.location)
             etree.SubElement(listed, qname(RS, "RegistryError"), attributes)
     return made

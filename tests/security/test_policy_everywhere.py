@@ -25,6 +25,7 @@ from storage.index.engine import Database
 from tests.archives import Backend
 from tests.objects import ct, part10
 from tests.xds.builders import document, query, submission
+from tests.xds.imaging import Ask, request
 from vna.app import Application, build, migrate, prepare
 from vna.app.doors import Addresses, dimse_server, http_application
 from vna.archive.care import Care
@@ -37,6 +38,7 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
 from vna.archive.tags import SearchTags
+from vna.documents.imaging_source import ImagingSource, Wanted
 from vna.documents.registry import Registry
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
@@ -50,7 +52,7 @@ from vna.security.peers import Peers
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.web.routes import ADDRESSES as PAGES
-from xds import iti18, iti62, registry
+from xds import imaging_source, iti18, iti62, rad69, registry
 from xds.ebrim.writing import remove_request, submit_request
 
 NOBODY = Actor(ActorKind.ANONYMOUS, "nobody")
@@ -136,11 +138,12 @@ USE_CASES = (
     "links",
     "peers",
     "tags",
-    "documents",
-    "patients",
     "deletion",
     "changes",
     "jobs",
+    "documents",
+    "patients",
+    "imaging",
 )
 
 
@@ -159,11 +162,12 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Links,
             Peers,
             SearchTags,
-            Registry,
-            Patients,
             Deletion,
             Changes,
             Jobs,
+            Registry,
+            Patients,
+            ImagingSource,
         ),
         strict=True,
     ):
@@ -214,7 +218,9 @@ def _argument(name: str, kind: Any) -> Any:
         from vna.model.query import Level, Query
 
         return Query(Level.STUDY)
-    return {"numbers": [1], "accepted": ["1.2.840.10008.1.2"], "rights": frozenset()}.get(name, "x" * 9)
+    return {"numbers": [1], "accepted": ["1.2.840.10008.1.2"], "wanted": [Wanted(*"abcd")], "rights": frozenset()}.get(
+        name, "x" * 9
+    )
 
 
 def _instance() -> Instance:
@@ -233,8 +239,9 @@ MESSAGES = {
     iti18.ACTION: etree.tostring(
         query("urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4", XDSDocumentEntryEntryUUID=f"('{_UUID}')")
     ).decode(),
+    rad69.ACTION: etree.tostring(request([Ask("1.2.3", "1.2.3", "1.2.3")])).decode(),
 }
-SOAP = [(registry.PATH, module.ACTION) for module in registry.TRANSACTIONS]
+SOAP = [(door.PATH, module.ACTION) for door in (registry, imaging_source) for module in door.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 HTTP = [*DOORS, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 

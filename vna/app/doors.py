@@ -23,6 +23,7 @@ from vna.security.http import HttpRules
 from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
+from xds import imaging_source
 from xds import registry as document_registry
 from xds.wsdl import wsdl
 
@@ -83,15 +84,22 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
 
 def document_services(application: Application) -> list[Route]:
     """The actors of document sharing, each at its address."""
-    registry = Service(
-        document_registry.PATH,
-        Rules(document_registry.operations(application.documents)),
-        application.blobs.spool_folder,
-        wsdl("registry"),
-        application.settings.http.public_url,
-        MessageLimits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20),
+    services = (
+        (document_registry.PATH, document_registry.operations(application.documents), "registry"),
+        (imaging_source.PATH, imaging_source.operations(application.imaging), "imaging-source"),
     )
-    return registry.routes()
+    return [
+        route
+        for path, operations, name in services
+        for route in Service(
+            path,
+            Rules(operations),
+            application.blobs.spool_folder,
+            wsdl(name),
+            application.settings.http.public_url,
+            MessageLimits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20),
+        ).routes()
+    ]
 
 
 def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:

@@ -22,8 +22,9 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
-from vna.documents import domain
-from vna.documents.changes import replaying
+from vna.documents import changes, domain, own_oid
+from vna.documents.imaging_source import ImagingSource
+from vna.documents.own_oid import OwnOid
 from vna.documents.registry import Registry, RegistryRules
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
@@ -67,6 +68,7 @@ class Application:
     status: Status
     patients: Patients
     documents: Registry
+    imaging: ImagingSource
 
     @property
     def local(self) -> bool:
@@ -144,15 +146,17 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         patients=patients,
         documents=Registry(database, policy, patients, rendition, _registry_rules(settings.xds)),
+        imaging=ImagingSource(policy, retrieval, OwnOid(database, settings.xds.repository_unique_id)),
     )
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.ARCHIVE_NAMED: own_oid.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
-    EventKind.DOCUMENT_REGISTERED: replaying(rendition),
-    EventKind.DOCUMENT_UPDATED: replaying(rendition),
-    EventKind.DOCUMENT_REMOVED: replaying(rendition),
+    EventKind.DOCUMENT_REGISTERED: changes.replaying(rendition),
+    EventKind.DOCUMENT_UPDATED: changes.replaying(rendition),
+    EventKind.DOCUMENT_REMOVED: changes.replaying(rendition),
 }
 """What a reindex does again, beside what it knows of images."""
 
@@ -180,6 +184,7 @@ def make_ready(settings: Settings) -> BlobStore:
         local = settings.security.mode is SecurityMode.LOCAL
         peers = Peers(database, LocalPolicy(), local=local)
         peers.seed(peer.as_peer() for peer in settings.dimse.peers)
+        own_oid.make(database)
     finally:
         database.close()
     blobs = blob_store(settings)

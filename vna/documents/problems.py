@@ -37,14 +37,23 @@ class ErrorCode(StrEnum):
     RECONCILIATION = "XDSPatientIDReconciliationError"
     REFERENCED = "ReferencesExistException"
     UNREFERENCED = "XDSUnreferencedObjectException"
+    REPOSITORY = "XDSRepositoryError"
+    REPOSITORY_OUT_OF_RESOURCES = "XDSRepositoryOutOfResources"
+    UNKNOWN_REPOSITORY = "XDSUnknownRepositoryId"
+    DOCUMENT_UNIQUE_ID = "XDSDocumentUniqueIdError"
+    IMAGING_REQUEST = "XDSIRequestError"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error; `context` names the object, the attribute and the value."""
+    """One error; `context` names the object, the attribute and the value.
+
+    `location` is what it is about, where an answer says that: a document's uniqueId, a community.
+    """
 
     code: ErrorCode
     context: str
+    location: str = ""
 
 
 class Refused(Rejected):

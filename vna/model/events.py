@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     DOCUMENT_REMOVED = "document.removed"
     PATIENT_REGISTERED = "patient.registered"
     PATIENT_MERGED = "patient.merged"
+    ARCHIVE_NAMED = "archive.named"
     PEER_CHANGED = "peer.changed"
     ACCOUNT_CHANGED = "account.changed"
     LINK_CHANGED = "link.changed"

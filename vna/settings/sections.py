@@ -285,7 +285,9 @@ class XdsSettings(Section):
         default="", description="Our home community, such as `urn:oid:1.2.3`. Empty: there is only one community."
     )
     repository_unique_id: str = Field(
-        default="", description="OID of our document repository. Empty: this archive is none."
+        default="",
+        description="OID of our document repository and Imaging Document Source. Empty: one of its own, which the "
+        "archive makes when it first starts and keeps.",
     )
     affinity_domain: str = Field(
         default="",
