@@ -19,13 +19,16 @@ from vna.archive.reindex import Reindex, Replay
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
+from vna.archive.space import Space
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
-from vna.documents import changes, domain, own_oid
+from vna.documents import changes, domain
+from vna.documents import own_oid as naming
 from vna.documents.imaging_source import ImagingSource
 from vna.documents.own_oid import OwnOid
 from vna.documents.registry import Registry, RegistryRules
+from vna.documents.repository import Repository
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
@@ -40,6 +43,7 @@ from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.settings import SecurityMode, Settings, XdsSettings
 from xds.ebrim.writing import rendition
+from xds.remote_registry import RemoteRegistry
 
 _CONNECTIONS_OF_A_WORKER = 64
 
@@ -68,7 +72,9 @@ class Application:
     status: Status
     patients: Patients
     documents: Registry
+    repository: Repository
     imaging: ImagingSource
+    space: Space
 
     @property
     def local(self) -> bool:
@@ -113,11 +119,14 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         duplicates=Duplicates(settings.storage.duplicates),
         min_free=int(settings.storage.min_free),
     )
+    space = Space(blobs, int(settings.storage.min_free))
     store = Store(database, blobs, policy, coercion_for, rules)
     retrieval = Retrieval(database, blobs, policy)
     patients = Patients(
         database, policy, authority=settings.xds.affinity_domain, registers=settings.xds.unknown_patients == "register"
     )
+    documents = Registry(database, policy, patients, rendition, _registry_rules(settings.xds))
+    own_oid = OwnOid(database, settings.xds.repository_unique_id)
     return Application(
         settings=settings,
         database=database,
@@ -145,13 +154,24 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         patients=patients,
-        documents=Registry(database, policy, patients, rendition, _registry_rules(settings.xds)),
-        imaging=ImagingSource(policy, retrieval, OwnOid(database, settings.xds.repository_unique_id)),
+        documents=documents,
+        repository=Repository(
+            database,
+            blobs,
+            policy,
+            documents,
+            own_oid,
+            max_bytes=int(settings.xds.max_document_bytes),
+            room=space.check,
+            remote=RemoteRegistry(settings.xds.registry_url, blobs.spool_folder) if settings.xds.registry_url else None,
+        ),
+        imaging=ImagingSource(policy, retrieval, own_oid),
+        space=space,
     )
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
-    EventKind.ARCHIVE_NAMED: own_oid.replay,
+    EventKind.ARCHIVE_NAMED: naming.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
     EventKind.DOCUMENT_REGISTERED: changes.replaying(rendition),
@@ -184,7 +204,7 @@ def make_ready(settings: Settings) -> BlobStore:
         local = settings.security.mode is SecurityMode.LOCAL
         peers = Peers(database, LocalPolicy(), local=local)
         peers.seed(peer.as_peer() for peer in settings.dimse.peers)
-        own_oid.make(database)
+        naming.make(database)
     finally:
         database.close()
     blobs = blob_store(settings)

@@ -289,6 +289,11 @@ class XdsSettings(Section):
         description="OID of our document repository and Imaging Document Source. Empty: one of its own, which the "
         "archive makes when it first starts and keeps.",
     )
+    registry_url: str = Field(
+        default="",
+        description="Address of the document registry that documents are registered in (ITI-42), such as "
+        "`https://registry.example.org/xds`. Empty: our own.",
+    )
     affinity_domain: str = Field(
         default="",
         description="OID of the assigning authority of the domain's patient identifiers; those of others are not "
@@ -318,6 +323,14 @@ class XdsSettings(Section):
     def _is_an_oid(cls, value: str) -> str:
         if value and not is_uid(value):
             raise ValueError("an OID looks like 1.2.840.10008")
+        return value
+
+    @field_validator("registry_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("an address looks like https://registry.example.org/xds")
         return value
 
     @field_validator("home_community_id")
