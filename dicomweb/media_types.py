@@ -130,7 +130,7 @@ def choose(ranges: Sequence[MediaType], offers: Sequence[Offer]) -> Offer:
         if rank is not None and (best is None or rank > best[0]):
             best = (rank, offer)
     if best is None:
-        raise NotAcceptable("this can be given as " + ", ".join(map(str, offers)) + _in_syntax(offers))
+        raise NotAcceptable("this can be given as " + ", ".join(dict.fromkeys(map(str, offers))) + _in_syntax(offers))
     return best[1]
 
 

@@ -71,9 +71,10 @@ def _picture(
     def picture(these: Sequence[int]) -> bytes:
         return service.rendering.rendered(actor, instance, these, rules, offer.media_type)
 
+    if offer.media_type == GIF:
+        return stream(service.rendering.pieces(actor, instance, numbers, rules, GIF), media_type=GIF)
     if not offer.multipart:
-        shown = numbers if offer.media_type == GIF else numbers[:1]
-        return Response(picture(shown), headers=HEADERS, media_type=offer.media_type)
+        return Response(picture(numbers[:1]), headers=HEADERS, media_type=offer.media_type)
     return multipart(_pictures(numbers, picture, offer.media_type), media_type=offer.media_type)
 
 

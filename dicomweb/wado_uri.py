@@ -9,7 +9,7 @@ from dicomweb.instance_forms import choose_form
 from dicomweb.media_types import DICOM, Offer, check_charset, choose
 from dicomweb.rendered import HTML, PDF, PLAIN, SR, film, film_type, is_film, report_or_document
 from dicomweb.rendering import rules_of
-from dicomweb.responses import HEADERS, stream
+from dicomweb.responses import stream
 from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
 from vna.mime.media_type import MediaType, parse_media_types
@@ -94,8 +94,7 @@ def _picture(
         raise BadRequest("presentationUID says the window: windowCenter and windowWidth do not go with it")
     presentation = service.rendering.presentation(actor, state) if state else None
     rules = rules_of(_as_rendered(service, actor, instance, asked), presentation)
-    picture = service.rendering.rendered(actor, instance, numbers, rules, media_type)
-    return Response(picture, headers=HEADERS, media_type=media_type)
+    return stream(service.rendering.pieces(actor, instance, numbers, rules, media_type), media_type=media_type)
 
 
 def _as_rendered(service: StudiesService, actor: Actor, instance: Instance, asked: dict[str, str]) -> dict[str, str]:

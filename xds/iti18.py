@@ -33,7 +33,7 @@ _WORDS: dict[Form, Callable[[str], str | None]] = {
 def operation(registry: Registry) -> Operation:
     """Answers with references or whole objects, as is asked for."""
 
-    def query(message: Message, actor: Actor) -> etree._Element:
+    def query(message: Message, actor: Actor) -> etree._Element | bytes:
         asked, wants = read(message.body)
         answer = registry.query(actor, asked, references=wants == _OBJECT_REF)
         return references(answer) if wants == _OBJECT_REF else whole_objects(answer)

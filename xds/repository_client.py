@@ -153,8 +153,8 @@ def _documents(answer: Message) -> Iterator[Received]:
         if document is None:
             raise Unavailable("a DocumentResponse of the repository's answer has no Document")
         names = ("RepositoryUniqueId", "DocumentUniqueId", "mimeType")
-        texts = [(element.findtext(qname(XDSB, name)) or "").strip() for name in names]
-        yield Received(*texts, answer.content(document))
+        repository, unique_id, mime_type = ((element.findtext(qname(XDSB, name)) or "").strip() for name in names)
+        yield Received(repository, unique_id, mime_type, answer.content(document))
 
 
 def _pieces(content: Content) -> Iterator[bytes]:

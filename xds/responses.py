@@ -8,7 +8,6 @@ from lxml import etree
 from vna.documents.answers import Answer, Found, Link
 from vna.documents.problems import Problem
 from vna.xml.namespaces import QUERY, RIM, RS, qname
-from vna.xml.parser import Bounds, parse
 from vna.xml.text import carried
 from xds.ebrim import writing
 from xds.ebrim.vocabulary import RESPONSE_STATUS, SEVERITY
@@ -17,7 +16,7 @@ _Element = etree._Element
 _FAILURE = f"{RESPONSE_STATUS}Failure"
 _PARTIAL = "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess"
 _LISTED = 100
-_OUR_OWN = Bounds(size=1 << 31, marks=1 << 40)
+_BEFORE = f'<query:AdhocQueryResponse xmlns:query="{QUERY}" status="{RESPONSE_STATUS}Success">'.encode()
 
 
 def registry_response(problems: Sequence[Problem] = (), *, partly: bool = False) -> _Element:
@@ -40,17 +39,15 @@ def references(answer: Answer) -> _Element:
     return made
 
 
-def whole_objects(answer: Answer) -> _Element:
-    """Everything that was found, by the rendition that is kept, or made now where none is."""
+def whole_objects(answer: Answer) -> bytes:
+    """Everything that was found, by the rendition that is kept, or made now where none is: nothing is parsed again."""
     parts = []
     for one in _everything(answer):
         if one.rendition is not None:
             parts.append(one.rendition)
         elif one.object is not None:
             parts.append(writing.rendition(one.object))
-    made = _response(qname(QUERY, "AdhocQueryResponse"), {"query": QUERY}, ())
-    made.append(parse(writing.object_list(parts), _OUR_OWN))
-    return made
+    return b"".join((_BEFORE, writing.object_list(parts), b"</query:AdhocQueryResponse>"))
 
 
 def problems_in(response: _Element) -> list[Problem]:

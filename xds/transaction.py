@@ -32,13 +32,14 @@ REPOSITORY_CODES: dict[type[VnaError], ErrorCode] = {
 
 def transaction(
     action: str,
-    answer: Callable[[Message, Actor], etree._Element],
+    answer: Callable[[Message, Actor], etree._Element | bytes],
     failed: Failed = registry_response,
     codes: Mapping[type[VnaError], ErrorCode] = CODES,
 ) -> Operation:
     """The operation under this action. Who may not do it is told so by a fault."""
 
     def operation(message: Message, actor: Actor) -> Reply:
+        body: etree._Element | bytes
         try:
             body = answer(message, actor)
         except (NotAuthorized, SoapFault):

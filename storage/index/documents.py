@@ -4,33 +4,29 @@ it."""
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from itertools import islice
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
-from storage.index import identities
+from storage.index import document_queries, identities
+from storage.index.document_queries import Depth, Row, contents, listed
+from storage.index.identities import Family, Identity
 from storage.index.schema import document_associations, document_objects
 from vna.model import document_json
 from vna.model.documents import (
     KINDS,
     Association,
     AssociationKind,
-    Between,
-    Condition,
     DocumentQuery,
     Kind,
-    Like,
-    OneOf,
     Registered,
     Status,
     coded,
     moment,
 )
 from vna.model.errors import Conflict
-from vna.model.wildcards import like
 
 _CHUNK = 500
 _CODE = (
@@ -43,18 +39,9 @@ _CODE = (
 )
 _CODES = ("confidentiality_codes", "event_codes", "codes")
 _TIMES = ("creation_time", "service_start_time", "service_stop_time", "submission_time", "last_update_time")
-_MANY = frozenset({*_CODES, "reference_ids", "author_person"})
 _OUTSIDE = frozenset({"patient_id"})
 
 objects, links = document_objects, document_associations
-
-
-class Depth(Enum):
-    """How much of an object is read: that it is there, what it says, or what a door made of it."""
-
-    REFERENCE = 1
-    OBJECT = 2
-    RENDITION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,35 +117,34 @@ def known(connection: sa.Connection, entry_uuids: Iterable[str]) -> set[str]:
     }
 
 
-def find(connection: sa.Connection, query: DocumentQuery, patients: Sequence[int], depth: Depth) -> list[Found]:
-    """What the query asks for, oldest first, one more than its limit at the most.
-
-    `patients` are the keys of its patient, the one that stands for all of them first.
-    """
-    if not patients:
+def find(connection: sa.Connection, query: DocumentQuery, family: Family, depth: Depth) -> list[Found]:
+    """What the query asks for of a patient, oldest first, one more than its limit at the most."""
+    if not family.keys:
         return []
-    wanted = [objects.c.patient_fk.in_(patients), objects.c.kind == query.kind.value]
-    return _find(connection, query, wanted, depth)
+    rows = document_queries.rows(connection, query, "patient_fk", list(family.keys), depth)
+    return [_found(query.kind, row, family.identity) for row in rows]
 
 
 def held(connection: sa.Connection, query: DocumentQuery, depth: Depth) -> list[Found]:
     """What is held under the query's entryUUIDs or uniqueIds, whoever's it is."""
-    column, values = (
-        (objects.c.entry_uuid, query.entry_uuids) if query.entry_uuids else (objects.c.unique_id, query.unique_ids)
-    )
-    return [
-        found
+    by, values = ("entry_uuid", query.entry_uuids) if query.entry_uuids else ("unique_id", query.unique_ids)
+    rows = [
+        row
         for several in _batches(dict.fromkeys(values), _CHUNK)
-        for found in _find(connection, query, [column.in_(several), objects.c.kind == query.kind.value], depth)
+        for row in document_queries.rows(connection, query, by, several, depth)
     ]
+    stands = identities.survivors(connection, {row[1] for row in rows})
+    return [_found(query.kind, row, stands[row[1]]) for row in rows]
 
 
 def versions(connection: sa.Connection, logical_id: str) -> list[Found]:
     """Every version of a document or a folder, the last one first."""
     statement = sa.select(objects).where(objects.c.logical_id == logical_id).order_by(objects.c.version.desc())
-    rows = connection.execute(statement).mappings().all()
-    stands = identities.survivors(connection, {row["patient_fk"] for row in rows})
-    return [_found(row, stands[row["patient_fk"]]) for row in rows]
+    rows = connection.execute(statement).all()
+    stands = identities.survivors(connection, {row.patient_fk for row in rows})
+    return [
+        _found(Kind(row.kind), (row.entry_uuid, row.patient_fk, None, row.body), stands[row.patient_fk]) for row in rows
+    ]
 
 
 def uses(connection: sa.Connection, unique_ids: Iterable[str]) -> list[Found]:
@@ -170,68 +156,14 @@ def uses(connection: sa.Connection, unique_ids: Iterable[str]) -> list[Found]:
     ]
 
 
-def _find(
-    connection: sa.Connection, query: DocumentQuery, wanted: list[sa.ColumnElement[bool]], depth: Depth
-) -> list[Found]:
-    likes = [one for one in query.conditions if isinstance(one, Like)]
-    columns = [objects.c[name] for name in ("kind", "entry_uuid", "patient_fk", *(one.attribute for one in likes))]
-    if len(query.statuses) < len(Status):
-        wanted.append(objects.c.status.in_(sorted(query.statuses)))
-    wanted += [_holds(connection, one) for one in query.conditions if not isinstance(one, Like)]
-    statement = sa.select(*columns, *_contents(objects, depth)).where(*wanted).order_by(objects.c.id)
-    rows = connection.execute(statement if likes else statement.limit(query.limit + 1)).mappings().all()
-    rows = [row for row in rows if all(_is_like(row[one.attribute], one.patterns) for one in likes)]
-    stands = identities.survivors(connection, {row["patient_fk"] for row in rows})
-    return [_found(row, stands[row["patient_fk"]]) for row in rows[: query.limit + 1]]
-
-
-def _holds(connection: sa.Connection, condition: Condition) -> sa.ColumnElement[bool]:
-    column = objects.c[condition.attribute]
-    match condition:
-        case OneOf(attribute, values) if attribute in _MANY:
-            within = sa.func.instr if connection.dialect.name == "sqlite" else sa.func.strpos
-            return sa.or_(*(within(column, _among(value)) > 0 for value in values))
-        case OneOf(_, values):
-            return column.in_(values)
-        case Between(_, begin, end, or_none):
-            bounds = [column != ""]
-            if begin:
-                bounds.append(column >= moment(begin))
-            if end:
-                bounds.append(column < moment(end))
-            inside = sa.and_(*bounds)
-            return sa.or_(column == "", inside) if or_none else inside
-    raise TypeError(condition)
-
-
-def _is_like(column: str, patterns: tuple[str, ...]) -> bool:
-    values = column.strip("\n").split("\n") if column else ()
-    return any(like(pattern).fullmatch(value) for pattern in patterns for value in values)
-
-
-def _contents(table: sa.Table, depth: Depth) -> list[sa.ColumnElement[Any]]:
-    """The body comes along with the rendition only where there is none; what has none holds for no one."""
-    if depth is Depth.REFERENCE:
-        return []
-    if depth is Depth.OBJECT:
-        return [table.c.body]
-    return [table.c.rendition, sa.case((table.c.rendition.is_(None), table.c.body)).label("body")]
-
-
-def _found(row: sa.RowMapping, identity: identities.Identity) -> Found:
+def _found(kind: Kind, row: Row, identity: Identity) -> Found:
+    entry_uuid, _, rendition, body = row
     patient_id = str(identity.identifier)
-    rendition, body = row.get("rendition"), row.get("body")
     thing: Any = None
     if body is not None:
         thing = document_json.read(orjson.loads(zlib.decompress(body)), patient_id=patient_id)
-    return Found(
-        Kind(row["kind"]),
-        row["entry_uuid"],
-        identity.key,
-        patient_id,
-        thing,
-        zlib.decompress(rendition) if rendition is not None else None,
-    )
+    whole = zlib.decompress(rendition) if rendition is not None else None
+    return Found(kind, entry_uuid, identity.key, patient_id, thing, whole)
 
 
 def associations(
@@ -246,7 +178,7 @@ def associations(
     """Associations of some kinds that have one of these at one of the `ends`, or are these (`entry_uuid`)."""
     found: dict[int, Link] = {}
     columns = [links.c[name] for name in ("id", "entry_uuid", "association", "source", "target")]
-    statement = sa.select(*columns, *_contents(links, depth)).where(links.c.status.in_(tuple(statuses)))
+    statement = sa.select(*columns, *contents(links, depth)).where(links.c.status.in_(tuple(statuses)))
     if (wanted := tuple(kinds)) != tuple(AssociationKind):
         statement = statement.where(links.c.association.in_(wanted))
     for several in _batches(dict.fromkeys(entry_uuids), _CHUNK):
@@ -314,12 +246,7 @@ def _kept(thing: Registered | Association, rendition: bytes | None) -> dict[str,
 
 
 def _listed(values: Iterable[str]) -> str:
-    return "".join(dict.fromkeys(map(_among, values))).replace("\n\n", "\n")
-
-
-def _among(value: str) -> str:
-    line = " ".join(value.splitlines())
-    return f"\n{line}\n"
+    return listed(dict.fromkeys(values))
 
 
 def _batches(values: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -46,7 +46,7 @@ def are_told_by_grams(pattern: str) -> bool:
 
 
 def found(column: sa.Column[str], patterns: list[str], dialect: Dialect) -> sa.Select[Any] | None:
-    """Keys of the rows in which all patterns match, and perhaps of more, from the index; None where it has no answer."""
+    """Keys of the rows in which all patterns match, and perhaps of more; None where the index has no answer."""
     if not dialect.grams or column not in _COLUMNS or not any(map(are_told_by_grams, patterns)):
         return None
     told = [pattern for pattern in patterns if are_told_by_grams(pattern)]
@@ -59,7 +59,7 @@ def found(column: sa.Column[str], patterns: list[str], dialect: Dialect) -> sa.S
 
 
 def _phrases(pattern: str) -> Iterator[str]:
-    """The pieces of a pattern as FTS5 takes them. Of a long number its last digits are enough: fewer trigrams are read."""
+    """The pieces of a pattern as FTS5 takes them; of a long number its last digits, as then fewer trigrams are read."""
     for piece in _WILD.split(pattern):
         if len(piece) >= _LEAST:
             end = piece[-_DIGITS:]

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.index.prepared import Prepared
 from storage.index.schema import patient_identifiers as table
 from vna.model.identifiers import PatientIdentifier
 
@@ -47,20 +48,29 @@ def merge(connection: sa.Connection, subsumed: Identity, surviving: Identity) ->
     connection.execute(sa.update(table).where(table.c.id == subsumed.key).values(merged_into=surviving.key))
 
 
-_roots = sa.select(table.c.id).where(
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A patient: the identity, and the keys of it and of every one merged into it; none when it is not known."""
+
+    identity: Identity
+    keys: tuple[int, ...]
+
+
+_roots = sa.select(table.c.id, sa.literal(1).label("root")).where(
     table.c.authority == sa.bindparam("authority"),
     table.c.value == sa.bindparam("value"),
     table.c.merged_into.is_(None),
 )
 _family = _roots.cte("family", recursive=True)
-_family = _family.union(sa.select(table.c.id).join(_family, table.c.merged_into == _family.c.id))
-_FAMILY = sa.select(_family.c.id)
+_family = _family.union(sa.select(table.c.id, sa.literal(0)).join(_family, table.c.merged_into == _family.c.id))
+_FAMILY = Prepared(sa.select(_family.c.id, _family.c.root))
 
 
-def family(connection: sa.Connection, identifier: PatientIdentifier) -> list[int]:
-    """The keys of an identity and of every one merged into it, itself first; none when it is not known, or was merged
-    into another."""
-    return list(connection.execute(_FAMILY, {"authority": identifier.authority, "value": identifier.value}).scalars())
+def family(connection: sa.Connection, identifier: PatientIdentifier) -> Family:
+    """The patient by an identifier that was not merged into another."""
+    rows = _FAMILY.run(connection, authority=identifier.authority, value=identifier.value)
+    keys = tuple(key for key, _ in sorted(rows, key=lambda row: -row[1]))
+    return Family(Identity(keys[0] if keys else 0, identifier, None), keys)
 
 
 def survivors(connection: sa.Connection, keys: Iterable[int]) -> dict[int, Identity]:

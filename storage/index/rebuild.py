@@ -16,6 +16,7 @@ from storage.index.schema import (
     jobs,
     patient_identifiers,
     patients,
+    publications,
     search_tags,
     series,
     studies,
@@ -27,7 +28,7 @@ from vna.model.events import Event
 
 _EMPTIED = (
     *(tag_values, instances, series, studies, patients, superseded, deleted, conflicts, coercions, events, jobs),
-    *(document_associations, document_objects, held_documents, patient_identifiers),
+    *(document_associations, document_objects, held_documents, patient_identifiers, publications),
 )
 
 

@@ -428,6 +428,19 @@ held_documents = sa.Table(
 )
 """Documents of the repository, each time they were provided: one that comes again has a row and bytes of its own."""
 
+publications = sa.Table(
+    "publications",
+    metadata,
+    sa.Column("study_instance_uid", UID, primary_key=True),
+    _count("number"),
+    _text("digest"),
+    _text("patient_id"),
+    _text("unique_id"),
+    _text("entry_uuid"),
+    _text("pending"),
+)
+"""Manifests that were provided to a repository, the newest of each study; `pending` is one that is on its way."""
+
 GRAMS: dict[sa.Table, tuple[str, ...]] = {
     patients: ("patient_id", "patient_name_norm", "patient_name_words"),
     studies: (

@@ -20,10 +20,11 @@ COMMANDS = (
     "tags add", "tags list", "tags remove",
     "deleted list", "deleted restore",
     "jobs list", "jobs retry", "jobs drop",
+    "xds publish",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["", "ae", "user", "token", "link", "tags", "deleted", "jobs", *COMMANDS])
+@pytest.mark.parametrize("command", ["", "ae", "user", "token", "link", "tags", "deleted", "jobs", "xds", *COMMANDS])
 def test_every_command_has_help_with_an_example(vna: Vna, command: str) -> None:
     done = vna(*command.split(), "--help")
     assert done.code == 0

@@ -39,7 +39,9 @@ from vna.archive.status import Status
 from vna.archive.store import Store
 from vna.archive.tags import SearchTags
 from vna.documents.imaging_source import ImagingSource, Wanted
+from vna.documents.publishing import Publishing
 from vna.documents.registry import Registry
+from vna.documents.reports import Reports
 from vna.documents.repository import Repository, WantedDocument
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
@@ -148,6 +150,8 @@ USE_CASES = (
     "patients",
     "imaging",
     "repository",
+    "publishing",
+    "reports",
 )
 
 
@@ -173,6 +177,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Patients,
             ImagingSource,
             Repository,
+            Publishing,
+            Reports,
         ),
         strict=True,
     ):

@@ -92,6 +92,7 @@ def retrieve(
         contents = {content.content_id: b"".join(content.pieces()) for content in reply.contents}
         sizes = {content.content_id: content.size for content in reply.contents if content.size is not None}
         assert all(len(contents[name]) == size for name, size in sizes.items())
+        assert not isinstance(reply.body, bytes)
         return read(etree.fromstring(etree.tostring(reply.body)), contents)
 
 

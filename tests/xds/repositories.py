@@ -11,9 +11,10 @@ from typing import Any
 
 from lxml import etree
 
+from storage.index import documents
 from storage.scratch import Scratch
 from tests.xds.builders import document, submission
-from tests.xds.registries import PATIENT, SHARED
+from tests.xds.registries import SHARED
 from vna.app import Application
 from vna.documents.repository import Content, InMemory, WantedDocument
 from vna.model.access import SYSTEM, Actor
@@ -90,6 +91,7 @@ def ask(
         assert reply.action == f"{action}Response"
         contents = {content.content_id: b"".join(content.pieces()) for content in reply.contents}
         assert all(len(contents[one.content_id]) == one.size for one in reply.contents)
+        assert not isinstance(reply.body, bytes)
         return read(etree.fromstring(etree.tostring(reply.body)), contents)
 
 
@@ -129,20 +131,11 @@ def _schema() -> etree.XMLSchema | None:
 
 
 def registered(archive: Application, unique_id: str) -> DocumentEntry:
-    """What the registry says of a document, by what an ITI-18 of this process finds."""
-    from vna.documents.stored_queries import arguments
-
-    asked = arguments("urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4", {"$XDSDocumentEntryUniqueId": [(unique_id,)]})
-    (found,) = archive.documents.query(SYSTEM, asked).objects
-    from storage.index import documents
-    from storage.index.documents import Depth
-    from vna.model.documents import DocumentQuery, Kind
-
+    """What the registry says of a document."""
     with archive.database.read() as connection:
-        query = DocumentQuery(Kind.DOCUMENT, entry_uuids=(found.entry_uuid,))
-        (whole,) = documents.held(connection, query, Depth.OBJECT)
-    assert isinstance(whole.object, DocumentEntry)
-    return whole.object
+        (found,) = documents.uses(connection, [unique_id])
+    assert isinstance(found.object, DocumentEntry)
+    return found.object
 
 
 def kept(archive: Application) -> list[str]:
@@ -150,5 +143,3 @@ def kept(archive: Application) -> list[str]:
     spool = [path.name for path in archive.blobs.spool_folder.iterdir()]
     return [*archive.blobs.names("documents"), *spool]
 
-
-__all__ = ["PATIENT"]

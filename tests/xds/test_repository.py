@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import partial
 from typing import Any
 
 import pytest
@@ -200,10 +201,10 @@ def test_whoever_may_only_read_provides_and_removes_nothing(archive: Application
 
     assert retrieve(enforced, one.unique_id, actor=reader).status == "Success"
     for refused in (
-        lambda: provide(enforced, pdf(), actor=reader),
-        lambda: remove(enforced, one.unique_id, actor=reader),
-        lambda: retrieve(enforced, one.unique_id, actor=visitor),
-        lambda: provide(enforced, pdf(), actor=visitor),
+        partial(provide, enforced, pdf(), actor=reader),
+        partial(remove, enforced, one.unique_id, actor=reader),
+        partial(retrieve, enforced, one.unique_id, actor=visitor),
+        partial(provide, enforced, pdf(), actor=visitor),
     ):
         with pytest.raises(NotAuthorized):
             refused()

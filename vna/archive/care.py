@@ -69,7 +69,8 @@ class Care:
     def forget(self, actor: Actor, sop_instance_uid: str) -> tuple[str, ...]:
         """Give up what is damaged under a SOP Instance UID, or a document's uniqueId.
 
-        `verify` counts it no more, and a reindex leaves it out. The blobs concerned; NotFound when nothing is damaged. Bytes that are left are not removed.
+        `verify` counts it no more, and a reindex leaves it out. The blobs concerned; NotFound when nothing is damaged.
+        Bytes that are left are not removed.
         """
         self._policy.check(actor, Action.ADMIN, sop_instance_uid)
         given_up = self._forgotten()

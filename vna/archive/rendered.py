@@ -10,17 +10,17 @@ import orjson
 from storage.blobs.base import BlobStore
 from vna.archive.retrieve import Retrieval
 from vna.model.access import Actor
-from vna.model.errors import NotFound, VnaError
+from vna.model.errors import NotAcceptable, NotFound, VnaError
 from vna.model.instances import Instance, Selection
 from vna.pixels.header import Header
-from vna.pixels.render import DEFAULT, JPEG, RenderRules, render, thumbnail_rules
+from vna.pixels.render import DEFAULT, JPEG, RenderRules, render_pieces, thumbnail_rules
 from vna.pixels.viewport import Viewport
 
 log = logging.getLogger(__name__)
 
 _REFERENCED_SERIES, _REFERENCED_IMAGE, _REFERENCED_UID = "00081115", "00081140", "00081155"
 _PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11."
-_MOST_FRAMES = 2000
+_MOST_FRAMES = 10_000
 """Frames of one animated picture."""
 
 
@@ -39,21 +39,29 @@ class Rendering:
         rules: RenderRules = DEFAULT,
         media_type: str = JPEG,
     ) -> bytes:
-        """Frames of an instance as one picture; of a presentation state the first image that it is about.
+        """Frames of an instance as one picture; see `pieces`."""
+        return b"".join(self.pieces(actor, instance, numbers, rules, media_type))
+
+    def pieces(
+        self, actor: Actor, instance: Instance, numbers: Sequence[int], rules: RenderRules, media_type: str
+    ) -> Iterator[bytes]:
+        """The picture as it is made, frame by frame; of a presentation state the first image that it is about.
 
         NotAcceptable when there is nothing to be shown, NotFound past the last frame.
         """
         header = self._header(actor, instance)
+        if len(numbers) > _MOST_FRAMES:
+            raise NotAcceptable(f"one picture has at most {_MOST_FRAMES} frames; ask for some of them")
         if instance.sop_class_uid.startswith(_PRESENTATION_STATE):
             instance, rules = self._shown(actor, self._state(actor, instance, header), rules)
             header = self._header(actor, instance)
-        return render(
+        return render_pieces(
             header,
             instance.transfer_syntax_uid,
-            self._frames(actor, instance, numbers[:_MOST_FRAMES]),
+            self._frames(actor, instance, numbers),
             rules,
             media_type,
-            numbers=numbers[:_MOST_FRAMES],
+            numbers=numbers,
             bulk=lambda path: self._retrieval.bulk(actor, instance, path).read(),
         )
 

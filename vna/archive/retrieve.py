@@ -18,7 +18,7 @@ from storage.inflate import inflated
 from storage.offsets import unpack_bulk, unpack_frames
 from storage.part10 import read_file_meta, write_file_meta
 from storage.rewrite import DEFLATED, rewritten
-from storage.temporary import temporary_copy
+from storage.temporary import temporary_copy, whole
 from vna.archive.byte_order import PIXEL_DATA, turned, turned_reader, unit_of
 from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
@@ -116,7 +116,7 @@ class Retrieval:
         offset, size = self._bulk(instance, tag_path)
         length = size - start if length is None else length
         if instance.transfer_syntax_uid == DEFLATED:
-            return _outgoing(instance, length, iter([self._inflated_reader(instance)(offset + start, length)]))
+            return _outgoing(instance, length, _read(self._inflated_reader(instance), offset + start, length))
         if instance.transfer_syntax_uid != EXPLICIT_BE:
             return _outgoing(instance, length, self._blobs.stream(instance.blob, offset + start, length))
         unit = self._unit(actor, instance, tag_path)
@@ -223,8 +223,8 @@ class Retrieval:
     def _inflated_reader(self, instance: Instance) -> Callable[[int, int], bytes]:
         if instance.transfer_syntax_uid != DEFLATED:
             return lambda offset, length: self._blobs.read(instance.blob, offset, length)
-        whole = self._blobs.read(instance.blob)
-        plain = inflated(whole, read_file_meta(whole))
+        with whole(self._blobs, instance.blob, instance.size) as packed:
+            plain = inflated(packed, read_file_meta(packed))
         return lambda offset, length: bytes(plain[offset : offset + length])
 
 
@@ -251,6 +251,11 @@ def _frame(instance: Instance, ranges: Sequence[tuple[int, int]], read: Callable
 
 def _outgoing(instance: Instance, size: int, chunks: Iterator[bytes]) -> Outgoing:
     return Outgoing(instance, instance.transfer_syntax_uid, size, chunks)
+
+
+def _read(read: Callable[[int, int], bytes], offset: int, length: int) -> Iterator[bytes]:
+    for at in range(offset, offset + length, CHUNK):
+        yield read(at, min(CHUNK, offset + length - at))
 
 
 def _within(chunks: Iterator[bytes], start: int, length: int) -> Iterator[bytes]:

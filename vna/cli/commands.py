@@ -21,6 +21,7 @@ from vna.cli import (
     token,
     user,
     verify,
+    xds,
 )
 from vna.cli.help import example
 from vna.cli.session import Session
@@ -80,5 +81,6 @@ for group, words in (
     (tags.app, "tags"),
     (delete.app, "deleted"),
     (jobs.app, "jobs"),
+    (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

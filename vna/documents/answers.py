@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from storage.index import documents
-from storage.index.documents import Depth, Found, Link
+from storage.index.document_queries import Depth
+from storage.index.documents import Found, Link
 from storage.index.engine import Connection
 from vna.documents.problems import ErrorCode, refused
 from vna.documents.stored_queries import Arguments
@@ -50,9 +51,11 @@ class Reader:
 
     def of_patient(self, parameter: str, kind: Kind, conditions: tuple[Condition, ...] = ()) -> list[Found]:
         """Objects of a kind of the patient that a parameter names; none when it is not known."""
-        keys = self.patients.known(self.connection, self.arguments.one(parameter))
+        family = self.patients.known(self.connection, self.arguments.one(parameter))
+        if family is None:
+            return []
         query = DocumentQuery(kind, statuses=self.arguments.statuses(kind), conditions=conditions, limit=self.limit)
-        return documents.find(self.connection, query, keys, self.depth)
+        return documents.find(self.connection, query, family, self.depth)
 
     def held(self, kind: Kind, entry_uuids: Iterable[str], conditions: tuple[Condition, ...] = ()) -> list[Found]:
         """Objects of a kind among these entryUUIDs."""

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from storage.index import documents
-from storage.index.documents import Depth, Found, Link
+from storage.index.document_queries import Depth
+from storage.index.documents import Found, Link
 from storage.index.engine import Connection
 from vna.documents.changes import Changes
 from vna.model.documents import (

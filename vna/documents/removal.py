@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from storage.index import documents
-from storage.index.documents import Depth, Link
+from storage.index.document_queries import Depth
+from storage.index.documents import Link
 from storage.index.engine import Connection
 from vna.documents.problems import ErrorCode, Problems
 from vna.model.documents import AssociationKind, DocumentQuery, Kind, Status

@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field, replace
 
 from storage.index import documents
-from storage.index.documents import Depth
+from storage.index.document_queries import Depth
 from vna.documents.holdings import Holdings
 from vna.documents.identifiers import new_uuid
 from vna.documents.problems import ErrorCode, Problems

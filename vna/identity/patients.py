@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from storage.index import documents, events, identities
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
-from storage.index.identities import Identity
+from storage.index.identities import Family, Identity
 from vna.model.access import Action, Actor
 from vna.model.errors import BadRequest, Conflict, NotFound
 from vna.model.events import Event, EventKind
@@ -49,10 +49,10 @@ class Patients:
             detail = {"subsumed": subsumed, "surviving": surviving}
             _tell(connection, EventKind.PATIENT_MERGED, actor, at, key, detail)
 
-    def known(self, connection: Connection, cx: str) -> list[int]:
-        """The keys of the patient, itself first, then those merged into it; none when it is not known."""
+    def known(self, connection: Connection, cx: str) -> Family | None:
+        """The patient with those merged into it; None when the text is no identifier."""
         identifier = patient_identifier(cx)
-        return [] if identifier is None else identities.family(connection, identifier)
+        return None if identifier is None else identities.family(connection, identifier)
 
     def admit(self, connection: Connection, actor: Actor, cx: str) -> Identity | None:
         """The patient, locked until the transaction ends; None when it is not known, or was merged into another."""
@@ -113,7 +113,7 @@ def _merge(connection: Connection, old: PatientIdentifier, new: PatientIdentifie
         raise NotFound("the patient that is to be merged is not known")
     if surviving is None or surviving.merged_into is not None or subsumed.merged_into not in (None, surviving.key):
         raise Conflict("one of the patients was merged into another already")
-    for key in identities.family(connection, old):
+    for key in identities.family(connection, old).keys:
         documents.unrendered(connection, key)
     identities.merge(connection, subsumed, surviving)
     return surviving.key

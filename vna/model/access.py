@@ -11,9 +11,9 @@ class Action(StrEnum):
     STORE = "store"
     QUERY = "query"
     RETRIEVE = "retrieve"
-    DELETE = "delete"
     READ_DOCUMENTS = "read-documents"
     WRITE_DOCUMENTS = "write-documents"
+    DELETE = "delete"
     ADMIN = "admin"
 
 

@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     DOCUMENT_REGISTERED = "document.registered"
     DOCUMENT_UPDATED = "document.updated"
     DOCUMENT_REMOVED = "document.removed"
+    MANIFEST_PUBLISHED = "manifest.published"
     PATIENT_REGISTERED = "patient.registered"
     PATIENT_MERGED = "patient.merged"
     ARCHIVE_NAMED = "archive.named"

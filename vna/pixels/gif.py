@@ -1,7 +1,7 @@
-"""Pictures as one animated GIF, put together from single ones so that only their code is kept in memory."""
+"""Pictures as one animated GIF, put together from single ones and given piece by piece."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from struct import pack
 from typing import Final
 
@@ -12,9 +12,8 @@ _LOOP: Final = b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"
 _END: Final = b";"
 
 
-def animated(pictures: Iterable[Pillow.Image], *, milliseconds: float) -> bytes:
-    """One picture gives a GIF that stands still; all have the size of the first."""
-    out = bytearray()
+def animated(pictures: Iterable[Pillow.Image], *, milliseconds: float) -> Iterator[bytes]:
+    """A piece for each picture; one alone gives a GIF that stands still, and all have the size of the first."""
     first_table = b""
     for number, picture in enumerate(pictures):
         encoded = io.BytesIO()
@@ -23,13 +22,13 @@ def animated(pictures: Iterable[Pillow.Image], *, milliseconds: float) -> bytes:
         gif = encoded.getvalue()
         table, frame = _parts(gif)
         if number == 0:
-            out += gif[:_HEAD] + table + _LOOP
+            yield gif[:_HEAD] + table + _LOOP
             first_table = table
         own = b"" if table == first_table else table
         flags = 0x80 | _size_bits(own) if own else 0
-        out += pack("<4sHBB", b"!\xf9\x04\0", max(2, round(milliseconds / 10)), 0, 0)
-        out += frame[:9] + bytes([flags]) + own + frame[10:]
-    return bytes(out) + _END
+        control = pack("<4sHBB", b"!\xf9\x04\0", max(2, round(milliseconds / 10)), 0, 0)
+        yield b"".join((control, frame[:9], bytes([flags]), own, frame[10:]))
+    yield _END
 
 
 def _size_bits(table: bytes) -> int:

@@ -81,7 +81,22 @@ def render(
     numbers: Iterable[int] = (),
     bulk: Bulk = no_bulk,
 ) -> bytes:
-    """Frames as stored, native ones in little endian, into one file: the first, or for GIF all of them.
+    """One file out of frames; see `render_pieces`."""
+    pieces = render_pieces(header, transfer_syntax_uid, frames, rules, media_type, numbers=numbers, bulk=bulk)
+    return b"".join(pieces)
+
+
+def render_pieces(
+    header: Json,
+    transfer_syntax_uid: str,
+    frames: Iterable[bytes],
+    rules: RenderRules = DEFAULT,
+    media_type: str = JPEG,
+    *,
+    numbers: Iterable[int] = (),
+    bulk: Bulk = no_bulk,
+) -> Iterator[bytes]:
+    """Frames as stored, native ones in little endian, into one file: the first, or for GIF all of them, a piece each.
 
     `numbers` are those of the frames, from 1 on without them; `bulk` gives the look-up tables that the header leaves
     out. Frames are taken one at a time. NotAcceptable: no pixels, or none that can be shown; BadRequest: rules that
@@ -92,7 +107,8 @@ def render(
     read = Header(header, bulk)
     pictures = _pictures(read, transfer_syntax_uid, frames, rules, list(numbers))
     if media_type == GIF:
-        return animated(pictures, milliseconds=_delay(read))
+        yield from animated(pictures, milliseconds=_delay(read))
+        return
     try:
         picture = next(pictures)
     except StopIteration as exc:
@@ -102,7 +118,7 @@ def render(
         picture.save(out, "JPEG", quality=rules.quality)
     else:
         picture.save(out, "PNG", compress_level=_PNG_LEVEL)
-    return out.getvalue()
+    yield out.getvalue()
 
 
 def _delay(header: Header) -> float:

@@ -304,6 +304,28 @@ class XdsSettings(Section):
         description="The file of the domain's codes and media types, TOML or JSON; `turkey` is the example that comes "
         "along. Empty: any code is taken.",
     )
+    profile: str = Field(
+        default="",
+        description="The file (TOML) that says of our own manifests and reports what the images do not say: codes, "
+        "institutions, which patient identifiers are of the affinity domain; `turkey` is the example that comes along. "
+        "Empty: codes of IHE's examples, identifiers as the images have them.",
+    )
+    publish_after: float = Field(
+        default=0.0,
+        ge=0,
+        description="A study of which nothing has changed for this long (seconds) is published: its manifest goes to a "
+        "repository. 0: when somebody asks (`vna xds publish`), and again when something of it has changed.",
+    )
+    publish_to: str = Field(
+        default="",
+        description="Address of the repository that manifests go to, such as "
+        "`https://xds.example.org/xds/repository`. Empty: our own.",
+    )
+    publish_registry: str = Field(
+        default="",
+        description="Address of that repository's registry, where a manifest is withdrawn when nothing of its study is "
+        "left.",
+    )
     unknown_patients: Literal["refuse", "register"] = Field(
         default="refuse",
         description="What becomes of documents of a patient that no identity feed told of: `refuse` or `register`.",
@@ -317,6 +339,14 @@ class XdsSettings(Section):
     max_results: int = Field(
         default=10_000, ge=1, description="Most objects that one stored query finds (count); more is XDSTooManyResults."
     )
+
+    @field_validator("publish_to", "publish_registry")
+    @classmethod
+    def _is_a_service(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("a service is at an address like https://xds.example.org/xds/repository")
+        return value
 
     @field_validator("repository_unique_id", "affinity_domain")
     @classmethod

@@ -93,10 +93,15 @@ def message(envelope: Envelope, package: Package, said: addressing.Addressing, s
     )
 
 
-def write(version: Version, body: etree._Element, headers: Sequence[etree._Element] = ()) -> bytes:
+def write(version: Version, body: etree._Element | bytes, headers: Sequence[etree._Element] = ()) -> bytes:
     """An envelope around a body and header blocks, which move into it."""
     root, _ = _begun(version, headers)
-    etree.SubElement(root, version.name_of("Body")).append(body)
+    around = etree.SubElement(root, version.name_of("Body"))
+    if isinstance(body, bytes):
+        around.append(etree.Comment("body"))
+        before, _, after = _bytes(root).rpartition(b"<!--body-->")
+        return b"".join((before, body, after))
+    around.append(body)
     return _bytes(root)
 
 

@@ -125,10 +125,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered; `body` refers to its contents by `include`."""
+    """What is answered; `body` refers to its contents by `include`. Bytes are an element that was written before, in
+    UTF-8 and with its own namespace declarations."""
 
     action: str
-    body: etree._Element
+    body: etree._Element | bytes
     contents: Sequence[Content] = ()
 
 
