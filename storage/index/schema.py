@@ -281,6 +281,17 @@ peers = sa.Table(
     _text("coercion"),
 )
 
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    _text("application"),
+    _text("sending_facility"),
+    _text("addresses"),
+    _text("facility"),
+)
+"""Systems that feed us by HL7 messages; `addresses` is a comma list."""
+
 users = sa.Table(
     "users",
     metadata,

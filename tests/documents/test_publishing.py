@@ -14,7 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from storage.index import documents, jobs
-from storage.index.documents import Depth
+from storage.index.document_queries import Depth
 from storage.index.events import time_text
 from tests.archives import Open, put, rows
 from tests.objects import ct, part10

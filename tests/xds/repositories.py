@@ -142,4 +142,3 @@ def kept(archive: Application) -> list[str]:
     """Blobs of documents, and what is in the spool."""
     spool = [path.name for path in archive.blobs.spool_folder.iterdir()]
     return [*archive.blobs.names("documents"), *spool]
-

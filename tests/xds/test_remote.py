@@ -57,7 +57,7 @@ def response(status: str, *errors: dict[str, str]) -> etree._Element:
 
 
 def test_a_submission_arrives_with_its_documents(tmp_path: Path) -> None:
-    arrived = {}
+    arrived: dict[str | None, object] = {}
 
     def keep(message: Message) -> etree._Element:
         element = message.body.find(qname(XDSB, "Document"))
@@ -112,7 +112,7 @@ def test_another_answer_is_none(tmp_path: Path) -> None:
 
 
 def test_whoever_does_not_answer_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="127.0.0.1:9"):
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9"):
         RemoteRepository("http://127.0.0.1:9/xds", "", tmp_path).provide(submission(document("d")), {"d": b"x"})
 
 

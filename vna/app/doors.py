@@ -1,6 +1,8 @@
 """The doors, each given the use cases it translates for."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from ssl import SSLContext
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,9 +19,16 @@ from dimse.upper_layer.server import Server
 from vna import web
 from vna.app.unmatched import unmatched
 from vna.app.wiring import Application
+from vna.hl7.charsets import UNDECLARED, codec_of
+from vna.hl7.dispatch import Dispatch
+from vna.hl7.iti8 import AssigningAuthority, PatientFeed
+from vna.hl7.listener import Limits as Hl7Limits
+from vna.hl7.listener import Listener
 from vna.metrics import Metrics
 from vna.security import http as http_security
+from vna.security import tls
 from vna.security.http import HttpRules
+from vna.settings import TlsSettings
 from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
@@ -145,3 +154,35 @@ def dimse_server(application: Application) -> Server:
         move_rules=MoveRules(associations=settings.move_associations),
     )
     return Server(entity)
+
+
+def hl7_dispatch(application: Application) -> Dispatch:
+    """What answers HL7 messages: each type with what it does."""
+    settings = application.settings.hl7
+    authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
+    table = {"ADT": PatientFeed(application.patients, authority).events()}
+    return Dispatch(table, application.sources, codec_of([settings.character_set]) or UNDECLARED)
+
+
+def hl7_listener(application: Application) -> Listener:
+    """The HL7 door of one process."""
+    settings = application.settings.hl7
+    limits = Hl7Limits(
+        connections=settings.max_connections,
+        message_bytes=int(settings.max_message_bytes),
+        message_seconds=settings.message_timeout,
+        idle_seconds=settings.idle_timeout,
+    )
+    return Listener(hl7_dispatch(application), limits, tls_context(settings.tls), application.sources.admits)
+
+
+def tls_context(settings: TlsSettings) -> SSLContext | None:
+    """For a door that speaks TLS itself; None when none was asked for. Unavailable names the file that is no use."""
+    if not settings.certificate:
+        return None
+    return tls.server_context(
+        Path(settings.certificate),
+        Path(settings.key) if settings.key else None,
+        Path(settings.ca) if settings.ca else None,
+        client_certificate=settings.require_client_certificate,
+    )

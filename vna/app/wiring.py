@@ -45,10 +45,12 @@ from vna.model.access import Actor, Coercion
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
+from vna.security import sources
 from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
+from vna.security.sources import Sources
 from vna.settings import SecurityMode, Settings, XdsSettings
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteRepository
@@ -79,6 +81,7 @@ class Application:
     care: Care
     reindex: Reindex
     status: Status
+    sources: Sources
     patients: Patients
     documents: Registry
     repository: Repository
@@ -173,6 +176,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
+        sources=Sources(database, policy, local=local),
         patients=patients,
         documents=documents,
         repository=repository,
@@ -187,6 +191,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ARCHIVE_NAMED: own_oid.replay,
     EventKind.MANIFEST_PUBLISHED: publishing.replay,
+    EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),
@@ -242,7 +247,6 @@ def make_ready(settings: Settings) -> BlobStore:
         local = settings.security.mode is SecurityMode.LOCAL
         peers = Peers(database, LocalPolicy(), local=local)
         peers.seed(peer.as_peer() for peer in settings.dimse.peers)
-        own_oid.make(database)
     finally:
         database.close()
     blobs = blob_store(settings)

@@ -14,7 +14,7 @@ _AT = "repository-unique-id-at"
 
 
 class OwnOid:
-    """What is configured, else the one that was made when the archive first started."""
+    """What is configured, else the one that was made when it was first needed."""
 
     def __init__(self, database: Database, configured: str = "") -> None:
         self._database = database
@@ -23,19 +23,24 @@ class OwnOid:
     def __call__(self) -> str:
         """The OID; read once."""
         if not self._oid:
-            with self._database.read() as connection:
-                self._oid = accounts.fact(connection, _FACT)
+            self._oid = self._made() or make(self._database)
         return self._oid
 
+    def _made(self) -> str:
+        with self._database.read() as connection:
+            return accounts.fact(connection, _FACT)
 
-def make(database: Database) -> None:
+
+def make(database: Database) -> str:
     """Make one (PS3.5 B.2), unless there is one; the journal keeps it, because manifests elsewhere name it for good."""
     with database.transaction() as connection:
-        if accounts.fact(connection, _FACT):
-            return
+        held = accounts.fact(connection, _FACT)
+        if held:
+            return held
         oid, at = f"2.25.{uuid.uuid4().int}", datetime.now(UTC)
         events.append(connection, EventKind.ARCHIVE_NAMED, at=at, actor=SYSTEM.name, detail={"oid": oid})
         _put(connection, oid, at)
+    return oid
 
 
 def replay(connection: Connection, event: Event) -> None:

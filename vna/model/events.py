@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     PATIENT_MERGED = "patient.merged"
     ARCHIVE_NAMED = "archive.named"
     PEER_CHANGED = "peer.changed"
+    SOURCE_CHANGED = "source.changed"
     ACCOUNT_CHANGED = "account.changed"
     LINK_CHANGED = "link.changed"
     LINK_OPENED = "link.opened"
