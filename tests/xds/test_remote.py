@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 from lxml import etree
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from storage.index.engine import Database
 from tests.xds.builders import document, submission
+from tests.xds.listening import listening
 from tests.xds.registries import make
 from vna.documents.problems import ErrorCode, Refused
 from vna.jobs.retries import GivenUp
 from vna.model.access import Actor
+from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.security.http import HttpRules, local
 from vna.soap.exchange import Rules
@@ -34,14 +35,11 @@ Answer = Callable[[Message], etree._Element]
 
 
 @contextmanager
-def at(path: str, operations: dict[str, Callable[[Message, Actor], Reply]], folder: Path) -> Iterator[httpx.Client]:
+def at(path: str, operations: dict[str, Callable[[Message, Actor], Reply]], folder: Path) -> Iterator[RemoteRepository]:
+    """The other side with these operations at this path."""
     app = local(Starlette(routes=Service(path, Rules(operations), folder).routes()), HttpRules())
-    with TestClient(app, base_url="http://127.0.0.1") as client:
-        yield client
-
-
-def remote(http: httpx.Client, folder: Path) -> RemoteRepository:
-    return RemoteRepository("http://127.0.0.1/xds", "http://127.0.0.1/xds/registry", folder, http=http)
+    with listening(app) as url:
+        yield RemoteRepository(url + path, url + path, folder)
 
 
 def answering(answer: Answer) -> dict[str, Callable[[Message, Actor], Reply]]:
@@ -57,7 +55,8 @@ def response(status: str, *errors: dict[str, str]) -> etree._Element:
 
 
 def test_a_submission_arrives_with_its_documents(tmp_path: Path) -> None:
-    arrived: dict[str | None, object] = {}
+    arrived: dict[str, bytes] = {}
+    registered: list[Submission] = []
 
     def keep(message: Message) -> etree._Element:
         element = message.body.find(qname(XDSB, "Document"))
@@ -65,15 +64,18 @@ def test_a_submission_arrives_with_its_documents(tmp_path: Path) -> None:
         assert element is not None
         assert request is not None
         with message.content(element).open() as file:
-            arrived[element.get("id")] = file.read()
-        arrived["metadata"] = reading.submission(request, 100)
+            arrived[element.get("id", "")] = file.read()
+        registered.append(reading.submission(request, 100))
         return registry_response()
 
     sent = submission(document("urn:uuid:1"))
-    with at("/xds", answering(keep), tmp_path) as http:
-        remote(http, tmp_path).provide(sent, {"urn:uuid:1": b"%PDF"})
+    with at("/xds", answering(keep), tmp_path) as other:
+        other.provide(sent, {"urn:uuid:1": b"%PDF"})
 
-    assert arrived == {"urn:uuid:1": b"%PDF", "metadata": sent}
+    assert arrived == {"urn:uuid:1": b"%PDF"}
+    (known,) = registered[0].documents
+    assert replace(known, logical_id="") == sent.documents[0]
+    assert registered[0].associations == sent.associations
 
 
 @pytest.mark.parametrize(
@@ -89,8 +91,8 @@ def test_a_submission_arrives_with_its_documents(tmp_path: Path) -> None:
 def test_what_is_refused_is_refused_with_the_codes_that_were_answered(
     tmp_path: Path, answer: etree._Element, codes: list[ErrorCode]
 ) -> None:
-    with at("/xds", answering(lambda _message: answer), tmp_path) as http, pytest.raises(Refused) as caught:
-        remote(http, tmp_path).provide(submission(document("d")), {"d": b"x"})
+    with at("/xds", answering(lambda _message: answer), tmp_path) as other, pytest.raises(Refused) as caught:
+        other.provide(submission(document("d")), {"d": b"x"})
 
     assert [problem.code for problem in caught.value.problems] == codes
 
@@ -99,16 +101,16 @@ def test_success_with_warnings_is_success(tmp_path: Path) -> None:
     warning = {"errorCode": "DocumentQueued", "severity": "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:Warning"}
     answer = response(FAILURE.replace("Failure", "Success"), warning)
 
-    with at("/xds", answering(lambda _message: answer), tmp_path) as http:
-        remote(http, tmp_path).provide(submission(document("d")), {"d": b"x"})
+    with at("/xds", answering(lambda _message: answer), tmp_path) as other:
+        other.provide(submission(document("d")), {"d": b"x"})
 
 
 def test_another_answer_is_none(tmp_path: Path) -> None:
     with (
-        at("/xds", answering(lambda _message: etree.Element("x")), tmp_path) as http,
+        at("/xds", answering(lambda _message: etree.Element("x")), tmp_path) as other,
         pytest.raises(Unavailable, match="answers x"),
     ):
-        remote(http, tmp_path).provide(submission(document("d")), {"d": b"x"})
+        other.provide(submission(document("d")), {"d": b"x"})
 
 
 def test_whoever_does_not_answer_is_not_there(tmp_path: Path) -> None:
@@ -120,10 +122,10 @@ def test_an_update_is_sent_to_the_registry(database: Database, tmp_path: Path) -
     registries = make(database)
 
     with (
-        at(door.PATH, dict(door.operations(registries.registry)), tmp_path) as http,
+        at(door.PATH, dict(door.operations(registries.registry)), tmp_path) as other,
         pytest.raises(Refused, match="XDSUnknownPatientId"),
     ):
-        remote(http, tmp_path).update(submission(document("d")))
+        other.update(submission(document("d")))
 
 
 def test_without_a_registry_nothing_can_be_withdrawn(tmp_path: Path) -> None:
