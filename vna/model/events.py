@@ -15,6 +15,8 @@ class EventKind(StrEnum):
     INSTANCE_DELETED = "instance.deleted"
     INSTANCE_RESTORED = "instance.restored"
     INSTANCE_FORGOTTEN = "instance.forgotten"
+    DOCUMENT_STORED = "document.stored"
+    DOCUMENT_DISCARDED = "document.discarded"
     DOCUMENT_REGISTERED = "document.registered"
     DOCUMENT_UPDATED = "document.updated"
     DOCUMENT_REMOVED = "document.removed"
