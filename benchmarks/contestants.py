@@ -68,6 +68,7 @@ def vna(name: str = "vna", **settings: str) -> Iterator[Peer]:
             "VNA_HTTP__PORT": "0",
             "VNA_HTTP__WORKERS": "1",
             "VNA_DIMSE__PORT": "0",
+            "VNA_HL7__PORT": "0",
             "VNA_STORAGE__MIN_FREE": "0",
             "VNA_LOG__LEVEL": "warning",
             "PYTHONPATH": str(Path(__file__).parent.parent),

@@ -18,12 +18,14 @@ from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
 from vna.mime.writer import Part
 from vna.model.access import Actor
-from vna.model.errors import NotAcceptable, NotFound
+from vna.model.errors import BadRequest, NotAcceptable, NotFound
 from vna.model.instances import Instance
 from vna.pixels.render import GIF, JPEG, MEDIA_TYPES
 from vna.security.requests import actor_of
 
 HTML, PLAIN, PDF = "text/html", "text/plain", "application/pdf"
+_MP4, _MP4_AT = b"ftyp", 4
+"""How the first box of an MP4 file begins behind its length (ISO 14496-12 4.3)."""
 _DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"
 SR = "1.2.840.10008.5.1.4.1.1.88."
 _SANDBOX = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
@@ -39,11 +41,19 @@ def rendered(request: Request, service: StudiesService) -> Response:
     if "frames" in request.path_params:
         return _picture(request, service, actor, instance, frame_numbers(request.path_params["frames"]))
     if is_film(instance):
-        choose(acceptable(request), (Offer(film_type(instance)),))
-        return film(request, service, actor, instance)
+        _no_picture(request)
+        offers = [Offer(name) for name in film_types(service, actor, instance)]
+        return film(request, service, actor, instance, choose(acceptable(request), offers).media_type)
     if instance.number_of_frames or instance.sop_class_uid.startswith("1.2.840.10008.5.1.4.1.1.11."):
         return _picture(request, service, actor, instance, range(1, max(instance.number_of_frames, 1) + 1))
+    _no_picture(request)
     return _document(request, service, actor, instance)
+
+
+def _no_picture(request: Request) -> None:
+    for name in ("annotation", "iccprofile"):
+        if request.query_params.get(name, "no") != "no":
+            raise BadRequest(f"{name}: this is given as it is kept, and not as a picture")
 
 
 def thumbnail(request: Request, service: StudiesService) -> Response:
@@ -109,13 +119,14 @@ def is_film(instance: Instance) -> bool:
     return pixel_media_type(instance.transfer_syntax_uid).startswith("video/")
 
 
-def film_type(instance: Instance) -> str:
-    """The media type a stored film is given as."""
-    media_type = pixel_media_type(instance.transfer_syntax_uid)
-    return "video/mp4" if media_type == "video/H265" else media_type
+def film_types(service: StudiesService, actor: Actor, instance: Instance) -> list[str]:
+    """The media types a stored film can be given as: that of Table 8.7.3-5, and MP4 where its container is that."""
+    (begin,) = service.retrieval.frames(actor, instance, [1], 0, _MP4_AT + len(_MP4))
+    is_mp4 = begin.read()[_MP4_AT:] == _MP4
+    return list(dict.fromkeys([pixel_media_type(instance.transfer_syntax_uid), *(["video/mp4"] if is_mp4 else [])]))
 
 
-def film(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:
+def film(request: Request, service: StudiesService, actor: Actor, instance: Instance, media_type: str) -> Response:
     """A stored film, or the range of it that is asked for."""
     (whole,) = service.retrieval.frames(actor, instance, [1])
 
@@ -123,7 +134,7 @@ def film(request: Request, service: StudiesService, actor: Actor, instance: Inst
         (part,) = service.retrieval.frames(actor, instance, [1], start, length)
         return part.chunks
 
-    return ranged(request, whole.size, f'"{instance.sha256[:32]}-film"', film_type(instance), give)
+    return ranged(request, whole.size, f'"{instance.sha256[:32]}-film"', media_type, give)
 
 
 def _document(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:

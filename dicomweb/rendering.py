@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from vna.model.errors import BadRequest
+from vna.pixels.annotation import Annotation
 from vna.pixels.header import Header
+from vna.pixels.profile import ColourSpace
 from vna.pixels.render import RenderRules
 from vna.pixels.viewport import Viewport
 from vna.pixels.windowing import VoiFunction, Window
@@ -14,7 +16,7 @@ _BEST_QUALITY = 90
 
 
 def rules_of(parameters: Mapping[str, str], presentation: Header | None = None) -> RenderRules:
-    """`window`, `viewport` and `quality`; BadRequest in words that name the parameter."""
+    """What the parameters say of a picture; BadRequest in words that name the one that makes no sense."""
     window = parameters.get("window", "")
     preset = window if window and "," not in window and window != "auto" else ""
     return RenderRules(
@@ -24,6 +26,8 @@ def rules_of(parameters: Mapping[str, str], presentation: Header | None = None) 
         viewport=_named("viewport", _viewport, parameters["viewport"]) if parameters.get("viewport") else None,
         quality=_named("quality", quality_of, parameters.get("quality") or str(_BEST_QUALITY)),
         presentation=presentation,
+        annotations=_named("annotation", _annotations, parameters.get("annotation", "")),
+        colour_space=_named("iccprofile", ColourSpace, parameters.get("iccprofile") or ColourSpace.NONE.value),
     )
 
 
@@ -50,6 +54,10 @@ def _named(name: str, read: Callable[[str], _T], text: str) -> _T:
         raise BadRequest(f"{name}: {error}") from error
     except ValueError as error:
         raise BadRequest(f"{name}={text[:64]} is not what PS3.18 8.3.5 says of it") from error
+
+
+def _annotations(text: str) -> frozenset[Annotation]:
+    return frozenset(Annotation(word.strip()) for word in text.split(",") if word.strip())
 
 
 def _window(text: str) -> Window:

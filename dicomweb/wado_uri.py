@@ -7,7 +7,7 @@ from starlette.responses import Response
 from dicomweb.address import Target
 from dicomweb.instance_forms import choose_form
 from dicomweb.media_types import DICOM, Offer, check_charset, choose
-from dicomweb.rendered import HTML, PDF, PLAIN, SR, film, film_type, is_film, report_or_document
+from dicomweb.rendered import HTML, PDF, PLAIN, SR, film, film_types, is_film, report_or_document
 from dicomweb.rendering import rules_of
 from dicomweb.responses import stream
 from dicomweb.retrieve import held
@@ -35,7 +35,7 @@ def wado(request: Request, service: StudiesService) -> Response:
         raise NotAcceptable("anonymize is not offered")
     instance = held(service, actor, target)[0]
     ranges = parse_media_types(asked.get("contentType", "").replace("dicom json", "dicom+json")) or [MediaType("*/*")]
-    offer = choose(ranges, _offers(instance))
+    offer = choose(ranges, _offers(service, actor, instance))
     if offer.media_type == DICOM:
         if "frameNumber" in asked:
             raise BadRequest("frameNumber goes with a picture: application/dicom is the whole object")
@@ -43,7 +43,7 @@ def wado(request: Request, service: StudiesService) -> Response:
     if offer.media_type in MEDIA_TYPES:
         return _picture(service, actor, instance, asked, offer.media_type)
     if is_film(instance):
-        return film(request, service, actor, instance)
+        return film(request, service, actor, instance, offer.media_type)
     header = orjson.loads(service.retrieval.metadata(actor, instance))
     return report_or_document(service, actor, instance, header, offer.media_type)
 
@@ -59,11 +59,11 @@ def _target(asked: dict[str, str]) -> Target:
     return Target(**uids)
 
 
-def _offers(instance: Instance) -> list[Offer]:
+def _offers(service: StudiesService, actor: Actor, instance: Instance) -> list[Offer]:
     """The default first (PS3.18 Tables 9.4-1 to 9.4-4)."""
     whole = Offer(DICOM)
     if is_film(instance):
-        return [Offer(film_type(instance)), whole]
+        return [*map(Offer, film_types(service, actor, instance)), whole]
     if instance.number_of_frames > 1:
         return [whole, *map(Offer, MEDIA_TYPES)]
     if instance.number_of_frames:
@@ -105,8 +105,9 @@ def _as_rendered(service: StudiesService, actor: Actor, instance: Instance, aske
         raise BadRequest("windowCenter and windowWidth go together")
     if center:
         found["window"] = f"{center},{width}"
-    if asked.get("imageQuality"):
-        found["quality"] = asked["imageQuality"]
+    for name, as_rendered in (("imageQuality", "quality"), ("imageAnnotation", "annotation")):
+        if asked.get(name):
+            found[as_rendered] = asked[name]
     rows, columns, region = asked.get("rows", ""), asked.get("columns", ""), asked.get("region", "")
     if not (rows or columns or region):
         return found

@@ -39,6 +39,7 @@ class Backend:
             "storage": {"min_free": 0},
             "http": {"port": 0, "workers": 1, "viewer": self.folder / "viewer"},
             "dimse": {"port": 0, "workers": 2},
+            "hl7": {"port": 0},
         }
         for name, value in self.environment.items():
             section, key = name.removeprefix("VNA_").lower().split("__")
@@ -113,6 +114,7 @@ class LiveArchive:
     child: Child
     http: str
     dimse_port: int
+    hl7_port: int
     environment: dict[str, str] = field(default_factory=dict)
 
     def vna(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -139,7 +141,9 @@ class LiveArchive:
         self.child.stop(signal.SIGTERM, timeout=30)
 
 
-_READY = re.compile(r"page +(?P<http>http://\S+?)/\n.*?DICOM +\S+@\S+:(?P<dimse>\d+)", re.DOTALL)
+_READY = re.compile(
+    r"page +(?P<http>http://\S+?)/\n.*?DICOM +\S+@\S+:(?P<dimse>\d+)\n +HL7 +\S+:(?P<hl7>\d+)\n", re.DOTALL
+)
 
 
 def start_archive(backend: Backend, *arguments: str, wrapper: tuple[str, ...] = (), **environment: str) -> LiveArchive:
@@ -150,6 +154,7 @@ def start_archive(backend: Backend, *arguments: str, wrapper: tuple[str, ...] = 
         "VNA_DATA_DIR": str(backend.folder / "data"),
         "VNA_HTTP__PORT": "0",
         "VNA_DIMSE__PORT": "0",
+        "VNA_HL7__PORT": "0",
         "VNA_STORAGE__MIN_FREE": "0",
         "VNA_HTTP__WORKERS": "1",
         **backend.environment,
@@ -165,7 +170,7 @@ def start_archive(backend: Backend, *arguments: str, wrapper: tuple[str, ...] = 
     child.wait_until(lambda: ready() is not None, timeout=60)
     found = ready()
     assert found is not None
-    return LiveArchive(child, found["http"], int(found["dimse"]), env)
+    return LiveArchive(child, found["http"], int(found["dimse"]), int(found["hl7"]), env)
 
 
 @pytest.fixture

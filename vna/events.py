@@ -18,6 +18,7 @@ Name = Literal[
     "query.answered",  # door (C-FIND | QIDO-RS), level, matches, seconds
     "retrieve.answered",  # door (C-MOVE | C-GET | WADO-RS), instances, bytes, seconds
     "http.answered",  # method, route, status, seconds
+    "message.answered",  # type, code, seconds
     "worker.started",  # kind, pid
     "worker.died",  # kind, pid
 ]

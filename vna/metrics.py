@@ -76,6 +76,8 @@ class Metrics:
         self._bytes_out = counter("vna_sent_bytes_total", "Bytes of instances given out", "door")
         self._requests = counter("vna_http_requests_total", "HTTP requests", "method", "route", "status")
         self._request_seconds = seconds("vna_http_request_seconds", "Time to answer an HTTP request", "route")
+        self._messages = counter("vna_messages_total", "HL7 messages answered", "type", "code")
+        self._message_seconds = seconds("vna_message_seconds", "Time to answer an HL7 message", "type")
         self._worker_deaths = counter("vna_worker_deaths_total", "Worker processes that died and were replaced", "kind")
         self._handlers: Mapping[events.Name, events.Subscriber] = {
             "instance.accepted": self._on_accepted,
@@ -86,6 +88,7 @@ class Metrics:
             "query.answered": self._on_query,
             "retrieve.answered": self._on_retrieve,
             "http.answered": self._on_http,
+            "message.answered": self._on_message,
             "worker.died": self._on_worker_died,
         }
 
@@ -141,6 +144,10 @@ class Metrics:
     def _on_http(self, *, method: str, route: str, status: int, seconds: float, **_fields: Any) -> None:
         self._child(self._requests, method, route, str(status)).inc()
         self._child(self._request_seconds, route).observe(seconds)
+
+    def _on_message(self, *, type: str, code: str, seconds: float, **_fields: Any) -> None:  # noqa: A002
+        self._child(self._messages, type, code).inc()
+        self._child(self._message_seconds, type).observe(seconds)
 
     def _on_worker_died(self, *, kind: str, pid: int, **_fields: Any) -> None:
         from prometheus_client.multiprocess import mark_process_dead

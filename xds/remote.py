@@ -8,14 +8,17 @@ import httpx
 from lxml import etree
 
 from vna.documents.problems import ErrorCode, Problem, Refused
+from vna.documents.repository import Content as Document
+from vna.documents.repository import InMemory
 from vna.jobs.retries import GivenUp
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.soap.client import call
-from vna.soap.message import Content, Packaging, include, new_content_id
-from vna.xml.namespaces import RS, XDSB, qname
+from vna.soap.message import Content, Packaging
+from vna.xml.namespaces import RS, qname
 from xds.ebrim.vocabulary import RESPONSE_STATUS, SEVERITY
 from xds.ebrim.writing import submit_request
+from xds.repository_client import provide_request
 
 PROVIDE = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
 UPDATE = "urn:ihe:iti:2010:UpdateDocumentSet"
@@ -43,15 +46,8 @@ class RemoteRepository:
 
     def provide(self, submission: Submission, contents: Mapping[str, bytes]) -> None:
         """Refused with the reasons that were answered; Unavailable when no answer came that can be read."""
-        body = etree.Element(qname(XDSB, "ProvideAndRegisterDocumentSetRequest"), nsmap={"xdsb": XDSB})
-        body.append(submit_request(submission))
-        media_types = {document.entry_uuid: document.mime_type for document in submission.documents}
-        parts = []
-        for entry_uuid, data in contents.items():
-            element = etree.SubElement(body, qname(XDSB, "Document"), id=entry_uuid)
-            content_id = new_content_id()
-            include(element, content_id)
-            parts.append(Content(content_id, media_types[entry_uuid], lambda data=data: iter((data,)), len(data)))  # type: ignore[misc]  # mypy cannot infer it
+        held: dict[str, Document] = {entry_uuid: InMemory(data) for entry_uuid, data in contents.items()}
+        body, parts = provide_request(submission, held)
         self._ask(self._repository_url, PROVIDE, body, parts)
 
     def update(self, submission: Submission) -> None:

@@ -1,4 +1,4 @@
-"""Users, tokens and known AE titles: rows in, model values out."""
+"""Users, tokens, known AE titles and sources: rows in, model values out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.index.schema import facts, peers, tokens, users
+from storage.index.schema import facts, peers, sources, tokens, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,17 @@ class PeerRow:
     coercion: str
 
 
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A known source of messages; `addresses` is a comma list."""
+
+    name: str
+    application: str
+    sending_facility: str
+    addresses: str
+    facility: str
+
+
 def _upsert(connection: sa.Connection, table: sa.Table, key: str, values: dict[str, Any]) -> None:
     module = sqlite if connection.dialect.name == "sqlite" else postgresql
     rest = {name: value for name, value in values.items() if name != key}
@@ -68,6 +79,11 @@ def put_token(connection: sa.Connection, row: TokenRow) -> None:
 def put_peer(connection: sa.Connection, row: PeerRow) -> None:
     """Add an application entity, or change one."""
     _upsert(connection, peers, "ae_title", _values(row))
+
+
+def put_source(connection: sa.Connection, row: SourceRow) -> None:
+    """Add a source, or change one."""
+    _upsert(connection, sources, "name", _values(row))
 
 
 def user(connection: sa.Connection, name: str) -> UserRow | None:
@@ -103,6 +119,11 @@ def all_peers(connection: sa.Connection) -> list[PeerRow]:
     return [PeerRow(*row) for row in connection.execute(sa.select(peers).order_by(peers.c.ae_title))]
 
 
+def all_sources(connection: sa.Connection) -> list[SourceRow]:
+    """Sources by name."""
+    return [SourceRow(*row) for row in connection.execute(sa.select(sources).order_by(sources.c.name))]
+
+
 def remove_user(connection: sa.Connection, name: str) -> bool:
     """Remove a user and the tokens of it; False when there is none."""
     connection.execute(sa.delete(tokens).where(tokens.c.user_name == name))
@@ -117,6 +138,11 @@ def remove_token(connection: sa.Connection, token_id: str) -> bool:
 def remove_peer(connection: sa.Connection, ae_title: str) -> bool:
     """Remove an application entity; False when there is none."""
     return bool(connection.execute(sa.delete(peers).where(peers.c.ae_title == ae_title)).rowcount)
+
+
+def remove_source(connection: sa.Connection, name: str) -> bool:
+    """Remove a source; False when there is none."""
+    return bool(connection.execute(sa.delete(sources).where(sources.c.name == name)).rowcount)
 
 
 def fact(connection: sa.Connection, name: str) -> str:

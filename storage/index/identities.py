@@ -73,6 +73,16 @@ def family(connection: sa.Connection, identifier: PatientIdentifier) -> Family:
     return Family(Identity(keys[0] if keys else 0, identifier, None), keys)
 
 
+def successors(connection: sa.Connection, identity: Identity) -> list[int]:
+    """The keys of those that an identity was merged into, one after the other."""
+    keys: list[int] = []
+    following = identity.merged_into
+    while following is not None:
+        keys.append(following)
+        following = connection.execute(sa.select(table.c.merged_into).where(table.c.id == following)).scalar_one()
+    return keys
+
+
 def survivors(connection: sa.Connection, keys: Iterable[int]) -> dict[int, Identity]:
     """For each key the identity that stands for it now."""
     wanted, known = set(keys), dict[int, Identity]()

@@ -281,6 +281,17 @@ peers = sa.Table(
     _text("coercion"),
 )
 
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    _text("application"),
+    _text("sending_facility"),
+    _text("addresses"),
+    _text("facility"),
+)
+"""Systems that feed us by HL7 messages; `addresses` is a comma list."""
+
 users = sa.Table(
     "users",
     metadata,
@@ -410,6 +421,23 @@ document_associations = sa.Table(
     sa.Index("ix_document_associations_target", "target", "association"),
     sqlite_autoincrement=True,
 )
+
+held_documents = sa.Table(
+    "held_documents",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    _text("repository_unique_id"),
+    _text("unique_id"),
+    _text("mime_type"),
+    sa.Column("blob", Text, nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha1", sa.LargeBinary(20), nullable=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),
+    _when("received_at"),
+    sa.Index("ix_held_documents_unique_id", "unique_id"),
+    sqlite_autoincrement=True,
+)
+"""Documents of the repository, each time they were provided: one that comes again has a row and bytes of its own."""
 
 publications = sa.Table(
     "publications",

@@ -14,7 +14,7 @@ from tests.objects import ct, part10
 from vna.app import Application
 from vna.archive.care import Damage
 from vna.archive.reindex import FAILED, Step
-from vna.model.access import SYSTEM, Coercion, Peer
+from vna.model.access import SYSTEM, Coercion, Peer, Source
 from vna.model.errors import Conflict, DuplicateInstance, NotFound
 from vna.model.instances import Selection
 from vna.model.query import Level, Query
@@ -32,6 +32,9 @@ _COLUMNS = {
     "conflicts": "study_instance_uid, patient_id, issuer, first_sop_instance_uid, source_ae, at",
     "events": "id, kind, at, study_instance_uid, sop_instance_uid, actor, detail, sequence",
     "peers": "ae_title, host, port, facility, rights, coercion",
+    "sources": "name, application, sending_facility, addresses, facility",
+    "patient_identifiers p left join patient_identifiers s on s.id = p.merged_into": "p.authority, p.value,"
+    "p.registered_at, s.value",
 }
 
 
@@ -72,6 +75,13 @@ def fill(archive: Application) -> None:
     archive.peers.add(SYSTEM, Peer("SCANNER", facility="43"))
     put(archive, part10(ct(PatientID="A")), source="SCANNER")
     archive.peers.remove(SYSTEM, "OTHER")
+    archive.sources.add(SYSTEM, Source("HIS", "HIS", addresses=("10.0.0.7",)))
+    archive.sources.add(SYSTEM, Source("OLD", "OLD", addresses=("10.0.0.8",)))
+    archive.sources.remove(SYSTEM, "OLD")
+    for value in "PQR":
+        archive.patients.register(SYSTEM, f"{value}^^^&1.2.3&ISO")
+    archive.patients.merge(SYSTEM, "P^^^&1.2.3&ISO", "Q^^^&1.2.3&ISO")
+    archive.patients.merge(SYSTEM, "Q^^^&1.2.3&ISO", "S^^^&1.2.3&ISO")
     some = put(archive, part10(ct(PatientID="C", StudyInstanceUID=study, Modality="PT")), source="SCANNER")
     archive.deletion.delete(SYSTEM, study, some.series_instance_uid, reason="by mistake")
     archive.deletion.delete(SYSTEM, replaced.StudyInstanceUID)

@@ -15,16 +15,21 @@ from vna.cli import session
 
 COMMANDS = (
     "serve", "import", "send", "verify", "reindex", "delete", "migrate", "settings", "demo",
-    "ae add", "ae list", "ae remove", "user add", "user list", "user remove", "token add", "token list", "token remove",
+    "ae add", "ae list", "ae remove",
+    "source add", "source list", "source remove",
+    "user add", "user list", "user remove", "token add", "token list", "token remove",
     "link add", "link list", "link remove",
     "tags add", "tags list", "tags remove",
     "deleted list", "deleted restore",
+    "hl7 send", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop",
     "xds publish",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["", "ae", "user", "token", "link", "tags", "deleted", "jobs", "xds", *COMMANDS])
+@pytest.mark.parametrize(
+    "command", ["", "ae", "source", "user", "token", "link", "tags", "deleted", "hl7", "jobs", "xds", *COMMANDS]
+)
 def test_every_command_has_help_with_an_example(vna: Vna, command: str) -> None:
     done = vna(*command.split(), "--help")
     assert done.code == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pydicom.data
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from pydicom.uid import generate_uid
 
 from tests.dicomweb.client import Web, parts_of
@@ -72,7 +72,8 @@ def test_window_viewport_and_quality_are_those_asked_for(web: Web) -> None:
 @pytest.mark.parametrize(
     "query",
     ["window=a,b", "window=1,0", "window=1,2,cubic", "window=1,2,3,4", "viewport=1", "viewport=0,0", "viewport=a,b",
-     "viewport=99999,99999", "quality=0", "quality=101", "quality=x", "viewport=10,10,9999,9999,1,1"],
+     "viewport=99999,99999", "quality=0", "quality=101", "quality=x", "viewport=10,10,9999,9999,1,1",
+     "annotation=everything", "annotation=patient,all", "iccprofile=adobergb", "iccprofile=maybe"],
 )  # fmt: skip
 def test_parameters_that_make_no_sense_are_400_and_named(web: Web, query: str) -> None:
     url = stored(web, part10(gradient()))
@@ -190,3 +191,81 @@ def test_damaged_pixels_are_an_error_of_their_frame_and_the_file_is_served_all_t
     assert web.get(f"{url}/frames/1", headers=native).status_code == 400
     assert web.get(url, headers={"Accept": "application/dicom; transfer-syntax=*"}).content == data
     assert web.get(f"{url}/frames/1").status_code == 200
+
+
+@pytest.mark.claim("PS3.18-8.7.4/video")
+@pytest.mark.parametrize(
+    ("syntax", "begin", "types"),
+    [
+        ("4.102", b"\0\0\0\x18ftypisom", ["video/mp4"]),
+        ("4.102", b"\x47@\0\x10\0\0\0\0\0\0\0\0", ["video/mp4"]),
+        ("4.100", b"\0\0\x01\xb3\0\0\0\0\0\0\0\0", ["video/mpeg"]),
+        ("4.107", b"\0\0\0\x18ftypisom", ["video/H265", "video/mp4"]),
+        ("4.108", b"\x47@\0\x10\0\0\0\0\0\0\0\0", ["video/H265"]),
+    ],
+)
+def test_a_film_has_the_media_type_of_its_syntax(web: Web, syntax: str, begin: bytes, types: list[str]) -> None:
+    film = begin + bytes(1000)
+    ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.4.1", NumberOfFrames=30, SOPInstanceUID=generate_uid())
+    ds.PixelData = pydicom.encaps.encapsulate([film])
+    ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+    url = f"{stored(web, part10(ds, f'1.2.840.10008.1.2.{syntax}'))}/rendered"
+    assert web.get(url).headers["content-type"] == types[0]
+    for name in ("video/mpeg", "video/mp4", "video/H265"):
+        answer = web.get(url, headers={"Accept": name})
+        assert (answer.status_code, answer.content == film) == ((200, True) if name in types else (406, False))
+    refused = web.get(f"{url}?annotation=patient")
+    assert (refused.status_code, "annotation" in refused.json()["message"]) == (400, True)
+
+
+def drawn(web: Web, url: str, query: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.asarray(pixels(web.get(f"{url}{query}", headers={"Accept": "image/png"})).convert("L"))
+
+
+@pytest.mark.claim("PS3.18-8.3.5.1.1", "PS3.18-9.5.1.2.2")
+def test_words_about_patient_and_technique_are_burned_in_where_they_are_asked_for(web: Web) -> None:
+    dark = {"Rows": 200, "Columns": 300, "PixelData": bytes(120_000), "WindowCenter": 128, "WindowWidth": 256}
+    named, other = ct(PatientName="Şahin^Müge", **dark), ct(PatientName="Sahin^Muge", **dark)
+    urls = [f"{stored(web, part10(ds))}/rendered" for ds in (named, other)]
+    plain, patient, technique, both = (
+        drawn(web, urls[0], query)
+        for query in ("", "?annotation=patient", "?annotation=technique", "?annotation=patient,technique")
+    )
+    assert plain.max() == 0
+    assert (patient[:100].max() > 200, patient[150:].max()) == (True, 0)
+    assert (technique[:20].max(), technique[100:].max() > 200) == (0, True)
+    assert np.array_equal(both, np.maximum(patient, technique))
+    assert not np.array_equal(patient, drawn(web, urls[1], "?annotation=patient"))  # letters are those of the name
+    by_uri = web.get(
+        "http://127.0.0.1:8080/wado",
+        params={
+            "requestType": "WADO",
+            "studyUID": named.StudyInstanceUID,
+            "seriesUID": named.SeriesInstanceUID,
+            "objectUID": named.SOPInstanceUID,
+            "contentType": "image/png",
+            "imageAnnotation": "patient",
+        },
+    )
+    assert np.array_equal(np.asarray(pixels(by_uri).convert("L")), patient)
+
+
+@pytest.mark.claim("PS3.18-8.3.5.1.5", "PS3.18-8.3.5.1.5/srgb")
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/png"])
+def test_a_profile_goes_along_where_it_is_asked_for(web: Web, media_type: str) -> None:
+    own = bytes(36) + b"acsp" + bytes(2000)
+    plain, with_profile = gradient(), gradient()
+    with_profile.add_new(0x00282000, "OB", own)
+    urls = [f"{stored(web, part10(ds))}/rendered" for ds in (plain, with_profile)]
+
+    def profile(url: str, query: str) -> bytes:
+        answer = web.get(f"{url}{query}", headers={"Accept": media_type})
+        assert answer.status_code == 200, answer.text
+        return pixels(answer).info.get("icc_profile", b"") or b""
+
+    assert [profile(url, query) for url in urls for query in ("", "?iccprofile=no")] == [b""] * 4
+    assert profile(urls[1], "?iccprofile=yes") == own
+    for query in ("?iccprofile=yes", "?iccprofile=srgb"):
+        assert "sRGB" in ImageCms.getProfileName(ImageCms.ImageCmsProfile(BytesIO(profile(urls[0], query))))
+    refused = web.get(f"{urls[1]}?iccprofile=srgb")
+    assert (refused.status_code, "profile of its own" in refused.json()["message"]) == (400, True)

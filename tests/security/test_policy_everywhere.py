@@ -23,11 +23,12 @@ from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
 from tests.archives import Backend
+from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
 from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
 from vna.app import Application, build, migrate, prepare
-from vna.app.doors import Addresses, dimse_server, http_application
+from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.deletion import Deletion
@@ -42,20 +43,24 @@ from vna.documents.imaging_source import ImagingSource, Wanted
 from vna.documents.publishing import Publishing
 from vna.documents.registry import Registry
 from vna.documents.reports import Reports
+from vna.documents.repository import Repository, WantedDocument
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
-from vna.model.access import Action, Actor, ActorKind, Peer
+from vna.model.access import Action, Actor, ActorKind, Peer, Source
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
 from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
+from vna.security.sources import Sources
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.web.routes import ADDRESSES as PAGES
-from xds import imaging_source, iti18, iti62, rad69, registry
+from xds import imaging_source, iti18, iti41, iti43, iti62, iti86, rad69, registry, repository
 from xds.ebrim.writing import remove_request, submit_request
+from xds.repository_client import provide_request, retrieve_request
+from xds.repository_client import remove_request as remove_documents
 
 NOBODY = Actor(ActorKind.ANONYMOUS, "nobody")
 
@@ -71,6 +76,9 @@ WITHOUT_POLICY = {
     (Peers, "seed"),
     (Patients, "known"),  # inner halves of queries and submissions, which ask; no door calls them
     (Patients, "admit"),
+    (Sources, "all"),  # these establish who sends
+    (Sources, "admits"),
+    (Sources, "actor_for"),
     (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
     (Store, "replace"),
     (Store, "forget"),
@@ -85,6 +93,12 @@ class DenyAll:
         raise NotAuthorized(f"{action.value} is denied to {actor.name}{thing and ' on'}")
 
 
+_ESTABLISHING = frozenset(
+    {"status.readiness", "peers._fresh", "sources._fresh", "accounts.authenticate_basic", "links.open"}
+)
+"""What is read to find out who asks, or whether anything works."""
+
+
 @dataclass
 class Touches:
     """Who reached the index or the blob store."""
@@ -93,9 +107,7 @@ class Touches:
 
     def note(self) -> None:
         frames = [f"{Path(frame.filename).stem}.{frame.name}" for frame in traceback.extract_stack()]
-        if not any(
-            name in ("status.readiness", "peers._fresh", "accounts.authenticate_basic", "links.open") for name in frames
-        ):
+        if _ESTABLISHING.isdisjoint(frames):
             self.by.append(" < ".join(reversed(frames[-8:-1])))
 
 
@@ -146,8 +158,10 @@ USE_CASES = (
     "documents",
     "patients",
     "imaging",
+    "repository",
     "publishing",
     "reports",
+    "sources",
 )
 
 
@@ -172,8 +186,10 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Registry,
             Patients,
             ImagingSource,
+            Repository,
             Publishing,
             Reports,
+            Sources,
         ),
         strict=True,
     ):
@@ -214,6 +230,8 @@ def _argument(name: str, kind: Any) -> Any:
         return _instance()
     if kind is Peer:
         return Peer("X")
+    if kind is Source:
+        return Source("X", "X", addresses=("127.0.0.1",))
     if name == "incoming":
         return None
     if name == "selection":
@@ -237,6 +255,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
@@ -245,9 +264,12 @@ MESSAGES = {
     iti18.ACTION: etree.tostring(
         query("urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4", XDSDocumentEntryEntryUUID=f"('{_UUID}')")
     ).decode(),
+    iti41.ACTION: etree.tostring(provide_request(submission(document()), {})[0]).decode(),
+    iti43.ACTION: etree.tostring(retrieve_request([WantedDocument("1.2", "1.2.3")])).decode(),
+    iti86.ACTION: etree.tostring(remove_documents([WantedDocument("1.2", "1.2.3")])).decode(),
     rad69.ACTION: etree.tostring(request([Ask("1.2.3", "1.2.3", "1.2.3")])).decode(),
 }
-SOAP = [(door.PATH, module.ACTION) for door in (registry, imaging_source) for module in door.TRANSACTIONS]
+SOAP = [(door.PATH, module.ACTION) for door in (registry, repository, imaging_source) for module in door.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 HTTP = [*DOORS, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
@@ -292,6 +314,25 @@ def test_every_transaction_asks_the_policy_before_it_touches_storage(
 
     assert answer.status_code == 400, answer.text
     assert "denied to" in answer.text
+    assert touches.by == []
+
+
+HL7 = [(kind, event) for kind, events in EVENTS.items() for event in events]
+
+
+def test_the_walk_knows_every_hl7_message(denying: Application) -> None:
+    assert {kind: list(events) for kind, events in hl7_dispatch(denying).table.items()} == EVENTS
+
+
+@pytest.mark.parametrize(("kind", "event"), HL7)
+def test_every_hl7_message_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, kind: str, event: str
+) -> None:
+    message = adt(event, mrg=cx("P2") if event == "A40" else None).replace("ADT^", f"{kind}^")
+
+    answer = hl7_dispatch(denying).answer(message.encode(), "127.0.0.1").decode()
+
+    assert "\rMSA|AR|MSG1|feed is denied to HIS" in answer
     assert touches.by == []
 
 

@@ -1,6 +1,8 @@
 """The doors, each given the use cases it translates for."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from ssl import SSLContext
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,15 +19,26 @@ from dimse.upper_layer.server import Server
 from vna import web
 from vna.app.unmatched import unmatched
 from vna.app.wiring import Application
+from vna.hl7.charsets import UNDECLARED, codec_of
+from vna.hl7.dispatch import Dispatch
+from vna.hl7.iti8 import AssigningAuthority, PatientFeed
+from vna.hl7.listener import Limits as Hl7Limits
+from vna.hl7.listener import Listener
 from vna.metrics import Metrics
 from vna.security import http as http_security
+from vna.security import tls
 from vna.security.http import HttpRules
+from vna.settings import TlsSettings
 from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
 from xds import imaging_source
 from xds import registry as document_registry
+from xds import repository as document_repository
 from xds.wsdl import wsdl
+
+_MOST_BYTES = 8 << 30
+"""Of one message with documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +97,25 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
 
 def document_services(application: Application) -> list[Route]:
     """The actors of document sharing, each at its address."""
+    most = int(application.settings.xds.max_document_bytes)
+    requests = MessageLimits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20)
+    documents = MessageLimits(attachment_bytes=most, message_bytes=max(_MOST_BYTES, 2 * most))
     services = (
-        (document_registry.PATH, document_registry.operations(application.documents), "registry"),
-        (imaging_source.PATH, imaging_source.operations(application.imaging), "imaging-source"),
+        (document_registry.PATH, document_registry.operations(application.documents), "registry", requests),
+        (document_repository.PATH, document_repository.operations(application.repository), "repository", documents),
+        (imaging_source.PATH, imaging_source.operations(application.imaging), "imaging-source", requests),
     )
     return [
         route
-        for path, operations, name in services
+        for path, operations, name, limits in services
         for route in Service(
             path,
             Rules(operations),
             application.blobs.spool_folder,
             wsdl(name),
             application.settings.http.public_url,
-            MessageLimits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20),
+            limits,
+            application.space.check,
         ).routes()
     ]
 
@@ -136,3 +154,35 @@ def dimse_server(application: Application) -> Server:
         move_rules=MoveRules(associations=settings.move_associations),
     )
     return Server(entity)
+
+
+def hl7_dispatch(application: Application) -> Dispatch:
+    """What answers HL7 messages: each type with what it does."""
+    settings = application.settings.hl7
+    authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
+    table = {"ADT": PatientFeed(application.patients, authority).events()}
+    return Dispatch(table, application.sources, codec_of([settings.character_set]) or UNDECLARED)
+
+
+def hl7_listener(application: Application) -> Listener:
+    """The HL7 door of one process."""
+    settings = application.settings.hl7
+    limits = Hl7Limits(
+        connections=settings.max_connections,
+        message_bytes=int(settings.max_message_bytes),
+        message_seconds=settings.message_timeout,
+        idle_seconds=settings.idle_timeout,
+    )
+    return Listener(hl7_dispatch(application), limits, tls_context(settings.tls), application.sources.admits)
+
+
+def tls_context(settings: TlsSettings) -> SSLContext | None:
+    """For a door that speaks TLS itself; None when none was asked for. Unavailable names the file that is no use."""
+    if not settings.certificate:
+        return None
+    return tls.server_context(
+        Path(settings.certificate),
+        Path(settings.key) if settings.key else None,
+        Path(settings.ca) if settings.ca else None,
+        client_certificate=settings.require_client_certificate,
+    )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dimse.upper_layer.worker import ConnectionChannel, run_worker
-from vna.app.doors import Addresses, dimse_server, http_application
+from vna.app.doors import Addresses, dimse_server, hl7_listener, http_application
 from vna.app.wiring import Application, build
 from vna.metrics import Metrics
 from vna.model.access import SYSTEM
@@ -33,6 +33,7 @@ class Start:
     settings: Settings
     stop: threading.Event
     http: socket.socket
+    hl7: socket.socket
     channel: socket.socket | None
     addresses: Addresses
     metrics: Metrics
@@ -58,6 +59,9 @@ def stop_event(lifeline: int) -> threading.Event:
 
 def run(kind: str, start: Start) -> None:
     """Be a worker of this kind until told to stop."""
+    for door, sock in (("http", start.http), ("hl7", start.hl7)):
+        if door != kind:
+            sock.close()
     application = build(start.settings)
     gc.collect()
     gc.freeze()
@@ -70,7 +74,6 @@ def run(kind: str, start: Start) -> None:
 
 def _dimse(start: Start, application: Application) -> None:
     assert start.channel is not None
-    start.http.close()
     server = dimse_server(application)
     run_worker(server, ConnectionChannel(start.channel), start.stop, grace_seconds=_GRACE_SECONDS)
 
@@ -100,8 +103,11 @@ def _http(start: Start, application: Application) -> None:
     uvicorn.Server(config).run(sockets=[start.http])
 
 
+def _hl7(start: Start, application: Application) -> None:
+    hl7_listener(application).run(start.hl7, start.stop, grace_seconds=_GRACE_SECONDS)
+
+
 def _jobs(start: Start, application: Application) -> None:
-    start.http.close()
     application.database.settle()
     workers = threading.Thread(target=application.workers().run, args=(start.stop,), name="workers")
     workers.start()
@@ -113,7 +119,6 @@ def _demo(start: Start, application: Application) -> None:
     """Store the demonstration study, when nothing is held yet."""
     from vna import demo
 
-    start.http.close()
     if application.status.counts(SYSTEM)["instances"]:
         return
     arrival = Arrival(Door.IMPORT, "DEMO")
@@ -126,4 +131,10 @@ def _demo(start: Start, application: Application) -> None:
     log.info("demonstration study loaded")
 
 
-_KINDS: dict[str, Callable[[Start, Application], None]] = {"dimse": _dimse, "http": _http, "jobs": _jobs, "demo": _demo}
+_KINDS: dict[str, Callable[[Start, Application], None]] = {
+    "dimse": _dimse,
+    "http": _http,
+    "hl7": _hl7,
+    "jobs": _jobs,
+    "demo": _demo,
+}

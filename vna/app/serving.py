@@ -15,7 +15,7 @@ from dimse.upper_layer.worker import allow_many_descriptors
 from vna import events as signals
 from vna import metrics
 from vna.app import processes
-from vna.app.doors import Addresses
+from vna.app.doors import Addresses, tls_context
 from vna.app.wiring import prepare
 from vna.metrics import Metrics
 from vna.model.errors import Unavailable
@@ -40,6 +40,7 @@ class _Child:
 def serve(settings: Settings, *, demo: bool = False) -> None:
     """Serve every door until SIGTERM or SIGINT; what is being stored then is finished first."""
     allow_many_descriptors()
+    tls_context(settings.hl7.tls)  # files that are no use are found now, not by a worker
     prepare(settings)
     metrics.prepare(settings.data_dir / "metrics")
     Supervisor(settings, demo=demo).run()
@@ -59,6 +60,7 @@ class Supervisor:
         self._lifeline_read, self._lifeline_write = os.pipe()
         self._http = _listen("HTTP", settings.http.host, settings.http.port, backlog=2048)
         dimse = _listen("DIMSE", settings.dimse.host, settings.dimse.port, backlog=4096)
+        self._hl7 = _listen("HL7", settings.hl7.host, settings.hl7.port, backlog=128)
         self.addresses = Addresses(_place(self._http), _place(dimse))
         self._acceptor = Acceptor(dimse, settings.dimse.max_associations)
 
@@ -81,6 +83,7 @@ class Supervisor:
     def _wanted(self) -> Iterable[tuple[str, int]]:
         yield "dimse", self._settings.dimse.workers
         yield "http", self._settings.http.workers
+        yield "hl7", 1
         yield "jobs", 1
         if self._demo:
             yield "demo", 1
@@ -109,7 +112,7 @@ class Supervisor:
                 ours.close()
             self._acceptor.forget()
             stop = processes.stop_event(self._lifeline_read)
-            start = processes.Start(self._settings, stop, self._http, theirs, self.addresses, self._metrics)
+            start = processes.Start(self._settings, stop, self._http, self._hl7, theirs, self.addresses, self._metrics)
             processes.run(kind, start)
             code = 0
         except KeyboardInterrupt:
@@ -163,6 +166,7 @@ class Supervisor:
         self._stopping = True
         self._acceptor.close()
         self._http.close()
+        self._hl7.close()
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + _GRACE_SECONDS + 5
         while self._children and time.monotonic() < deadline:
@@ -185,17 +189,19 @@ class Supervisor:
         mode = self._settings.security.mode.value
         host, port = self.addresses.http
         dimse_host, dimse_port = self.addresses.dimse
+        hl7_host, hl7_port = _place(self._hl7)
         lines = (
             f"vna is ready ({mode} mode)",
             f"  page      http://{_shown(host)}:{port}/",
             f"  DICOMweb  http://{_shown(host)}:{port}/dicom-web",
             f"  DICOM     {self._settings.dimse.ae_title}@{_shown(dimse_host)}:{dimse_port}",
+            f"  HL7       {_shown(hl7_host)}:{hl7_port}",
             *((f"  viewer    http://{_shown(host)}:{port}/viewer/",) if installed(self._settings.http.viewer) else ()),
             f"  data      {self._settings.data_dir}",
         )
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
-        log.info("serving", extra={"http": self.addresses.http[1], "dimse": self.addresses.dimse[1], "mode": mode})
+        log.info("serving", extra={"http": port, "dimse": dimse_port, "hl7": hl7_port, "mode": mode})
 
 
 def _listen(door: str, host: str, port: int, *, backlog: int) -> socket.socket:

@@ -20,6 +20,7 @@ from vna.archive.reindex import Reindex, Replay
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
+from vna.archive.space import Space
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
@@ -34,6 +35,7 @@ from vna.documents.publisher import Destination, Publisher
 from vna.documents.publishing import PUBLISH, Publishing, noticing
 from vna.documents.registry import Registry, RegistryRules
 from vna.documents.reports import Reports
+from vna.documents.repository import InMemory, Repository
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
@@ -43,13 +45,16 @@ from vna.model.access import Actor, Coercion
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
+from vna.security import sources
 from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
+from vna.security.sources import Sources
 from vna.settings import SecurityMode, Settings, XdsSettings
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteRepository
+from xds.remote_registry import RemoteRegistry
 
 _CONNECTIONS_OF_A_WORKER = 64
 
@@ -76,9 +81,12 @@ class Application:
     care: Care
     reindex: Reindex
     status: Status
+    sources: Sources
     patients: Patients
     documents: Registry
+    repository: Repository
     imaging: ImagingSource
+    space: Space
     publishing: Publishing
     reports: Reports
     publisher: Publisher
@@ -129,6 +137,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         duplicates=Duplicates(settings.storage.duplicates),
         min_free=int(settings.storage.min_free),
     )
+    space = Space(blobs, int(settings.storage.min_free))
     store = Store(database, blobs, policy, coercion_for, rules)
     retrieval = Retrieval(database, blobs, policy)
     patients = Patients(
@@ -137,7 +146,10 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     own = OwnOid(database, settings.xds.repository_unique_id)
     documents = Registry(database, policy, patients, rendition, _registry_rules(settings.xds))
     describing = _describing(settings.xds, own)
-    destination = _destination(settings.xds, database, documents, patients, blobs)
+    remote = RemoteRegistry(settings.xds.registry_url, blobs.spool_folder) if settings.xds.registry_url else None
+    most = int(settings.xds.max_document_bytes)
+    repository = Repository(database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote)
+    destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     return Application(
         settings=settings,
         database=database,
@@ -164,8 +176,11 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
+        sources=Sources(database, policy, local=local),
         patients=patients,
         documents=documents,
+        repository=repository,
+        space=space,
         imaging=ImagingSource(policy, retrieval, own),
         publishing=Publishing(database, policy),
         reports=Reports(database, policy, describing, destination),
@@ -176,6 +191,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ARCHIVE_NAMED: own_oid.replay,
     EventKind.MANIFEST_PUBLISHED: publishing.replay,
+    EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),
@@ -192,15 +208,20 @@ def _describing(settings: XdsSettings, own: OwnOid) -> Callable[[], Describing]:
 
 
 def _destination(
-    settings: XdsSettings, database: Database, documents: Registry, patients: Patients, blobs: BlobStore
+    settings: XdsSettings,
+    database: Database,
+    repository: Repository,
+    documents: Registry,
+    patients: Patients,
+    blobs: BlobStore,
 ) -> Destination:
     if settings.publish_to:
         return RemoteRepository(settings.publish_to, settings.publish_registry, blobs.spool_folder)
-    return OwnRepository(database, documents, patients, _no_repository)
 
+    def provide(actor: Actor, submission: Submission, contents: Mapping[str, bytes]) -> None:
+        repository.provide(actor, submission, {name: InMemory(data) for name, data in contents.items()})
 
-def _no_repository(_actor: Actor, _submission: Submission, _contents: Mapping[str, bytes]) -> None:
-    raise Unavailable("this archive has no document repository yet: set VNA_XDS__PUBLISH_TO")
+    return OwnRepository(database, documents, patients, provide)
 
 
 def _registry_rules(settings: XdsSettings) -> RegistryRules:

@@ -9,6 +9,7 @@ from vna.cli import (
     ae,
     delete,
     demo,
+    hl7,
     import_,
     jobs,
     link,
@@ -17,6 +18,7 @@ from vna.cli import (
     send,
     serve,
     settings,
+    source,
     tags,
     token,
     user,
@@ -75,11 +77,13 @@ for name, function, examples in (
 
 for group, words in (
     (ae.app, "ae"),
+    (source.app, "source"),
     (user.app, "user"),
     (token.app, "token"),
     (link.app, "link"),
     (tags.app, "tags"),
     (delete.app, "deleted"),
+    (hl7.app, "hl7"),
     (jobs.app, "jobs"),
     (xds.app, "xds"),
 ):

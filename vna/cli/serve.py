@@ -13,7 +13,7 @@ def serve(
         bool, typer.Option("--demo", help="Load a small generated study first, when the archive is empty.")
     ] = False,
 ) -> None:
-    """Start the archive: HTTP and DICOM, until it is stopped (Ctrl-C)."""
+    """Start the archive: HTTP, DICOM and HL7, until it is stopped (Ctrl-C)."""
     from vna.app.serving import serve as serve_until_stopped
 
     session: Session = context.obj

@@ -27,18 +27,31 @@ class Patients:
         self._registers = registers
 
     def register(self, actor: Actor, cx: str) -> bool:
-        """Make an identifier known; False when it was. BadRequest when it is none of the domain."""
-        self._policy.check(actor, Action.WRITE_DOCUMENTS)
+        """Make an identifier known; False when it was.
+
+        BadRequest when it is none of the domain, Conflict when it was merged into another.
+        """
+        self._policy.check(actor, Action.FEED)
         identifier = self._required(cx)
         with self._database.transaction() as connection:
-            return _add(connection, identifier, actor, datetime.now(UTC))
+            new = _add(connection, identifier, actor, datetime.now(UTC))
+            known = identities.find(connection, identifier)
+            if known is not None and known.merged_into is not None:
+                raise Conflict("the patient was merged into another")
+            return new
 
-    def merge(self, actor: Actor, subsumed: str, surviving: str) -> None:
-        """What is the one's is the other's from now on; the one that is `subsumed` is refused afterwards.
+    def update(self, actor: Actor) -> None:
+        """Nothing: of a patient only identifiers are kept. Whoever tells of changes needs the right all the same."""
+        self._policy.check(actor, Action.FEED)
 
-        NotFound when `subsumed` is not known; `surviving` is made known. Conflict when it was merged away itself.
+    def merge(self, actor: Actor, subsumed: str, surviving: str) -> bool:
+        """What is the one's is the other's from now on; the one that is `subsumed` is refused afterwards. False when
+        that was so already.
+
+        NotFound when `subsumed` is not known; `surviving` is made known. Conflict when one of them was merged into a
+        third one, or they would be merged in a ring.
         """
-        self._policy.check(actor, Action.WRITE_DOCUMENTS)
+        self._policy.check(actor, Action.FEED)
         old, new = self._required(subsumed), self._required(surviving)
         if old == new:
             raise BadRequest("a patient cannot be merged into itself")
@@ -46,8 +59,10 @@ class Patients:
         with self._database.transaction() as connection:
             _add(connection, new, actor, at)
             key = _merge(connection, old, new)
-            detail = {"subsumed": subsumed, "surviving": surviving}
-            _tell(connection, EventKind.PATIENT_MERGED, actor, at, key, detail)
+            if key is not None:
+                detail = {"subsumed": subsumed, "surviving": surviving}
+                _tell(connection, EventKind.PATIENT_MERGED, actor, at, key, detail)
+            return key is not None
 
     def known(self, connection: Connection, cx: str) -> Family | None:
         """The patient with those merged into it; None when the text is no identifier."""
@@ -78,13 +93,17 @@ class Patients:
 
 
 def replay(connection: Connection, event: Event) -> None:
-    """Do again what an event of the journal tells of."""
+    """Do again what an event of the journal tells of: it happened, so no rule is asked."""
     if event.kind is EventKind.PATIENT_REGISTERED:
         identities.add(connection, restored(event.detail["identifier"]), time_text(event.at))
         return
-    for name in ("subsumed", "surviving"):
-        identities.add(connection, restored(event.detail[name]), time_text(event.at))
-    _merge(connection, restored(event.detail["subsumed"]), restored(event.detail["surviving"]))
+    subsumed, surviving = (restored(event.detail[name]) for name in ("subsumed", "surviving"))
+    for identifier in (subsumed, surviving):
+        identities.add(connection, identifier, time_text(event.at))
+    old, new = (identities.find(connection, identifier) for identifier in (subsumed, surviving))
+    assert old is not None
+    assert new is not None
+    _join(connection, old, new)
 
 
 def restored(cx: str) -> PatientIdentifier:
@@ -104,19 +123,27 @@ def _add(connection: Connection, identifier: PatientIdentifier, actor: Actor, at
     return True
 
 
-def _merge(connection: Connection, old: PatientIdentifier, new: PatientIdentifier) -> int:
-    """The key of the one that survives. Both are locked, in one order whichever way they are merged."""
+def _merge(connection: Connection, old: PatientIdentifier, new: PatientIdentifier) -> int | None:
+    """The key of the one that survives; None when it was so already. Both are locked, in one order whichever way they
+    are merged."""
     first, second = sorted((old, new), key=str)
     found = {one: identities.find(connection, one, lock=True) for one in (first, second)}
     subsumed, surviving = found[old], found[new]
     if subsumed is None:
         raise NotFound("the patient that is to be merged is not known")
-    if surviving is None or surviving.merged_into is not None or subsumed.merged_into not in (None, surviving.key):
+    assert surviving is not None
+    if surviving.key in identities.successors(connection, subsumed):
+        return None
+    if surviving.merged_into is not None or subsumed.merged_into is not None:
         raise Conflict("one of the patients was merged into another already")
-    for key in identities.family(connection, old).keys:
+    _join(connection, subsumed, surviving)
+    return surviving.key
+
+
+def _join(connection: Connection, subsumed: Identity, surviving: Identity) -> None:
+    for key in identities.family(connection, subsumed.identifier).keys:
         documents.unrendered(connection, key)
     identities.merge(connection, subsumed, surviving)
-    return surviving.key
 
 
 def _tell(

@@ -11,9 +11,10 @@ class Action(StrEnum):
     STORE = "store"
     QUERY = "query"
     RETRIEVE = "retrieve"
+    DELETE = "delete"
     READ_DOCUMENTS = "read-documents"
     WRITE_DOCUMENTS = "write-documents"
-    DELETE = "delete"
+    FEED = "feed"
     ADMIN = "admin"
 
 
@@ -26,6 +27,7 @@ class ActorKind(StrEnum):
     USER = "user"
     TOKEN = "token"
     LINK = "link"
+    SOURCE = "source"
     SYSTEM = "system"
 
 
@@ -33,7 +35,8 @@ class ActorKind(StrEnum):
 class Actor:
     """Who asks: what doors establish and the policy judges.
 
-    `name` is an AE title, a user name or a token's name. `facility` is the code that known AE titles carry.
+    `name` is an AE title, or the name of a source, a user or a token. `facility` is the code that known AE titles
+    and sources carry.
     `study_instance_uid` is the one study that whoever came by an access link may see; empty for everyone else.
     """
 
@@ -59,6 +62,22 @@ class Peer:
     facility: str = ""
     rights: frozenset[Action] = frozenset({Action.STORE, Action.QUERY, Action.RETRIEVE})
     coercion: "Coercion | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A known system that feeds us by HL7 messages (`vna source`): what it calls itself in MSH-3 and MSH-4, and whence
+    it comes.
+
+    An empty `sending_facility` is any. `addresses` are addresses and networks. `facility` is the code of the facility
+    it belongs to.
+    """
+
+    name: str
+    application: str
+    sending_facility: str = ""
+    addresses: tuple[str, ...] = ()
+    facility: str = ""
 
 
 @dataclass(frozen=True, slots=True)

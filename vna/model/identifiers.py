@@ -32,7 +32,7 @@ def is_ae_title(text: str) -> bool:
     return _AE_TITLE.match(text) is not None and bool(text.strip())
 
 
-_CX = re.compile(r"(?P<value>[^\x00-\x1f^&|~]+)\^\^\^&(?P<authority>[0-9]+(\.[0-9]+)+)&ISO\Z")
+_CX = re.compile(r"(?P<value>[^\x00-\x1f^&|~]{1,256})\^\^\^&(?P<authority>(?=[0-9.]{1,64}&)[0-9]+(\.[0-9]+)+)&ISO\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,10 @@ class Header:
     def text(self, tag: str, default: str = "") -> str:
         """The first value as text."""
         values = self.elements.get(tag, {}).get("Value")
-        return default if not values or values[0] is None else str(values[0]).strip()
+        value = values[0] if values else None
+        if isinstance(value, dict):  # of a name its alphabetic group, else what there is
+            value = value.get("Alphabetic") or next(iter(value.values()), None)
+        return default if value is None else str(value).strip()
 
     def texts(self, tag: str) -> list[str]:
         """Every value as text."""

@@ -12,11 +12,13 @@ from pydicom.pixels.processing import _expand_segmented_lut
 
 from vna.model.errors import BadRequest, CannotUnderstand, NotAcceptable
 from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES
+from vna.pixels.annotation import Annotation, annotated
 from vna.pixels.frame import decoded_frames
 from vna.pixels.gif import animated
 from vna.pixels.header import Bulk, Header, Json, image_of_header, is_float, no_bulk
 from vna.pixels.image import Image, decoded_image, interleaved, samples_of
 from vna.pixels.presentation import Presentation, presentation_of
+from vna.pixels.profile import ColourSpace, profiled
 from vna.pixels.viewport import Shown, Viewport, fitted, placed
 from vna.pixels.windowing import (
     Modality,
@@ -48,6 +50,7 @@ class RenderRules:
     a stored window or VOI LUT), `automatic_window`, the presentation state, what the image stores; else automatic.
 
     `presentation` is the header of a presentation state, with its own bulk; `quality` (1 to 100) is JPEG's.
+    `annotations` are burned in, and `colour_space` says which ICC profile goes along.
     """
 
     window: Window | None = None
@@ -56,6 +59,8 @@ class RenderRules:
     viewport: Viewport | None = None
     quality: int = 90
     presentation: Header | None = None
+    annotations: frozenset[Annotation] = frozenset()
+    colour_space: ColourSpace = ColourSpace.NONE
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -107,6 +112,8 @@ def render_pieces(
     read = Header(header, bulk)
     pictures = _pictures(read, transfer_syntax_uid, frames, rules, list(numbers))
     if media_type == GIF:
+        if rules.colour_space is not ColourSpace.NONE:
+            raise BadRequest("iccprofile: a GIF holds no profile")
         yield from animated(pictures, milliseconds=_delay(read))
         return
     try:
@@ -114,10 +121,11 @@ def render_pieces(
     except StopIteration as exc:
         raise BadRequest("no frame to render") from exc
     out = io.BytesIO()
+    picture, profile = profiled(picture, read, rules.colour_space)
     if media_type == JPEG:
-        picture.save(out, "JPEG", quality=rules.quality)
+        picture.save(out, "JPEG", quality=rules.quality, icc_profile=profile)
     else:
-        picture.save(out, "PNG", compress_level=_PNG_LEVEL)
+        picture.save(out, "PNG", compress_level=_PNG_LEVEL, icc_profile=profile)
     yield out.getvalue()
 
 
@@ -176,7 +184,8 @@ class _Renderer:
         shown = presentation.shown if presentation else Shown()
         picture = placed(self._coloured(samples, number, presentation), shown)
         aspect = 1 / self._aspect if shown.rotation % 180 == 90 else self._aspect
-        return fitted(picture, self._rules.viewport, aspect=aspect, reduced=reduced)
+        picture = fitted(picture, self._rules.viewport, aspect=aspect, reduced=reduced)
+        return annotated(picture, self._header, self._rules.annotations) if self._rules.annotations else picture
 
     def _presentation(self, number: int) -> Presentation | None:
         if self._rules.presentation is None:

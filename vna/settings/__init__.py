@@ -8,12 +8,14 @@ from vna.settings.root import Settings
 from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
+    Hl7Settings,
     HttpSettings,
     LogSettings,
     PeerSettings,
     SecurityMode,
     SecuritySettings,
     StorageSettings,
+    TlsSettings,
     XdsSettings,
     is_loopback,
 )
@@ -22,6 +24,7 @@ from vna.settings.table import Setting, table
 __all__ = [
     "DatabaseSettings",
     "DimseSettings",
+    "Hl7Settings",
     "HttpSettings",
     "Loaded",
     "LogSettings",
@@ -31,6 +34,7 @@ __all__ = [
     "Setting",
     "Settings",
     "StorageSettings",
+    "TlsSettings",
     "UnusableSettings",
     "XdsSettings",
     "is_loopback",

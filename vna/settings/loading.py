@@ -5,6 +5,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise UnusableSettings(f"{path} is not valid TOML: {exc}") from exc
 
 
-def _dotted(values: Mapping[str, Any]) -> Iterator[str]:
+def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from (f"{name}.{inner}" for inner in value)
+            yield from _dotted(value, f"{prefix}{name}.")
         else:
-            yield name
+            yield prefix + name
 
 
 def _unknown_variables() -> tuple[str, ...]:
@@ -105,11 +106,13 @@ def _plain(exc: ValidationError, from_file: Mapping[str, Any], path: Path) -> st
     place = error["loc"]
     if not place:
         return _message(error)
-    variable = PREFIX + "__".join(str(part) for part in place[:2]).upper()
+    names = list(takewhile(lambda part: isinstance(part, str), place))
+    variable = PREFIX + "__".join(map(str, names)).upper()
     in_environment = any(name.upper().startswith(variable) for name in os.environ)
     dotted = ".".join(str(part) for part in place)
     name = variable if in_environment or not from_file else f"{dotted} in {path}"
-    rest = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place[2:]) if in_environment else ""
+    inner = place[len(names) :] if in_environment else ()
+    rest = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inner)
     return f"{name}{rest}: {_message(error)}"
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
+    Hl7Settings,
     HttpSettings,
     JobsSettings,
     LogSettings,
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     http: HttpSettings = HttpSettings()
     dimse: DimseSettings = DimseSettings()
+    hl7: Hl7Settings = Hl7Settings()
     xds: XdsSettings = XdsSettings()
     security: SecuritySettings = SecuritySettings()
     jobs: JobsSettings = JobsSettings()
@@ -60,7 +62,7 @@ class Settings(BaseSettings):
     def _local_mode_is_loopback_only(self) -> "Settings":
         if self.security.mode is not SecurityMode.LOCAL:
             return self
-        for name, host in (("HTTP", self.http.host), ("DIMSE", self.dimse.host)):
+        for name, host in (("HTTP", self.http.host), ("DIMSE", self.dimse.host), ("HL7", self.hl7.host)):
             if not is_loopback(host):
                 raise ValueError(
                     f"{PREFIX}{name}__HOST is {host}, which others can reach, and security mode `local` asks nobody to "
@@ -91,12 +93,11 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-def fields() -> Iterator[tuple[str, FieldInfo]]:
+def fields(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Every setting by its dotted name."""
-    for name, field in Settings.model_fields.items():
+    for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
-            for inner, inner_field in kind.model_fields.items():
-                yield f"{name}.{inner}", inner_field
+            yield from fields(kind, f"{prefix}{name}.")
         else:
-            yield name, field
+            yield prefix + name, field

@@ -16,9 +16,11 @@ from pydantic import (
     Field,
     SecretStr,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import NoDecode
 
+from vna.hl7.charsets import codec_of
 from vna.model.access import Action, Coercion, Peer
 from vna.model.identifiers import is_ae_title, is_uid
 
@@ -278,6 +280,65 @@ class DimseSettings(Section):
     )
 
 
+class TlsSettings(Section):
+    """TLS of a door that speaks it itself."""
+
+    certificate: str = Field(
+        default="", description="File of our certificate, and those that lead to its authority (PEM). Empty: no TLS."
+    )
+    key: str = Field(default="", description="File of its key (PEM). Empty: in the file of the certificate.")
+    ca: str = Field(default="", description="File of the certificates that client certificates are checked against.")
+    require_client_certificate: bool = Field(
+        default=False, description="Whether only those get in who show a certificate (true or false)."
+    )
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> "TlsSettings":
+        if not self.certificate and (self.key or self.ca or self.require_client_certificate):
+            raise ValueError("TLS needs a certificate of ours first")
+        if self.require_client_certificate and not self.ca:
+            raise ValueError("to require client certificates, ca has to say which ones are good")
+        return self
+
+
+class Hl7Settings(Section):
+    """The HL7 door: messages over MLLP."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: Port = Field(default=2575, description="Port to listen on. 0 takes a free one and prints it.")
+    max_connections: int = Field(
+        default=64, ge=1, le=10_000, description="Connections served at once (count); more are closed."
+    )
+    max_message_bytes: ByteSize = Field(
+        default=ByteSize(16 << 20), ge=1024, description="Longest message taken (bytes, or `16MiB`)."
+    )
+    message_timeout: Seconds = Field(
+        default=60.0,
+        description="A message that is not whole so long after its first byte (seconds) ends the connection.",
+    )
+    idle_timeout: Seconds = Field(
+        default=3600.0, description="A connection with no message for this long (seconds) is closed."
+    )
+    character_set: str = Field(
+        default="UNICODE UTF-8",
+        description="Character set of messages that name none in MSH-18, in the words of HL7 table 0211: "
+        "`UNICODE UTF-8`, `8859/9`, or `Windows1254`.",
+    )
+    namespace: str = Field(
+        default="",
+        description="Name that stands for the affinity domain's assigning authority where a message has no OID of it. "
+        "Empty: identifiers without an OID are passed over.",
+    )
+    tls: TlsSettings = TlsSettings()
+
+    @field_validator("character_set")
+    @classmethod
+    def _is_a_character_set(cls, value: str) -> str:
+        if not value.strip() or codec_of([value]) is None:
+            raise ValueError("a character set is one of HL7 table 0211, such as UNICODE UTF-8 or 8859/9")
+        return value
+
+
 class XdsSettings(Section):
     """IHE document sharing: the affinity domain, and what this archive is in it."""
 
@@ -288,6 +349,11 @@ class XdsSettings(Section):
         default="",
         description="OID of our document repository and Imaging Document Source. Empty: one of its own, which the "
         "archive makes when it first needs it, and keeps.",
+    )
+    registry_url: str = Field(
+        default="",
+        description="Address of the document registry that documents are registered in (ITI-42), such as "
+        "`https://registry.example.org/xds`. Empty: our own.",
     )
     affinity_domain: str = Field(
         default="",
@@ -348,6 +414,14 @@ class XdsSettings(Section):
     def _is_an_oid(cls, value: str) -> str:
         if value and not is_uid(value):
             raise ValueError("an OID looks like 1.2.840.10008")
+        return value
+
+    @field_validator("registry_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("an address looks like https://registry.example.org/xds")
         return value
 
     @field_validator("home_community_id")

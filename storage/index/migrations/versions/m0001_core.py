@@ -139,6 +139,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ae_title"),
     )
     op.create_table(
+        "sources",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("application", sa.Text(), server_default="", nullable=False),
+        sa.Column("sending_facility", sa.Text(), server_default="", nullable=False),
+        sa.Column("addresses", sa.Text(), server_default="", nullable=False),
+        sa.Column("facility", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "search_tags",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("path", sa.String(length=160), nullable=False),

@@ -1,0 +1,120 @@
+"""From the bytes of a message to those of its answer: who sends, which type it is, who does what it says."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from vna import events as signals
+from vna.hl7.acknowledgment import acknowledge, code_of
+from vna.hl7.charsets import UNDECLARED
+from vna.hl7.message import Message, Segment, read, read_header
+from vna.hl7.refusal import Condition, Refused
+from vna.model.access import Actor
+from vna.model.errors import BadRequest, Conflict, NotFound, VnaError
+from vna.security.sources import Sources
+
+log = logging.getLogger(__name__)
+
+VERSIONS: Final = frozenset(
+    {"2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9", "2.9.1"}
+)
+PROCESSING_IDS: Final = frozenset({"P", "T", "D"})
+
+Handler = Callable[[Actor, Message], None]
+"""Does what a message says; returns when that is durable. Raises Refused, or an error of the model."""
+
+Table = Mapping[str, Mapping[str, Handler]]
+"""By message type and trigger event."""
+
+_CONDITIONS: Final[tuple[tuple[type[VnaError], Condition], ...]] = (
+    (BadRequest, Condition.DATA_TYPE),
+    (NotFound, Condition.UNKNOWN_KEY),
+    (Conflict, Condition.UNKNOWN_KEY),
+    (VnaError, Condition.INTERNAL),
+)
+"""What an error of a use case is in HL7 table 0357; those that may pass by themselves are AR, so that the sender tries
+again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Answers messages. `undeclared` is the codec of messages that do not name their character set."""
+
+    table: Table
+    sources: Sources
+    undeclared: str = UNDECLARED
+
+    def answer(self, data: bytes, address: str) -> bytes:
+        """The acknowledgment; nothing is acknowledged with AA before it is durable."""
+        started = time.monotonic()
+        header = read_header(data, self.undeclared)
+        refused = self._refusal(data, header, address)
+        self._tell(header, refused, address, time.monotonic() - started)
+        return acknowledge(header, refused)
+
+    def reject(self, data: bytes, words: str, address: str) -> bytes:
+        """The answer to a message of which only the beginning was read."""
+        header = read_header(data, self.undeclared)
+        refused = Refused(Condition.INTERNAL, words)
+        self._tell(header, refused, address, 0.0)
+        return acknowledge(header, refused)
+
+    def _refusal(self, data: bytes, header: Segment | None, address: str) -> Refused | None:
+        try:
+            self._handle(data, header, address)
+        except Refused as exc:
+            return exc
+        except VnaError as exc:
+            condition = next(condition for kind, condition in _CONDITIONS if isinstance(exc, kind))
+            return Refused(condition, str(exc))
+        except Exception:
+            log.exception("message failed", extra={"address": address})
+            return Refused(Condition.INTERNAL, "the archive failed at this message")
+        return None
+
+    def _handle(self, data: bytes, header: Segment | None, address: str) -> None:
+        if header is None:
+            raise Refused(Condition.SEQUENCE, "this is no HL7 message: it does not begin with MSH", rejects=True)
+        message = read(data, header, self.undeclared)
+        actor = self.sources.actor_for(message.header.value(3), message.header.value(4), address)
+        handler = self._handler(message)
+        _require_current(message.header)
+        handler(actor, message)
+
+    def _handler(self, message: Message) -> Handler:
+        kind, event = message.type
+        if not kind:
+            raise Refused(Condition.REQUIRED, "MSH-9 does not say what kind of message it is", ("MSH", 9), rejects=True)
+        events = self.table.get(kind)
+        if events is None:
+            known = ", ".join(self.table)
+            raise Refused(Condition.MESSAGE_TYPE, f"messages of this type are not taken, only {known}", ("MSH", 9, 1))
+        handler = events.get(event)
+        if handler is None:
+            raise Refused(Condition.EVENT, f"of {kind} only {', '.join(events)} are taken", ("MSH", 9, 2))
+        return handler
+
+    def _tell(self, header: Segment | None, refused: Refused | None, address: str, seconds: float) -> None:
+        code = code_of(refused)
+        kind = self._known_type(header)
+        signals.emit("message.answered", type=kind, code=code.value, seconds=seconds)
+        if refused is not None:
+            log.warning(
+                "message refused", extra={"type": kind, "code": code.value, "reason": str(refused), "address": address}
+            )
+
+    def _known_type(self, header: Segment | None) -> str:
+        """For counting: a word of our table, never one that a sender made up."""
+        kind, event = (header.value(9, 1), header.value(9, 2)) if header is not None else ("", "")
+        return f"{kind}^{event}" if event in self.table.get(kind, ()) else "other"
+
+
+def _require_current(header: Segment) -> None:
+    if header.value(12) not in VERSIONS:
+        raise Refused(Condition.VERSION, "MSH-12 names no version from 2.3 to 2.9", ("MSH", 12))
+    if header.value(11) not in PROCESSING_IDS:
+        raise Refused(Condition.PROCESSING_ID, "MSH-11 is none of P, T and D", ("MSH", 11))
+    if not header.value(10):
+        raise Refused(Condition.REQUIRED, "MSH-10 is empty: the answer could not say to what", ("MSH", 10))

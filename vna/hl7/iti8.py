@@ -1,0 +1,96 @@
+"""Patient Identity Feed (ITI TF-2 3.8): which patients there are, and which of them were merged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from vna.hl7.dispatch import Handler
+from vna.hl7.message import Message, Segment
+from vna.hl7.refusal import Condition, Refused
+from vna.identity.patients import Patients
+from vna.model.access import Actor
+from vna.model.identifiers import PatientIdentifier, is_uid, patient_identifier
+
+_PATIENT_IDENTIFIERS: Final = 3
+_PRIOR_IDENTIFIERS: Final = 1
+_VALUE, _AUTHORITY, _NAMESPACE, _UNIVERSAL, _KIND = 1, 4, 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class AssigningAuthority:
+    """The affinity domain's: its OID, empty for any, and the namespace that stands for it where no OID is sent."""
+
+    oid: str = ""
+    namespace: str = ""
+
+
+class PatientFeed:
+    """What the messages of the feed do."""
+
+    def __init__(self, patients: Patients, authority: AssigningAuthority) -> None:
+        self._patients = patients
+        self._authority = authority
+
+    def events(self) -> Mapping[str, Handler]:
+        """The trigger events of ADT (ITI TF-2 3.8.4.1.2, 3.8.4.2.2)."""
+        return {
+            "A01": self._register,
+            "A04": self._register,
+            "A05": self._register,
+            "A08": self._update,
+            "A40": self._merge,
+        }
+
+    def _register(self, actor: Actor, message: Message) -> None:
+        for identifier in self._identifiers(message.one("PID"), _PATIENT_IDENTIFIERS):
+            self._patients.register(actor, str(identifier))
+
+    def _update(self, actor: Actor, message: Message) -> None:
+        """Nothing is kept of a patient but identifiers, so there is nothing to update (ITI TF-2 3.8.4.1.4)."""
+        message.one("PID")
+        self._patients.update(actor)
+
+    def _merge(self, actor: Actor, message: Message) -> None:
+        """One pair a message (ITI TF-2 3.8.4.2.2)."""
+        old = self._identifiers(message.one("MRG"), _PRIOR_IDENTIFIERS)
+        new = self._identifiers(message.one("PID"), _PATIENT_IDENTIFIERS)
+        pairs = [(a, b) for a in old for b in new if a.authority == b.authority]
+        if not pairs:
+            raise Refused(Condition.UNKNOWN_KEY, "MRG-1 and PID-3 are not of the same assigning authority", ("MRG", 1))
+        if len({a.authority for a, _ in pairs}) < len(pairs):
+            raise Refused(Condition.DATA_TYPE, "MRG-1 and PID-3 do not say which one is merged into which", ("MRG", 1))
+        for subsumed, surviving in pairs:
+            self._patients.merge(actor, str(subsumed), str(surviving))
+
+    def _identifiers(self, segment: Segment, field: int) -> list[PatientIdentifier]:
+        """Those of the affinity domain, each once; Refused where there is none."""
+        place = (segment.name, field)
+        repetitions = segment.repetitions(field)
+        if not repetitions:
+            raise Refused(Condition.REQUIRED, f"{segment.name}-{field} is empty: there is no patient identifier", place)
+        found = {self._identifier(segment, field, one): None for one in repetitions if self._is_ours(segment, one)}
+        if not found:
+            words = f"{segment.name}-{field} has no identifier of the affinity domain's assigning authority"
+            raise Refused(Condition.UNKNOWN_KEY, words, place)
+        return list(found)
+
+    def _is_ours(self, segment: Segment, repetition: str) -> bool:
+        authority = self._oid(segment, repetition)
+        return bool(authority) and (not self._authority.oid or authority == self._authority.oid)
+
+    def _oid(self, segment: Segment, repetition: str) -> str:
+        """The assigning authority of a CX: its OID, or the configured one where the namespace alone is sent."""
+        namespace, universal, kind = (
+            segment.part(repetition, _AUTHORITY, part) for part in (_NAMESPACE, _UNIVERSAL, _KIND)
+        )
+        if universal:
+            return universal if kind in ("ISO", "") and is_uid(universal) else ""
+        known = self._authority.namespace
+        return self._authority.oid if namespace and namespace.casefold() == known.casefold() else ""
+
+    def _identifier(self, segment: Segment, field: int, repetition: str) -> PatientIdentifier:
+        identifier = PatientIdentifier(segment.part(repetition, _VALUE), self._oid(segment, repetition))
+        if patient_identifier(str(identifier)) != identifier:
+            words = f"{segment.name}-{field} has an identifier that is empty, too long, or holds delimiters"
+            raise Refused(Condition.DATA_TYPE, words, (segment.name, field, _VALUE))
+        return identifier
