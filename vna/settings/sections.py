@@ -348,7 +348,7 @@ class XdsSettings(Section):
     repository_unique_id: str = Field(
         default="",
         description="OID of our document repository and Imaging Document Source. Empty: one of its own, which the "
-        "archive makes when it first starts and keeps.",
+        "archive makes when it first needs it, and keeps.",
     )
     registry_url: str = Field(
         default="",
