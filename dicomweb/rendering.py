@@ -1,6 +1,7 @@
 """How a picture is asked for: the query parameters of rendered resources (PS3.18 8.3.5)."""
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import TypeVar
 
 from vna.model.errors import BadRequest
@@ -64,12 +65,19 @@ def _window(text: str) -> Window:
     center, width, *function = text.split(",")
     if len(function) > 1:
         raise ValueError
-    return Window(float(center), float(width), VoiFunction((function or ["linear"])[0].lower()))
+    return Window(_number(center), _number(width), VoiFunction((function or ["linear"])[0].lower()))
 
 
 def _viewport(text: str) -> Viewport:
     parts = text.split(",")
     if len(parts) not in (2, 6):
         raise ValueError
-    x, y, width, height = (float(part) if part else None for part in (parts[2:] or ["", "", "", ""]))
+    x, y, width, height = (_number(part) if part else None for part in (parts[2:] or ["", "", "", ""]))
     return Viewport(int(parts[0]), int(parts[1]), x or 0.0, y or 0.0, width, height)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError
+    return number

@@ -71,7 +71,9 @@ def test_window_viewport_and_quality_are_those_asked_for(web: Web) -> None:
 @pytest.mark.claim("PS3.18-8.3.5.1/malformed")
 @pytest.mark.parametrize(
     "query",
-    ["window=a,b", "window=1,0", "window=1,2,cubic", "window=1,2,3,4", "viewport=1", "viewport=0,0", "viewport=a,b",
+    ["window=a,b", "window=1,0", "window=nan,400,linear", "window=inf,400,linear", "window=-inf,400,linear",
+     "window=1e400,400", "window=40,nan", "window=40,inf", "viewport=10,10,nan,0,5,5", "viewport=10,10,0,inf,5,5",
+     "viewport=10,10,0,0,nan,5", "viewport=10,10,0,0,5,-1e400", "viewport=nan,10", "window=1,2,cubic", "window=1,2,3,4", "viewport=1", "viewport=0,0", "viewport=a,b",
      "viewport=99999,99999", "quality=0", "quality=101", "quality=x", "viewport=10,10,9999,9999,1,1",
      "annotation=everything", "annotation=patient,all", "iccprofile=adobergb", "iccprofile=maybe"],
 )  # fmt: skip
