@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import TypeVar
 
+from starlette.datastructures import QueryParams
+
 from vna.model.errors import BadRequest
 from vna.pixels.annotation import Annotation
 from vna.pixels.header import Header
@@ -14,6 +16,18 @@ from vna.pixels.windowing import VoiFunction, Window
 
 _T = TypeVar("_T")
 _BEST_QUALITY = 90
+_NAMES = ("window", "viewport", "quality", "annotation", "iccprofile")
+
+
+def parameters_of(query: QueryParams) -> dict[str, str]:
+    """The parameters of rendering that are there; BadRequest names one that is empty or given more than once."""
+    found = {name: query.getlist(name) for name in _NAMES if name in query}
+    for name, values in found.items():
+        if len(values) > 1:
+            raise BadRequest(f"{name} is given more than once")
+        if not values[0].strip():
+            raise BadRequest(f"{name} has no value")
+    return {name: value for name, (value,) in found.items()}
 
 
 def rules_of(parameters: Mapping[str, str], presentation: Header | None = None) -> RenderRules:

@@ -84,6 +84,16 @@ def test_parameters_that_make_no_sense_are_400_and_named(web: Web, query: str) -
     assert query.split("=", maxsplit=1)[0] in answer.json()["message"]
 
 
+@pytest.mark.claim("PS3.18-8.3.1/once")
+def test_a_parameter_of_rendering_that_is_empty_or_given_twice_is_400_and_named(web: Web) -> None:
+    url = stored(web, part10(gradient()))
+    for name, value in (("quality", "90"), ("window", "1,2"), ("viewport", "8,8"), ("annotation", "patient")):
+        for query in (f"{name}={value}&{name}={value}", f"{name}=", f"{name}=+"):
+            answer = web.get(f"{url}/rendered?{query}")
+            assert (answer.status_code, answer.json()["message"].split()[0]) == (400, name)
+    assert web.get(f"{url}/thumbnail?viewport=8,8&viewport=9,9").status_code == 400
+
+
 def test_what_cannot_be_given_is_406_and_says_what_can(web: Web) -> None:
     answer = web.get(f"{stored(web, part10(gradient()))}/rendered", headers={"Accept": "image/webp"})
     assert answer.status_code == 406
