@@ -1,6 +1,7 @@
 """Retrieve transaction, bulk data: what metadata leaves out, and pixel data (PS3.18 10.4.1.1.5, 10.4.1.1.6)."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +17,7 @@ from dicomweb.service import StudiesService
 from vna.mime.media_type import MediaType
 from vna.mime.writer import Part
 from vna.model.access import Actor
-from vna.model.errors import NotFound
+from vna.model.errors import NotAcceptable, NotFound
 from vna.model.instances import Instance
 from vna.security.requests import actor_of
 
@@ -36,12 +37,20 @@ def bulkdata(request: Request, service: StudiesService) -> Response:
             raise NotFound("the instance has no pixel data")
         form = choose_pixels(ranges, instance.transfer_syntax_uid, single=instance.number_of_frames == 1)
         return pixels(service, actor, instance, range(1, instance.number_of_frames + 1), form, lambda _: address)
-    offer = choose(ranges, OFFERS)
+    offer = _offer(request, ranges)
     if not offer.multipart:
         return _value(request, service, actor, instance, path)
     value = service.retrieval.bulk(actor, instance, path)
     headers = (("Content-Type", OCTET_STREAM), ("Content-Location", address))
     return multipart([Part(headers, value.chunks, value.size)], media_type=OCTET_STREAM)
+
+
+def _offer(request: Request, ranges: Sequence[MediaType]) -> Offer:
+    """Of bytes alone a range can be given: those who ask for one get them so, where they take them so at all."""
+    if "range" in request.headers:
+        with suppress(NotAcceptable):
+            return choose(ranges, OFFERS[1:])
+    return choose(ranges, OFFERS)
 
 
 def every_bulkdata(request: Request, service: StudiesService) -> Response:

@@ -11,6 +11,7 @@ from vna.model.errors import (
     BadRequest,
     CannotUnderstand,
     Conflict,
+    Damaged,
     NotAcceptable,
     NotAuthorized,
     NotFound,
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 HTTP_STATUS: dict[type[VnaError], int] = {
     BadRequest: 400,
     CannotUnderstand: 400,
+    Damaged: 500,
     NotAuthorized: 403,
     NotFound: 404,
     NotAcceptable: 406,

@@ -21,6 +21,7 @@ DICOM_XML = "application/dicom+xml"
 JSON = "application/json"
 OCTET_STREAM = "application/octet-stream"
 MULTIPART = "multipart/related"
+_MULTIPART_RANGES = frozenset({MULTIPART, "multipart/*"})
 NOT_FOR_THE_WEB = frozenset({IMPLICIT_LE, EXPLICIT_BE})
 """Nothing is made in these, though what is kept in them is given as it is to those who take that (PS3.18 8.7.3)."""
 UTF_8 = frozenset({"utf-8", "utf8", "iso_ir 192"})
@@ -147,7 +148,7 @@ def _rank(ranges: Sequence[MediaType], offer: Offer) -> tuple[float, int] | None
 def _covers(media: MediaType, offer: Offer) -> int:
     """How specific the range is about the offer; 0 when it does not cover it."""
     inner = media.name
-    if media.name == MULTIPART:
+    if media.name in _MULTIPART_RANGES:
         if not offer.multipart:
             return 0
         inner = media.parameters.get("type", "*/*").lower()

@@ -27,6 +27,10 @@ _SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching", TOT
 _NUMBERS = ("limit", "offset")
 NOT_ATTRIBUTES = ("accept", "charset")
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OF_TEXTS = re.compile(r"[\t\n\f\r]")
+_TEXT_VRS = frozenset({"LT", "ST", "UT"})
+"""Values of these have lines and tabs (PS3.5 6.2); control characters are in no others."""
 _MOST = 2**31 - 1
 _MOST_ORDERS = 8
 _LIST_VRS = frozenset({"UI", "CS", "IS", "DS"})
@@ -141,6 +145,8 @@ def _match(found: Parameters, name: str, value: str) -> None:
     if not path:
         return
     vr = vr_of(path[-1])
+    if _CONTROL.search(_OF_TEXTS.sub("", value) if vr in _TEXT_VRS else value):
+        raise BadRequest(f"{name[:64]} has a control character")
     values = _values(vr, value, several=found.switches.get("multiplevaluematching", False))
     if vr == "UI" and not all(is_uid(one) or one in ("*", '""') for one in values):
         raise BadRequest(f"{name[:64]} is a UID, or a list of them with commas between: digits and dots")

@@ -11,7 +11,7 @@ from dicomweb.address import instance_url, service_url, target_of
 from dicomweb.frames import frame_numbers
 from dicomweb.media_types import Offer, acceptable, choose, pixel_media_type
 from dicomweb.ranges import ranged
-from dicomweb.rendering import rules_of, thumbnail_viewport
+from dicomweb.rendering import parameters_of, rules_of, thumbnail_viewport
 from dicomweb.report import html_report, text_report
 from dicomweb.responses import HEADERS, multipart, stream
 from dicomweb.retrieve import held
@@ -66,7 +66,7 @@ def thumbnail(request: Request, service: StudiesService) -> Response:
     if not pictured:
         raise NotFound("there is nothing to be shown")
     chosen = pictured[len(pictured) // 2] if not target.instance else pictured[0]
-    viewport = thumbnail_viewport(request.query_params)
+    viewport = thumbnail_viewport(parameters_of(request.query_params))
     picture = service.rendering.thumbnail(actor, chosen, numbers[0], viewport)
     return Response(picture, headers=HEADERS, media_type=JPEG)
 
@@ -76,7 +76,7 @@ def _picture(
 ) -> Response:
     offers = [Offer(name) for name in MEDIA_TYPES] + [Offer(name, multipart=True) for name in MEDIA_TYPES[:2]]
     offer = choose(acceptable(request), offers)
-    rules = rules_of(request.query_params)
+    rules = rules_of(parameters_of(request.query_params))
 
     def picture(these: Sequence[int]) -> bytes:
         return service.rendering.rendered(actor, instance, these, rules, offer.media_type)
@@ -96,7 +96,7 @@ def _pictures(numbers: Sequence[int], picture: Callable[[Sequence[int]], bytes],
 
 def _several(request: Request, service: StudiesService, actor: Actor, found: Sequence[Instance]) -> Response:
     offer = choose(acceptable(request), [Offer(name, multipart=True) for name in MEDIA_TYPES[:2]])
-    rules = rules_of(request.query_params)
+    rules = rules_of(parameters_of(request.query_params))
     shown = [instance for instance in found if instance.number_of_frames and not is_film(instance)]
     if not shown:
         raise NotAcceptable("nothing of it can be shown as a picture")

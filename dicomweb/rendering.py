@@ -1,7 +1,10 @@
 """How a picture is asked for: the query parameters of rendered resources (PS3.18 8.3.5)."""
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import TypeVar
+
+from starlette.datastructures import QueryParams
 
 from vna.model.errors import BadRequest
 from vna.pixels.annotation import Annotation
@@ -13,6 +16,18 @@ from vna.pixels.windowing import VoiFunction, Window
 
 _T = TypeVar("_T")
 _BEST_QUALITY = 90
+_NAMES = ("window", "viewport", "quality", "annotation", "iccprofile")
+
+
+def parameters_of(query: QueryParams) -> dict[str, str]:
+    """The parameters of rendering that are there; BadRequest names one that is empty or given more than once."""
+    found = {name: query.getlist(name) for name in _NAMES if name in query}
+    for name, values in found.items():
+        if len(values) > 1:
+            raise BadRequest(f"{name} is given more than once")
+        if not values[0].strip():
+            raise BadRequest(f"{name} has no value")
+    return {name: value for name, (value,) in found.items()}
 
 
 def rules_of(parameters: Mapping[str, str], presentation: Header | None = None) -> RenderRules:
@@ -64,12 +79,19 @@ def _window(text: str) -> Window:
     center, width, *function = text.split(",")
     if len(function) > 1:
         raise ValueError
-    return Window(float(center), float(width), VoiFunction((function or ["linear"])[0].lower()))
+    return Window(_number(center), _number(width), VoiFunction((function or ["linear"])[0].lower()))
 
 
 def _viewport(text: str) -> Viewport:
     parts = text.split(",")
     if len(parts) not in (2, 6):
         raise ValueError
-    x, y, width, height = (float(part) if part else None for part in (parts[2:] or ["", "", "", ""]))
+    x, y, width, height = (_number(part) if part else None for part in (parts[2:] or ["", "", "", ""]))
     return Viewport(int(parts[0]), int(parts[1]), x or 0.0, y or 0.0, width, height)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError
+    return number

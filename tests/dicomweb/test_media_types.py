@@ -25,6 +25,8 @@ METADATA = (Offer("application/dicom+json"), Offer("application/json"), Offer("a
         ('multipart/related; type="application/dicom+xml"', 'multipart/related; type="application/dicom+xml"'),
         ("multipart/related;type=application/dicom+xml", 'multipart/related; type="application/dicom+xml"'),
         ("multipart/related", 'multipart/related; type="application/dicom+xml"'),
+        ("multipart/*", 'multipart/related; type="application/dicom+xml"'),
+        ("multipart/*;q=0.5, application/json;q=0.9", "application/json"),
         ("application/dicom+json;q=0, */*", "application/json"),
         ("text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8", "application/dicom+json"),
         ("application/json, application/dicom+json", "application/json"),
@@ -55,6 +57,8 @@ LOSSLESS_JPEG = "1.2.840.10008.1.2.4.70"
 FRAMES = [  # Accept, stored syntax, what is chosen ("" is 406), syntax in the Content-Type of the frame
     (DICOMWEB_CLIENT, EXPLICIT_LE, OCTETS, EXPLICIT_LE),
     (DICOMWEB_CLIENT, JPEG_LS, "image/jls", JPEG_LS),
+    ("multipart/*", EXPLICIT_LE, OCTETS, EXPLICIT_LE),
+    ("multipart/*", JPEG_LS, "image/jls", JPEG_LS),
     (OHIF, EXPLICIT_LE, OCTETS, EXPLICIT_LE),
     (OHIF, JPEG_LS, OCTETS, JPEG_LS),
     (PLAIN, EXPLICIT_LE, OCTETS, EXPLICIT_LE),

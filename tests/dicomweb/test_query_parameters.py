@@ -108,6 +108,17 @@ def test_a_parameter_that_has_one_value_is_refused_when_it_is_given_twice(text: 
         read(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["PatientID=%00", "PatientName=A%00*", "StudyDate=%0020240101", "StudyDescription=A%0D%0AB", "Modality=%1F",
+     "Rows=%0A", "ImageComments=%00", "00400275.00400009=%00"],
+)  # fmt: skip
+def test_a_control_character_is_refused_by_name(text: str) -> None:
+    with pytest.raises(BadRequest, match=f"{text.partition('=')[0]} has a control character"):
+        read(text)
+    assert read("ImageComments=one%0Atwo").keys[("00204000",)].values == ("one\ntwo",)
+
+
 @pytest.mark.claim("PS3.18-8.3.1")
 @pytest.mark.parametrize(
     ("query", "words"),

@@ -46,6 +46,17 @@ def test_a_range_of_bulk_data_is_given_whatever_is_stored(
     assert int(answer.headers["content-length"]) == end - start + 1
 
 
+@pytest.mark.parametrize("accept", ["*/*", "", "application/*", "multipart/related, application/octet-stream;q=0.5"])
+def test_a_range_is_given_to_all_who_take_the_bytes_alone(web: Web, address: str, accept: str) -> None:
+    answer = web.get(address, headers={"Accept": accept, "Range": "bytes=1-6"})
+    assert (answer.status_code, answer.content) == (206, PIXELS[1:7])
+
+
+def test_who_takes_parts_only_gets_everything_whatever_range_is_asked_for(web: Web, address: str) -> None:
+    answer = web.get(address, headers={"Accept": "multipart/related", "Range": "bytes=1-6"})
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "multipart/related")
+
+
 @pytest.mark.claim("PS3.18-8.5/416")
 @pytest.mark.parametrize("asked", [f"bytes={len(PIXELS)}-", f"bytes={10**17}-", "bytes=-0"])
 def test_a_range_past_the_end_is_416_and_says_how_long_it_is(web: Web, address: str, asked: str) -> None:

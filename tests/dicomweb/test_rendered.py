@@ -71,7 +71,10 @@ def test_window_viewport_and_quality_are_those_asked_for(web: Web) -> None:
 @pytest.mark.claim("PS3.18-8.3.5.1/malformed")
 @pytest.mark.parametrize(
     "query",
-    ["window=a,b", "window=1,0", "window=1,2,cubic", "window=1,2,3,4", "viewport=1", "viewport=0,0", "viewport=a,b",
+    ["window=a,b", "window=1,0", "window=nan,400,linear", "window=inf,400,linear", "window=-inf,400,linear",
+     "window=1e400,400", "window=40,nan", "window=40,inf", "viewport=10,10,nan,0,5,5", "viewport=10,10,0,inf,5,5",
+     "viewport=10,10,0,0,nan,5", "viewport=10,10,0,0,5,-1e400", "viewport=nan,10", "window=1,2,cubic",
+     "window=1,2,3,4", "viewport=1", "viewport=0,0", "viewport=a,b",
      "viewport=99999,99999", "quality=0", "quality=101", "quality=x", "viewport=10,10,9999,9999,1,1",
      "annotation=everything", "annotation=patient,all", "iccprofile=adobergb", "iccprofile=maybe"],
 )  # fmt: skip
@@ -80,6 +83,16 @@ def test_parameters_that_make_no_sense_are_400_and_named(web: Web, query: str) -
     answer = web.get(f"{url}/rendered?{query}")
     assert answer.status_code == 400
     assert query.split("=", maxsplit=1)[0] in answer.json()["message"]
+
+
+@pytest.mark.claim("PS3.18-8.3.1/once")
+def test_a_parameter_of_rendering_that_is_empty_or_given_twice_is_400_and_named(web: Web) -> None:
+    url = stored(web, part10(gradient()))
+    for name, value in (("quality", "90"), ("window", "1,2"), ("viewport", "8,8"), ("annotation", "patient")):
+        for query in (f"{name}={value}&{name}={value}", f"{name}=", f"{name}=+"):
+            answer = web.get(f"{url}/rendered?{query}")
+            assert (answer.status_code, answer.json()["message"].split()[0]) == (400, name)
+    assert web.get(f"{url}/thumbnail?viewport=8,8&viewport=9,9").status_code == 400
 
 
 def test_what_cannot_be_given_is_406_and_says_what_can(web: Web) -> None:
@@ -179,16 +192,20 @@ def test_a_stored_film_plays_from_anywhere_in_it(web: Web) -> None:
     assert (part.status_code, part.content) == (206, film[1000:2000])
 
 
-def test_damaged_pixels_are_an_error_of_their_frame_and_the_file_is_served_all_the_same(web: Web) -> None:
+def test_damaged_pixels_are_an_error_of_their_frame_and_the_file_is_served_all_the_same(
+    web: Web, caplog: pytest.LogCaptureFixture
+) -> None:
     ds = ct(Rows=64, Columns=64)
     ds.PixelData = pydicom.encaps.encapsulate([b"\xff\x4f\xff\x51" + bytes(500)])
     ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
     data = part10(ds, "1.2.840.10008.1.2.4.90")
     url = stored(web, data)
     for path in ("rendered", "frames/1/rendered", "thumbnail"):
-        assert web.get(f"{url}/{path}").status_code == 400
+        assert web.get(f"{url}/{path}").status_code == 500
     native = {"Accept": "multipart/related; type=application/octet-stream"}
-    assert web.get(f"{url}/frames/1", headers=native).status_code == 400
+    assert web.get(f"{url}/frames/1", headers=native).status_code == 500
+    assert "a frame" in web.get(f"{url}/rendered").json()["message"]
+    assert not [record for record in caplog.records if record.exc_info]
     assert web.get(url, headers={"Accept": "application/dicom; transfer-syntax=*"}).content == data
     assert web.get(f"{url}/frames/1").status_code == 200
 

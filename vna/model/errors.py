@@ -3,6 +3,7 @@
 VnaError
 ├── BadRequest          the request itself is malformed
 ├── CannotUnderstand    bytes that are no usable DICOM object
+│   └── Damaged         what is held has pixels that cannot be read
 ├── NotAuthorized       no rule allows it
 ├── NotFound            nothing by that name
 │   └── Gone            it was there, and is no more
@@ -29,6 +30,10 @@ class BadRequest(VnaError):
 
 class CannotUnderstand(VnaError):
     """The bytes are no DICOM object that can be stored."""
+
+
+class Damaged(CannotUnderstand):
+    """What is asked of pixels cannot be made of them: they are not what their attributes say."""
 
 
 class NotAuthorized(VnaError):

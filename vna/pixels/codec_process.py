@@ -10,7 +10,7 @@ import resource
 import sys
 from typing import BinaryIO, Final
 
-from vna.model.errors import CannotUnderstand, NotAcceptable, TooLarge
+from vna.model.errors import Damaged, NotAcceptable, TooLarge
 from vna.pixels.codec_wire import ANSWER, HEAD, Outcome
 from vna.pixels.decode import decode
 from vna.pixels.encode import encode
@@ -34,7 +34,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             outcome, content = Outcome.DONE, _made(requests.read(length), image, syntax_uid, target_uid)
         except NotAcceptable as error:
             outcome, content = Outcome.NOT_ACCEPTABLE, str(error).encode()
-        except (CannotUnderstand, TooLarge) as error:
+        except (Damaged, TooLarge) as error:
             outcome, content = Outcome.CANNOT_UNDERSTAND, str(error).encode()
         except MemoryError:
             outcome, content = Outcome.CANNOT_UNDERSTAND, b"a frame needs more memory than a codec may have"

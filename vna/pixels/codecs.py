@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from vna.model.errors import CannotUnderstand, NotAcceptable, Unavailable
+from vna.model.errors import Damaged, NotAcceptable, Unavailable
 from vna.pixels.codec_wire import ANSWER, Outcome, request_head
 from vna.pixels.image import Image
 
@@ -45,7 +45,7 @@ class Codec:
         return self._process.poll() is None
 
     def decode(self, frame: bytes, image: Image, syntax_uid: str) -> bytes:
-        """As `vna.pixels.decode.decode`; also CannotUnderstand when the process does not survive, or takes too long."""
+        """As `vna.pixels.decode.decode`; also Damaged when the process does not survive, or takes too long."""
         return self.recode(frame, image, syntax_uid, "")
 
     def recode(self, frame: bytes, image: Image, syntax_uid: str, target_uid: str) -> bytes:
@@ -57,7 +57,7 @@ class Codec:
             return self._recode(frame, image, syntax_uid, target_uid)
         except OSError as error:
             self.end()
-            raise CannotUnderstand("a frame is damaged in a way that its codec does not survive") from error
+            raise Damaged("a frame is damaged in a way that its codec does not survive") from error
 
     def _recode(self, frame: bytes, image: Image, syntax_uid: str, target_uid: str) -> bytes:
         deadline = time.monotonic() + SECONDS_PER_FRAME
@@ -68,7 +68,7 @@ class Codec:
         if outcome == Outcome.NOT_ACCEPTABLE:
             raise NotAcceptable(content.decode())
         if outcome != Outcome.DONE:
-            raise CannotUnderstand(content.decode())
+            raise Damaged(content.decode())
         return content
 
     def _write(self, content: bytes, deadline: float) -> None:
@@ -97,7 +97,7 @@ class Codec:
         poll.register(descriptor, ready)
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             self.end()
-            raise CannotUnderstand("a frame takes too long to decode")
+            raise Damaged("a frame takes too long to decode")
 
     def end(self) -> None:
         """Kill the process: it keeps nothing."""

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from typing_extensions import Buffer
 
-from vna.model.errors import CannotUnderstand, NotAcceptable
+from vna.model.errors import Damaged, NotAcceptable
 from vna.model.transfer_syntaxes import EXPLICIT_LE, TRANSFER_SYNTAXES
 from vna.pixels import value_representations as vrs
 from vna.pixels.codecs import CODECS
@@ -134,7 +134,7 @@ class Compressing:
             image = image_of(around)
             held_as(decoded_image(image, EXPLICIT_LE), self._target_uid)
             if header.length < image.native_bytes * image.number_of_frames:
-                raise CannotUnderstand("the pixel data is shorter than rows, columns and frames say")
+                raise Damaged("the pixel data is shorter than rows, columns and frames say")
             word = image.bits_allocated > 8 or header.vr not in ("OB", "UN")
             self._compress(_native(source, header.length, image, 1 if self._little or not word else 2), image)
         return False

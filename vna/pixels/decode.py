@@ -12,14 +12,14 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import get_j2k_parameters
 
 from vna.model import transfer_syntaxes as ts
-from vna.model.errors import CannotUnderstand
+from vna.model.errors import Damaged
 from vna.pixels.image import DCT, WAVELET, Image, interleaved, kept_plain
 
 _SIGN_CORRECTED: Final = WAVELET | {ts.JPEG_LS, ts.JPEG_LS_NEAR}
 
 
 def decode(frame: bytes, image: Image, syntax_uid: str) -> bytes:
-    """Decode one frame into little endian samples of Bits Allocated, by pixel; CannotUnderstand when it cannot be."""
+    """Decode one frame into little endian samples of Bits Allocated, by pixel; Damaged when it cannot be."""
     image.check()
     if kept_plain(syntax_uid):
         return interleaved(frame, image)
@@ -29,7 +29,7 @@ def decode(frame: bytes, image: Image, syntax_uid: str) -> bytes:
     else:
         decoded = _decode_with_pydicom(frame, image, syntax_uid)
     if len(decoded) != image.frame_bytes:
-        raise CannotUnderstand("a frame does not have the size that rows and columns say")
+        raise Damaged("a frame does not have the size that rows and columns say")
     return decoded
 
 
@@ -37,7 +37,7 @@ def _check_size(frame: bytes, image: Image, syntax_uid: str) -> None:
     """Before anything is decoded: a few bytes may say that they are a picture of gigabytes."""
     size = _size(frame, syntax_uid)
     if size and (size[0] * size[1] > image.rows * image.columns or size[2] > 4):
-        raise CannotUnderstand("a frame does not have the size that rows and columns say")
+        raise Damaged("a frame does not have the size that rows and columns say")
 
 
 def _size(frame: bytes, syntax_uid: str) -> tuple[int, int, int] | None:
@@ -67,7 +67,7 @@ def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
 
 def _decode_with_pydicom(frame: bytes, image: Image, syntax_uid: str) -> bytes:
     if syntax_uid in WAVELET and (get_j2k_parameters(frame).get("precision") or 0) > image.bits_allocated:
-        raise CannotUnderstand("a frame has more bits than Bits Allocated says")
+        raise Damaged("a frame has more bits than Bits Allocated says")
     options: dict[str, Any] = {
         "rows": image.rows,
         "columns": image.columns,
@@ -87,7 +87,7 @@ def _decode_with_pydicom(frame: bytes, image: Image, syntax_uid: str) -> bytes:
             _encapsulated(frame), index=0, raw=syntax_uid not in DCT, **options
         )
     except Exception as exc:  # codecs raise whatever they like over damaged bytes
-        raise CannotUnderstand("a frame cannot be decoded") from exc
+        raise Damaged("a frame cannot be decoded") from exc
     return np.ascontiguousarray(samples).astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
@@ -121,5 +121,5 @@ def _decode_extended(frame: bytes, image: Image) -> bytes:
     )
     text = picture.GetBuffer()
     if text is None:
-        raise CannotUnderstand("a frame cannot be decoded")
+        raise Damaged("a frame cannot be decoded")
     return bytes(text.encode("utf-8", "surrogateescape"))

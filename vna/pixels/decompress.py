@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from vna.model.errors import CannotUnderstand, NotAcceptable
+from vna.model.errors import Damaged, NotAcceptable
 from vna.model.transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED
 from vna.pixels import value_representations as vrs
 from vna.pixels.codecs import CODECS
@@ -41,14 +41,14 @@ class Decompressed:
         del source, header, out, encoding
         planar = around.numbers.get(vrs.PLANAR_CONFIGURATION, 0)
         if planar or self._photometric(around) != around.texts.get(vrs.PHOTOMETRIC_INTERPRETATION, ""):
-            raise CannotUnderstand("pixel data is native in a transfer syntax that encapsulates it")
+            raise Damaged("pixel data is native in a transfer syntax that encapsulates it")
         return False
 
     def write(self, source: Source, out: BinaryIO, encoding: Encoding, around: vrs.Surroundings) -> None:
         """Write the pixel data element with the decoded frames."""
         image = image_of(around)
         if image.frame_bits % 8:
-            raise CannotUnderstand("frames that end inside a byte cannot be encapsulated")
+            raise Damaged("frames that end inside a byte cannot be encapsulated")
         length = image.frame_bytes * image.number_of_frames
         if length >= UNDEFINED:
             raise NotAcceptable("without compression the pixel data would be longer than an element can be")
@@ -64,7 +64,7 @@ class Decompressed:
         if self._syntax_uid == ENCAPSULATED_UNCOMPRESSED:
             for frame in frames:
                 if len(frame) < image.frame_bytes:
-                    raise CannotUnderstand("a frame is shorter than rows and columns say")
+                    raise Damaged("a frame is shorter than rows and columns say")
                 yield frame[: image.frame_bytes]
             return
         for frame in frames:
@@ -74,7 +74,7 @@ class Decompressed:
 
 
 def image_of(around: vrs.Surroundings) -> Image:
-    """What the elements of group 0028 read so far say; CannotUnderstand when they make no image."""
+    """What the elements of group 0028 read so far say; Damaged when they make no image."""
     numbers, texts = around.numbers, around.texts
     try:
         image = Image(
@@ -89,7 +89,7 @@ def image_of(around: vrs.Surroundings) -> Image:
             number_of_frames=int(texts.get(vrs.NUMBER_OF_FRAMES) or 1),
         )
     except (KeyError, ValueError) as exc:
-        raise CannotUnderstand("the attributes that describe the pixel data are missing or malformed") from exc
+        raise Damaged("the attributes that describe the pixel data are missing or malformed") from exc
     image.check()
     if "PARTIAL" in image.photometric_interpretation:
         raise NotAcceptable("subsampled colour cannot be given without compression")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import BinaryIO, Final, Protocol
 
-from vna.model.errors import CannotUnderstand
+from vna.model.errors import Damaged
 
 UNDEFINED: Final = 0xFFFFFFFF
 ITEM: Final = 0xFFFEE000
@@ -64,7 +64,7 @@ class Inflating:
             try:
                 pieces += self._inflate.decompress(raw, size - len(pieces))
             except zlib.error as exc:
-                raise CannotUnderstand("the deflated data set is damaged") from exc
+                raise Damaged("the deflated data set is damaged") from exc
             if not raw:
                 break
         return bytes(pieces)
@@ -110,8 +110,8 @@ class Source:
             pass
 
 
-def _ends_early() -> CannotUnderstand:
-    return CannotUnderstand("the data set ends in the middle of an element")
+def _ends_early() -> Damaged:
+    return Damaged("the data set ends in the middle of an element")
 
 
 _TAG: Final = {True: Struct("<HH"), False: Struct(">HH")}
@@ -134,7 +134,7 @@ def read_header(source: Source, encoding: Encoding) -> Header | None:
     if vr in LONG_VRS:
         return Header(tag, vr, _LONG[encoding.little].unpack(source.take(4))[0])
     if not (vr.isascii() and vr.isupper()):
-        raise CannotUnderstand(f"the element ({group:04X},{element:04X}) has no value representation")
+        raise Damaged(f"the element ({group:04X},{element:04X}) has no value representation")
     return Header(tag, vr, _SHORT[encoding.little].unpack_from(start, 6)[0])
 
 

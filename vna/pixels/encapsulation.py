@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from struct import unpack
 from typing import BinaryIO, Final
 
-from vna.model.errors import CannotUnderstand
+from vna.model.errors import Damaged
 from vna.pixels.elements import ITEM, SEQUENCE_END, UNDEFINED, Encoding, Source, read_header
 
 _LITTLE: Final = Encoding()
@@ -38,7 +38,7 @@ class Fragments:
     def _scan(self, source: Source) -> None:
         header = read_header(source, _LITTLE)
         if header is None or header.tag != ITEM or header.length == UNDEFINED:
-            raise CannotUnderstand("encapsulated pixel data does not begin with an offset table")
+            raise Damaged("encapsulated pixel data does not begin with an offset table")
         table = source.take(header.length)
         self._table = unpack(f"<{len(table) // 4}L", table[: len(table) // 4 * 4])
         first = source.position
@@ -47,10 +47,10 @@ class Fragments:
             header = read_header(source, _LITTLE)
             if header is None or header.tag == SEQUENCE_END:
                 if header is None:
-                    raise CannotUnderstand("encapsulated pixel data has no end")
+                    raise Damaged("encapsulated pixel data has no end")
                 return
             if header.tag != ITEM or header.length == UNDEFINED:
-                raise CannotUnderstand("encapsulated pixel data holds something else than fragments")
+                raise Damaged("encapsulated pixel data holds something else than fragments")
             offset = self._stream.tell()
             start = source.take(min(6, header.length))
             self._seek_past(source, header.length - len(start))
@@ -88,7 +88,7 @@ class Fragments:
         return by_start[:count] if len(by_start) >= count else self._no_such(count)
 
     def _no_such(self, count: int) -> list[list[Fragment]]:
-        raise CannotUnderstand(f"{len(self._fragments)} fragments of pixel data do not make {count} frames")
+        raise Damaged(f"{len(self._fragments)} fragments of pixel data do not make {count} frames")
 
 
 def _split(fragments: Sequence[Fragment], begins: Sequence[bool]) -> list[list[Fragment]]:

@@ -13,7 +13,7 @@ import numpy as np
 from jpeg_ls import encode_buffer as encode_jpeg_ls
 
 from vna.model import transfer_syntaxes as ts
-from vna.model.errors import CannotUnderstand, NotAcceptable
+from vna.model.errors import Damaged, NotAcceptable
 from vna.pixels.image import Image, samples_of
 
 JPEG_QUALITY: Final = 90
@@ -36,7 +36,7 @@ def encode(frame: bytes, image: Image, target_uid: str) -> bytes:
     except NotAcceptable:
         raise
     except Exception as exc:  # codecs raise whatever they like
-        raise CannotUnderstand("a frame cannot be encoded") from exc
+        raise Damaged("a frame cannot be encoded") from exc
     return encoded + b"\0" * (len(encoded) % 2)
 
 

@@ -5,7 +5,7 @@ from itertools import count
 
 import numpy as np
 
-from vna.model.errors import CannotUnderstand, NotAcceptable
+from vna.model.errors import Damaged, NotAcceptable
 from vna.model.transfer_syntaxes import EXPLICIT_BE, EXPLICIT_LE, TRANSFER_SYNTAXES, can_transcode_lossily
 from vna.pixels.codecs import CODECS
 from vna.pixels.header import Header, Json, image_of_header, is_float
@@ -18,7 +18,7 @@ def transcode_frame(header: Json, transfer_syntax_uid: str, frame: bytes, target
 
     Native frames are little endian, coming and going, whatever the syntax; one of single bits comes as the bytes that
     cover it and goes from the first bit of the first byte. NotAcceptable: not from this syntax to that one, or not
-    these pixels. CannotUnderstand: damaged.
+    these pixels. Damaged: damaged.
     """
     return next(transcode_frames(header, transfer_syntax_uid, [frame], target_uid, numbers=[number]))
 
@@ -68,7 +68,7 @@ def _native(frame: bytes, image: Image, number: int) -> bytes:
         frame = _from_first_bit(frame, image, number)
     needed = (image.frame_bits + 7) // 8 if image.bits_allocated == 1 else image.native_bytes
     if len(frame) < needed:
-        raise CannotUnderstand("a frame is shorter than rows and columns say")
+        raise Damaged("a frame is shorter than rows and columns say")
     return frame[:needed]
 
 

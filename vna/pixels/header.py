@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from vna.model.errors import CannotUnderstand, NotAcceptable
+from vna.model.errors import Damaged, NotAcceptable
 from vna.pixels.image import Image
 
 Json = Mapping[str, Any]
@@ -19,7 +19,7 @@ PIXELS: Final = ("7FE00010", "7FE00008", "7FE00009")
 
 def no_bulk(uri: str) -> bytes:
     """For headers that have all their look-up tables inline."""
-    raise CannotUnderstand(f"the value of {uri} is not at hand")
+    raise Damaged(f"the value of {uri} is not at hand")
 
 
 class Header:

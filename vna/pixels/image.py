@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from vna.model import transfer_syntaxes as ts
-from vna.model.errors import CannotUnderstand, TooLarge
+from vna.model.errors import Damaged, TooLarge
 
 DCT: Final = frozenset({ts.JPEG_BASELINE, ts.JPEG_EXTENDED})
 MOST_FRAME_BYTES: Final = 1 << 30
@@ -53,11 +53,11 @@ class Image:
         return self.frame_bytes * 2 // 3 if subsampled else self.frame_bytes
 
     def check(self) -> None:
-        """CannotUnderstand where the numbers make no picture, TooLarge where they make one beyond the bound."""
+        """Damaged where the numbers make no picture, TooLarge where they make one beyond the bound."""
         if self.samples_per_pixel < 1 or self.rows < 1 or self.columns < 1 or self.number_of_frames < 1:
-            raise CannotUnderstand("the attributes that describe the pixel data make no frames")
+            raise Damaged("the attributes that describe the pixel data make no frames")
         if not 1 <= self.bits_stored <= self.bits_allocated:
-            raise CannotUnderstand("Bits Stored does not fit Bits Allocated")
+            raise Damaged("Bits Stored does not fit Bits Allocated")
         if self.frame_bytes > MOST_FRAME_BYTES:
             raise TooLarge(f"a frame is larger than {MOST_FRAME_BYTES} bytes without compression")
 
@@ -86,7 +86,7 @@ def samples_of(frame: bytes, image: Image) -> np.ndarray[Any, Any]:
 def interleaved(frame: bytes, image: Image) -> bytes:
     """A native little endian frame with its samples by pixel, chrominance for each; bits are left packed."""
     if len(frame) < image.native_bytes:
-        raise CannotUnderstand("a frame is shorter than rows and columns say")
+        raise Damaged("a frame is shorter than rows and columns say")
     frame = frame[: image.native_bytes]
     if image.samples_per_pixel == 3 and image.native_bytes < image.frame_bytes:
         return _full_chrominance(frame, image)
@@ -101,7 +101,7 @@ def _full_chrominance(frame: bytes, image: Image) -> bytes:
     """Y1 Y2 Cb Cr as two pixels (PS3.3 C.7.6.3.1.2)."""
     quads = np.frombuffer(frame, f"u{image.bits_allocated // 8}")
     if quads.size % 4:
-        raise CannotUnderstand("subsampled colour needs an even number of columns")
+        raise Damaged("subsampled colour needs an even number of columns")
     quads = quads.reshape(-1, 4)
     return np.ascontiguousarray(quads[:, [0, 2, 3, 1, 2, 3]]).tobytes()
 

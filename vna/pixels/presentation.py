@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from vna.model.errors import CannotUnderstand
+from vna.model.errors import Damaged
 from vna.pixels.header import Header
 from vna.pixels.viewport import MOST_PIXELS, Shown
 from vna.pixels.windowing import Modality, Table, Voi, modality_of, table_of, vois_of
@@ -62,5 +62,5 @@ def _area(item: Header) -> tuple[int, int, int, int] | None:
     left, right = sorted((int(first[0]), int(last[0])))
     top, bottom = sorted((int(first[1]), int(last[1])))
     if (right - left + 1) * (bottom - top + 1) > MOST_PIXELS:
-        raise CannotUnderstand("the displayed area of the presentation state is too large")
+        raise Damaged("the displayed area of the presentation state is too large")
     return left - 1, top - 1, right, bottom

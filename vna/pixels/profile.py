@@ -7,7 +7,7 @@ from typing import Final
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from vna.model.errors import BadRequest, CannotUnderstand
+from vna.model.errors import BadRequest, Damaged
 from vna.pixels.header import Header
 
 _PROFILE: Final = "00282000"
@@ -43,7 +43,7 @@ def _own(header: Header) -> bytes:
         if _PROFILE in item:
             profile = bytes(item.words(_PROFILE).tobytes())
             if profile[_AT : _AT + 4] != _SIGNATURE or len(profile) > _LONGEST:
-                raise CannotUnderstand("the ICC profile of the object is none")
+                raise Damaged("the ICC profile of the object is none")
             return profile
     return b""
 

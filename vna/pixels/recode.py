@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, Protocol
 
 import numpy as np
 
-from vna.model.errors import CannotUnderstand
+from vna.model.errors import Damaged
 from vna.pixels.elements import (
     ITEM,
     ITEM_END,
@@ -49,7 +49,7 @@ class PixelRecoder(Protocol):
     ) -> bool:
         """Write pixel data that is not encapsulated, as `write` does; False, with nothing read, when it goes as it is.
 
-        CannotUnderstand where it cannot go out beside what described() made.
+        Damaged where it cannot go out beside what described() made.
         """
 
     def write(self, source: Source, out: BinaryIO, encoding: Encoding, around: Surroundings) -> None:
@@ -57,7 +57,7 @@ class PixelRecoder(Protocol):
 
 
 class Recoder:
-    """Carries one data set from `source` to `out`; CannotUnderstand when it is damaged."""
+    """Carries one data set from `source` to `out`; Damaged when it is damaged."""
 
     def __init__(
         self,
@@ -101,17 +101,17 @@ class Recoder:
     def _element(self, header: Header, encoding: Encoding, around: Surroundings, depth: int) -> None:
         vr = header.vr or implied_vr(header.tag, around)
         if header.tag >> 16 == 0xFFFE:
-            raise CannotUnderstand("an item or delimiter stands where an element should")
+            raise Damaged("an item or delimiter stands where an element should")
         if header.tag & 0xFFFF == 0 or (self._pixels and header.tag in OFFSET_TABLES):
             self._source.skip(header.length)
         elif header.length == UNDEFINED and header.tag == PIXEL_DATA:
             if self._pixels is None:
-                raise CannotUnderstand("pixel data is encapsulated in a transfer syntax that has none")
+                raise Damaged("pixel data is encapsulated in a transfer syntax that has none")
             self._pixels.write(self._source, self._out, self._to, around)
         elif header.length == UNDEFINED and vr in ("SQ", "UN"):
             self._sequence(header, encoding if vr == "SQ" or not header.vr else _UN_CONTENT, around, depth)
         elif header.length == UNDEFINED:
-            raise CannotUnderstand("an element that is no sequence has no length")
+            raise Damaged("an element that is no sequence has no length")
         elif vr == "SQ":
             self._sequence(header, encoding, around, depth)
         else:
@@ -149,7 +149,7 @@ class Recoder:
 
     def _sequence(self, header: Header, encoding: Encoding, around: Surroundings, depth: int) -> None:
         if depth >= MAX_DEPTH:
-            raise CannotUnderstand(f"sequences are nested deeper than {MAX_DEPTH} levels")
+            raise Damaged(f"sequences are nested deeper than {MAX_DEPTH} levels")
         if header.length == 0:
             write_header(self._out, self._to, header.tag, "SQ", 0)
             return
@@ -158,11 +158,11 @@ class Recoder:
         while end is None or self._source.position < end:
             item = read_header(self._source, encoding)
             if item is None:
-                raise CannotUnderstand("a sequence has no end")
+                raise Damaged("a sequence has no end")
             if item.tag == SEQUENCE_END:
                 break
             if item.tag != ITEM:
-                raise CannotUnderstand("a sequence holds something else than items")
+                raise Damaged("a sequence holds something else than items")
             self._item(item.length, encoding, Surroundings(around), depth + 1)
         self._check(end)
         write_header(self._out, self._to, SEQUENCE_END, "", 0)
@@ -176,7 +176,7 @@ class Recoder:
         while end is None or self._source.position < end:
             header = read_header(self._source, encoding)
             if header is None:
-                raise CannotUnderstand("an item has no end")
+                raise Damaged("an item has no end")
             if header.tag == ITEM_END:
                 break
             self._element(header, encoding, around, depth)
@@ -185,7 +185,7 @@ class Recoder:
 
     def _check(self, end: int | None) -> None:
         if end is not None and self._source.position > end:
-            raise CannotUnderstand("an item or sequence is longer than its length says")
+            raise Damaged("an item or sequence is longer than its length says")
 
 
 def swapped(value: bytes, unit: int) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as Pillow
 from pydicom.pixels.processing import _expand_segmented_lut
 
-from vna.model.errors import BadRequest, CannotUnderstand, NotAcceptable
+from vna.model.errors import BadRequest, Damaged, NotAcceptable
 from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES
 from vna.pixels.annotation import Annotation, annotated
 from vna.pixels.frame import decoded_frames
@@ -105,7 +105,7 @@ def render_pieces(
 
     `numbers` are those of the frames, from 1 on without them; `bulk` gives the look-up tables that the header leaves
     out. Frames are taken one at a time. NotAcceptable: no pixels, or none that can be shown; BadRequest: rules that
-    do not fit; CannotUnderstand: damaged.
+    do not fit; Damaged: damaged.
     """
     if media_type not in MEDIA_TYPES:
         raise NotAcceptable(f"images are rendered as {', '.join(MEDIA_TYPES)}")
@@ -312,7 +312,7 @@ def _palette(header: Header, image: Image) -> Table:
         signed = bool(image.pixel_representation)
         table = table_from(header, f"0028110{colour}", f"0028120{colour}", signed=signed)
         if table is None:
-            raise CannotUnderstand("the palette is missing or malformed")
+            raise Damaged("the palette is missing or malformed")
         channels.append(_as_bytes(table.entries, table.bits))
     shortest = min(len(channel) for channel in channels)
     descriptor = header.numbers("00281101")
@@ -330,7 +330,7 @@ def _segmented(header: Header, descriptor: str, segments: str) -> Values:
     try:
         entries = _expand_segmented_lut(tuple(int(word) for word in words), "B" if bits <= 8 else "H")
     except Exception as exc:
-        raise CannotUnderstand("the segmented palette is malformed") from exc
+        raise Damaged("the segmented palette is malformed") from exc
     return _as_bytes(np.asarray(entries[: 1 << 16], "<u2"), bits)
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from vna.model.errors import CannotUnderstand, NotAcceptable, OutOfResources
+from vna.model.errors import Damaged, NotAcceptable, OutOfResources
 from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, can_transcode_lossily
 from vna.pixels import value_representations as vrs
 from vna.pixels.compress import Compressed, Compressing, Nowhere, PixelsRead
@@ -38,7 +38,7 @@ def transcode(source: BinaryIO, target_uid: str, *, folder: Path | None = None) 
     """The data set of a Part 10 object in `target_uid`, without group 2, standing at its beginning.
 
     `source` can seek. The result is in memory while small, then in a file in `folder`; closing it removes it.
-    NotAcceptable: not from this syntax to that one, or not these pixels. CannotUnderstand: damaged. OutOfResources: no
+    NotAcceptable: not from this syntax to that one, or not these pixels. Damaged: damaged. OutOfResources: no
     space.
     """
     syntax = _transfer_syntax(source)
@@ -73,7 +73,7 @@ def _spool(folder: Path | None) -> Iterator[BinaryIO]:
 def _transfer_syntax(source: BinaryIO) -> TransferSyntax:
     """Read preamble and group 2; `source` then stands at the data set (PS3.10 7.1)."""
     if source.read(132)[128:] != b"DICM":
-        raise CannotUnderstand("not a DICOM file: no DICM after the preamble")
+        raise Damaged("not a DICOM file: no DICM after the preamble")
     reader = Source(source)
     uid = ""
     while True:
@@ -84,7 +84,7 @@ def _transfer_syntax(source: BinaryIO) -> TransferSyntax:
         source.seek(start)
         header = read_header(reader, _META)
         if header is None or header.length == UNDEFINED:
-            raise CannotUnderstand("the file meta information is damaged")
+            raise Damaged("the file meta information is damaged")
         value = reader.take(header.length)
         if header.tag == _TRANSFER_SYNTAX_UID:
             uid = value.decode("latin-1").strip(" \0")
