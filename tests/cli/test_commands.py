@@ -23,7 +23,7 @@ COMMANDS = (
     "deleted list", "deleted restore",
     "hl7 send", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop",
-    "xds publish",
+    "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def happened(feed: Feed) -> list[tuple[object, ...]]:
 def is_known(feed: Feed, value: str) -> bool:
     with feed.archive.database.read() as connection:
         family = feed.archive.patients.known(connection, cx(value))
-        return family is not None and bool(family.keys)
+    return family is not None and bool(family.keys)
 
 
 def test_a_patient_becomes_known(feed: Feed) -> None:
@@ -148,8 +148,8 @@ def test_merges_make_chains_and_never_rings(feed: Feed) -> None:
     assert feed(adt("A40", cx("C"), mrg=cx("B"))) == ACCEPTED
     with feed.archive.database.read() as connection:
         family = feed.archive.patients.known(connection, cx("C"))
-        assert family is not None
-        assert len(family.keys) == 3
+    assert family is not None
+    assert len(family.keys) == 3
     for survivor, merged in (("A", "C"), ("A", "B"), ("B", "C"), ("D", "A")):
         assert feed(adt("A40", cx(survivor), mrg=cx(merged))) == ("AE", "204", "")
     assert feed(adt("A40", cx("C"), mrg=cx("A"))) == ACCEPTED  # so it is

@@ -56,9 +56,13 @@ class Questions:
         given = {"XDSDocumentEntryPatientId": quoted(self.patient), "XDSDocumentEntryStatus": APPROVED}
         return list(self.answered("FindDocuments", **given | slots).documents)
 
-    def everything(self) -> Submission:
+    def everything(self) -> dict[str, str]:
+        """Every object of the patient by its entryUUID, as it is written."""
         slots = {f"{name}Status": ANY_STATUS for name in ("XDSDocumentEntry", "XDSSubmissionSet", "XDSFolder")}
-        return self.answered("GetAll", patientId=quoted(self.patient), XDSDocumentEntryType=ANY_TYPE, **slots)
+        answer = self.ask("GetAll", patientId=quoted(self.patient), XDSDocumentEntryType=ANY_TYPE, **slots)
+        assert status(answer) == "Success", contexts(answer)
+        objects = found(answer, "//rim:RegistryObjectList/*")
+        return {one.get("id"): etree.tostring(one, method="c14n").decode() for one in objects}
 
     def submission_sets(self) -> list[SubmissionSet]:
         answer = self.ask(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vna.cli import xds_consumer
 from vna.cli.help import example
 from vna.cli.session import Session
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from vna.app.wiring import Application
 
 app = typer.Typer(
-    help="IHE document sharing: manifests and reports.", epilog=example("vna xds publish 1.2.3"), no_args_is_help=True
+    help="IHE document sharing: manifests and reports published, documents found and fetched.",
+    epilog=example("vna xds publish 1.2.3"),
+    no_args_is_help=True,
 )
 
 _MEDIA_TYPES = {".pdf": "application/pdf", ".txt": "text/plain", ".xml": "text/xml"}
@@ -107,3 +110,13 @@ def _outcome(archive: "Application", study: str, before: dict[int, int]) -> str:
         if time.monotonic() > deadline:
             return "it is not done yet; `vna jobs list` says how it stands"
         time.sleep(_PAUSE)
+
+
+app.command(
+    "query",
+    epilog=example("vna xds query 'P1^^^&1.2.3&ISO' --registry http://127.0.0.1:8080/xds/registry"),
+)(xds_consumer.query)
+app.command(
+    "retrieve",
+    epilog=example("vna xds retrieve 1.2.3.4 --repository http://127.0.0.1:8080/xds/repository --id 1.2.3"),
+)(xds_consumer.retrieve)

@@ -85,7 +85,8 @@ class Registry:
     def query(self, actor: Actor, arguments: Arguments, *, references: bool = False) -> Answer:
         """Answer a stored query (ITI TF-2 3.18); only entryUUIDs with `references`."""
         self._policy.check(actor, Action.READ_DOCUMENTS)
-        with self._database.read() as connection:
+        opened = self._database.glance if arguments.query.one_list else self._database.read
+        with opened() as connection:
             reader = answers.Reader(connection, self._patients, arguments, references, self.rules.max_results)
             return reader.answer()
 

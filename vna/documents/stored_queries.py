@@ -39,12 +39,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class StoredQuery:
-    """One query: its parameters, and those of which there has to be exactly one."""
+    """One query: its parameters, those of which there has to be exactly one, and whether it is answered from one list
+    of rows, for which nothing has to hold still."""
 
     name: str
     query_id: str
     parameters: tuple[Parameter, ...]
     one_of: tuple[str, ...] = ()
+    one_list: bool = False
 
 
 def _codes(name: str, attribute: str, *, repeated: bool = False) -> Parameter:
@@ -101,7 +103,9 @@ def _names(parameters: Sequence[Parameter]) -> tuple[str, ...]:
 
 
 def _query(name: str, number: str, *parameters: Parameter, one_of: tuple[Parameter, ...] = ()) -> StoredQuery:
-    return StoredQuery(name, f"urn:uuid:{number}", (*one_of, *parameters), _names(one_of))
+    return StoredQuery(
+        name, f"urn:uuid:{number}", (*one_of, *parameters), _names(one_of), one_list=name.startswith("Find")
+    )
 
 
 STORED_QUERIES = (
