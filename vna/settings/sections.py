@@ -342,9 +342,6 @@ class Hl7Settings(Section):
 class XdsSettings(Section):
     """IHE document sharing: the affinity domain, and what this archive is in it."""
 
-    home_community_id: str = Field(
-        default="", description="Our home community, such as `urn:oid:1.2.3`. Empty: there is only one community."
-    )
     repository_unique_id: str = Field(
         default="",
         description="OID of our document repository and Imaging Document Source. Empty: one of its own, which the "
@@ -422,13 +419,6 @@ class XdsSettings(Section):
         parts = urlsplit(value)
         if value and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("an address looks like https://registry.example.org/xds")
-        return value
-
-    @field_validator("home_community_id")
-    @classmethod
-    def _is_a_community(cls, value: str) -> str:
-        if value and not (value.startswith("urn:oid:") and is_uid(value.removeprefix("urn:oid:"))):
-            raise ValueError("a home community looks like urn:oid:1.2.840.10008")
         return value
 
 
