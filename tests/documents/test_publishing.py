@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pydicom
 import pytest
@@ -107,7 +108,8 @@ def site(open_archive: Open) -> Site:
 
 def make_site(archive: Application, profile: Profile | None = None) -> Site:
     repository = Repository(archive)
-    destination = OwnRepository(archive.database, archive.documents, archive.patients, repository)
+    update = partial(archive.documents.update, SYSTEM)
+    destination = OwnRepository(archive.database, archive.patients, repository, update)
     publisher = Publisher(
         archive.database, lambda: Describing(profile or Profile(), OWN), destination, archive.settings.dimse.ae_title
     )

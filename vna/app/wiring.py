@@ -41,7 +41,7 @@ from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
 from vna.jobs.workers import Work, Workers
-from vna.model.access import Actor, Coercion
+from vna.model.access import SYSTEM, Actor, Coercion
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
@@ -53,7 +53,7 @@ from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import SecurityMode, Settings, XdsSettings
 from xds.ebrim.writing import rendition
-from xds.remote import RemoteRepository
+from xds.remote import RemoteRepository, RemoteUpdates
 from xds.remote_registry import RemoteRegistry
 
 _CONNECTIONS_OF_A_WORKER = 64
@@ -221,7 +221,11 @@ def _destination(
     def provide(actor: Actor, submission: Submission, contents: Mapping[str, bytes]) -> None:
         repository.provide(actor, submission, {name: InMemory(data) for name, data in contents.items()})
 
-    return OwnRepository(database, documents, patients, provide)
+    def update(submission: Submission) -> None:
+        documents.update(SYSTEM, submission)
+
+    elsewhere = RemoteUpdates(settings.registry_url, blobs.spool_folder)
+    return OwnRepository(database, patients, provide, elsewhere if settings.registry_url else update)
 
 
 def _registry_rules(settings: XdsSettings) -> RegistryRules:

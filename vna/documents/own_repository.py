@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 from storage.index import identities
 from storage.index.engine import Database
-from vna.documents.registry import Registry
 from vna.identity.patients import Patients
 from vna.model.access import SYSTEM, Actor
 from vna.model.documents import Submission
@@ -13,15 +12,18 @@ from vna.model.identifiers import patient_identifier
 Provide = Callable[[Actor, Submission, Mapping[str, bytes]], object]
 """The repository's use case: contents by entryUUID."""
 
+Update = Callable[[Submission], object]
+"""Changes metadata in the registry that the repository registers in."""
+
 
 class OwnRepository:
     """Makes the patients of our own images known, whatever becomes of the unknown patients of others."""
 
-    def __init__(self, database: Database, registry: Registry, patients: Patients, provide: Provide) -> None:
+    def __init__(self, database: Database, patients: Patients, provide: Provide, update: Update) -> None:
         self._database = database
-        self._registry = registry
         self._patients = patients
         self._provide = provide
+        self._update = update
 
     def provide(self, submission: Submission, contents: Mapping[str, bytes]) -> None:
         """Refused with the registry's reasons."""
@@ -30,7 +32,7 @@ class OwnRepository:
 
     def update(self, submission: Submission) -> None:
         """Refused with the registry's reasons."""
-        self._registry.update(SYSTEM, submission)
+        self._update(submission)
 
     def survivor(self, patient_id: str) -> str:
         """By the merges that the identity feed told of."""
