@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import resource_url, service_url
-from dicomweb.query_parameters import read_number, read_pairs
+from dicomweb.media_types import JSON, Offer, acceptable, choose
+from dicomweb.query_parameters import NOT_ATTRIBUTES, read_number, read_pairs
 from dicomweb.responses import HEADERS
 from dicomweb.service import StudiesService
 from vna.archive.changes import Change
@@ -15,6 +16,7 @@ from vna.model.errors import BadRequest
 from vna.security.requests import actor_of
 
 _USUAL, _MOST = 100, 1000
+_OFFERS = (Offer(JSON),)
 
 
 def changefeed(request: Request, service: StudiesService) -> Response:
@@ -22,8 +24,9 @@ def changefeed(request: Request, service: StudiesService) -> Response:
 
     `Link` with `rel="next"` is where to go on: now when the page is full, else whenever it suits.
     """
+    choose(acceptable(request), _OFFERS)
     parameters = dict(read_pairs(request.scope["query_string"]))
-    unknown = sorted(parameters.keys() - {"after", "limit"})
+    unknown = sorted(parameters.keys() - {"after", "limit", *NOT_ATTRIBUTES})
     if unknown:
         raise BadRequest(f"{unknown[0][:64]} is no parameter of the change feed: it takes after and limit")
     after = read_number("after", parameters.get("after", "0"))
@@ -39,6 +42,7 @@ def changefeed(request: Request, service: StudiesService) -> Response:
 
 def latest(request: Request, service: StudiesService) -> Response:
     """The number of the newest change: for readers who only want what is still to come."""
+    choose(acceptable(request), _OFFERS)
     return _json({"sequence": service.changes.latest(actor_of(request))}, {})
 
 
@@ -56,4 +60,4 @@ def _as_json(change: Change, base: str) -> dict[str, Any]:
 
 
 def _json(body: Any, headers: dict[str, str]) -> Response:
-    return Response(orjson.dumps(body), headers=HEADERS | headers, media_type="application/json")
+    return Response(orjson.dumps(body), headers=HEADERS | headers, media_type=JSON)

@@ -25,7 +25,7 @@ ORDER = "orderby"
 
 _SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching", TOTAL)
 _NUMBERS = ("limit", "offset")
-_NOT_ATTRIBUTES = ("accept", "charset")
+NOT_ATTRIBUTES = ("accept", "charset")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _MOST = 2**31 - 1
 _MOST_ORDERS = 8
@@ -94,7 +94,7 @@ def parse(items: Iterable[tuple[str, str]], target: Target) -> Parameters:
             _include(found, value)
         elif name == ORDER:
             _order(found, value)
-        elif name not in (*_SWITCHES, *_NUMBERS, *_NOT_ATTRIBUTES):
+        elif name not in (*_SWITCHES, *_NUMBERS, *NOT_ATTRIBUTES):
             _match(found, name, value)
     for tag, uid in (("0020000D", target.study), ("0020000E", target.series)):
         if uid:

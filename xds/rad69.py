@@ -37,7 +37,7 @@ def operation(source: ImagingSource) -> Operation:
         except VnaError as error:
             given, problems = [], [_problem(error)]
         if problems:
-            codes = sorted({problem.code.value for problem in problems})
+            codes = sorted({problem.code for problem in problems})
             fields = {"given": len(given), "refused": len(problems), "codes": codes, "address": actor.address}
             log.warning("instances refused", extra={"action": ACTION, **fields})
         body, contents = retrieve_response(map(_retrieved, given), problems)

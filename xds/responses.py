@@ -1,6 +1,7 @@
 """rs:RegistryResponse and query:AdhocQueryResponse (ITI TF-3 4.2.4): the status follows from the errors."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from lxml import etree
 
@@ -14,11 +15,13 @@ from xds.ebrim.vocabulary import RESPONSE_STATUS, SEVERITY
 _Element = etree._Element
 _FAILURE = f"{RESPONSE_STATUS}Failure"
 _PARTIAL = "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess"
+_LISTED = 100
 _BEFORE = f'<query:AdhocQueryResponse xmlns:query="{QUERY}" status="{RESPONSE_STATUS}Success">'.encode()
 
 
 def registry_response(problems: Sequence[Problem] = (), *, partly: bool = False) -> _Element:
-    """Success; or with the problems Failure, PartialSuccess where something was done all the same."""
+    """Success, also with warnings; or with the problems Failure, PartialSuccess where something was done all the
+    same."""
     return _response(qname(RS, "RegistryResponse"), {"rs": RS}, problems, _PARTIAL if partly else _FAILURE)
 
 
@@ -47,23 +50,46 @@ def whole_objects(answer: Answer) -> bytes:
     return b"".join((_BEFORE, writing.object_list(parts), b"</query:AdhocQueryResponse>"))
 
 
+def problems_in(response: _Element) -> list[Problem]:
+    """The errors and warnings of another's answer; at most a hundred."""
+    return [
+        Problem(
+            error.get("errorCode", "").strip(),
+            error.get("codeContext", "").strip(),
+            error.get("location", "").strip(),
+            is_warning=error.get("severity", "").strip().endswith("Warning"),
+        )
+        for error in islice(response.iter(qname(RS, "RegistryError")), _LISTED)
+    ]
+
+
+def has_succeeded(response: _Element) -> bool:
+    """Whether another's answer says Success."""
+    return response.get("status", "").strip() == f"{RESPONSE_STATUS}Success"
+
+
 def _everything(answer: Answer) -> Iterator[Found | Link]:
     yield from answer.objects
     yield from answer.links
 
 
 def _response(name: str, nsmap: dict[str, str], problems: Sequence[Problem], failed: str = _FAILURE) -> _Element:
-    made = etree.Element(name, {"status": failed if problems else f"{RESPONSE_STATUS}Success"}, nsmap=nsmap)
+    succeeded = all(problem.is_warning for problem in problems)
+    made = etree.Element(name, {"status": f"{RESPONSE_STATUS}Success" if succeeded else failed}, nsmap=nsmap)
     if problems:
-        severity = f"{SEVERITY}Error"
-        listed = etree.SubElement(made, qname(RS, "RegistryErrorList"), {"highestSeverity": severity})
+        highest = _severity(is_warning=succeeded)
+        listed = etree.SubElement(made, qname(RS, "RegistryErrorList"), {"highestSeverity": highest})
         for problem in problems:
             attributes = {
-                "errorCode": problem.code.value,
+                "errorCode": carried(problem.code),
                 "codeContext": carried(problem.context),
-                "severity": severity,
+                "severity": _severity(is_warning=problem.is_warning),
             }
             if problem.location:
                 attributes["location"] = carried(problem.location)
             etree.SubElement(listed, qname(RS, "RegistryError"), attributes)
     return made
+
+
+def _severity(*, is_warning: bool) -> str:
+    return SEVERITY + ("Warning" if is_warning else "Error")

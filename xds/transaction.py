@@ -1,7 +1,7 @@
 """From a use case to an operation of a service: what it refuses becomes registry errors, whatever else is a fault."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from lxml import etree
 
@@ -9,6 +9,7 @@ from vna.documents.problems import ErrorCode, Problem, Refused
 from vna.model.access import Actor
 from vna.model.errors import Conflict, NotAuthorized, OutOfResources, Unavailable, VnaError
 from vna.soap.exchange import Operation
+from vna.soap.faults import SoapFault
 from vna.soap.message import Message, Reply
 from xds.responses import registry_response
 
@@ -22,10 +23,18 @@ CODES: dict[type[VnaError], ErrorCode] = {  # ITI TF-3 Table 4.2.4.1-2
     Unavailable: ErrorCode.BUSY,
     VnaError: ErrorCode.REGISTRY,
 }
+REPOSITORY_CODES: dict[type[VnaError], ErrorCode] = {
+    OutOfResources: ErrorCode.REPOSITORY_OUT_OF_RESOURCES,
+    Unavailable: ErrorCode.REPOSITORY_BUSY,
+    VnaError: ErrorCode.REPOSITORY,
+}
 
 
 def transaction(
-    action: str, answer: Callable[[Message, Actor], etree._Element | bytes], failed: Failed = registry_response
+    action: str,
+    answer: Callable[[Message, Actor], etree._Element | bytes],
+    failed: Failed = registry_response,
+    codes: Mapping[type[VnaError], ErrorCode] = CODES,
 ) -> Operation:
     """The operation under this action. Who may not do it is told so by a fault."""
 
@@ -33,20 +42,21 @@ def transaction(
         body: etree._Element | bytes
         try:
             body = answer(message, actor)
-        except NotAuthorized:
+        except (NotAuthorized, SoapFault):
             raise
         except VnaError as error:
-            problems = _problems(error)
-            codes = sorted({problem.code.value for problem in problems})
-            log.warning("transaction refused", extra={"action": action, "codes": codes, "address": actor.address})
+            problems = problems_of(error, codes)
+            found = sorted({problem.code for problem in problems})
+            log.warning("transaction refused", extra={"action": action, "codes": found, "address": actor.address})
             body = failed(problems)
         return Reply(f"{action}Response", body)
 
     return operation
 
 
-def _problems(error: VnaError) -> Sequence[Problem]:
+def problems_of(error: VnaError, codes: Mapping[type[VnaError], ErrorCode] = CODES) -> Sequence[Problem]:
+    """What an error is in words of an answer."""
     if isinstance(error, Refused):
         return error.problems
-    code = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+    code = next(codes[kind] for kind in type(error).__mro__ if kind in codes)
     return [Problem(code, str(error))]

@@ -153,3 +153,10 @@ def fact(connection: sa.Connection, name: str) -> str:
 def put_fact(connection: sa.Connection, name: str, value: str) -> None:
     """Note a small fact."""
     _upsert(connection, facts, "name", {"name": name, "value": value})
+
+
+def claim_fact(connection: sa.Connection, name: str, value: str) -> str:
+    """Note a small fact unless it is known; what is known then, whoever was first."""
+    module: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    connection.execute(module.insert(facts).values(name=name, value=value).on_conflict_do_nothing())
+    return fact(connection, name)

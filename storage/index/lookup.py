@@ -9,7 +9,17 @@ import sqlalchemy as sa
 
 from storage.index.events import read_time
 from storage.index.prepared import Prepared
-from storage.index.schema import coercions, conflicts, deleted, instances, patients, series, studies, superseded
+from storage.index.schema import (
+    coercions,
+    conflicts,
+    deleted,
+    held_documents,
+    instances,
+    patients,
+    series,
+    studies,
+    superseded,
+)
 from vna.model.instances import Instance, Selection
 from vna.model.query import Level
 
@@ -89,9 +99,14 @@ def content(connection: sa.Connection, sop_instance_uid: str) -> Content | None:
 
 
 def is_held(connection: sa.Connection, sop_instance_uid: str, sha256: bytes) -> bool:
-    """Whether exactly this content is held under a SOP Instance UID."""
+    """Whether exactly this content is held under a SOP Instance UID, or as the document of that uniqueId."""
     held = content(connection, sop_instance_uid)
-    return held is not None and held.sha256 == sha256
+    if held is not None and held.sha256 == sha256:
+        return True
+    same = sa.select(held_documents.c.id).where(
+        held_documents.c.unique_id == sop_instance_uid, held_documents.c.sha256 == sha256
+    )
+    return connection.execute(same.limit(1)).first() is not None
 
 
 _ONE = Prepared(sa.select(*_COLUMNS).select_from(_JOINED).where(instances.c.sop_instance_uid == sa.bindparam("uid")))
@@ -283,7 +298,7 @@ def offsets(connection: sa.Connection, sop_instance_uid: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """One object that the index says is in the blob store."""
+    """One object that the index says is in the blob store; a document has its uniqueId for `sop_instance_uid`."""
 
     key: int
     blob: str
@@ -292,14 +307,18 @@ class StoredBlob:
     sop_instance_uid: str
 
 
-KEPT = (instances, superseded, deleted)
-"""Tables that name objects in the blob store: current versions, older ones, and what was deleted."""
+KEPT = (instances, superseded, deleted, held_documents)
+"""Tables that name objects in the blob store: current versions, older ones, what was deleted; and documents."""
+
+
+def _uid(table: sa.Table) -> sa.Column[str]:
+    return table.c.unique_id if table is held_documents else table.c.sop_instance_uid
 
 
 def stored_blobs(connection: sa.Connection, table: sa.Table, *, after: int, limit: int) -> list[StoredBlob]:
     """Objects that one of the KEPT tables names in the order of their keys, from one on."""
     rows = connection.execute(
-        sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, table.c.sop_instance_uid)
+        sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, _uid(table))
         .where(table.c.id > after)
         .order_by(table.c.id)
         .limit(limit)
@@ -308,12 +327,12 @@ def stored_blobs(connection: sa.Connection, table: sa.Table, *, after: int, limi
 
 
 def blobs_of(connection: sa.Connection, sop_instance_uid: str) -> list[StoredBlob]:
-    """The objects of one instance: what is current, then older versions, then what was deleted."""
+    """The objects of one instance or document: what is current, then older versions, then what was deleted."""
     found: list[StoredBlob] = []
     for table in KEPT:
         rows = connection.execute(
-            sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, table.c.sop_instance_uid)
-            .where(table.c.sop_instance_uid == sop_instance_uid)
+            sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, _uid(table))
+            .where(_uid(table) == sop_instance_uid)
             .order_by(table.c.id)
         )
         found += [StoredBlob(*row) for row in rows]
@@ -326,6 +345,11 @@ def known_blobs(connection: sa.Connection, names: list[str]) -> set[str]:
     for table in KEPT:
         known.update(connection.execute(sa.select(table.c.blob).where(table.c.blob.in_(names))).scalars())
     return known
+
+
+def kept(connection: sa.Connection) -> int:
+    """How many objects these tables name."""
+    return sum(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in KEPT)
 
 
 def ping(connection: sa.Connection) -> None:

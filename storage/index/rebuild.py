@@ -11,10 +11,12 @@ from storage.index.schema import (
     document_associations,
     document_objects,
     events,
+    held_documents,
     instances,
     jobs,
     patient_identifiers,
     patients,
+    publications,
     search_tags,
     series,
     studies,
@@ -26,7 +28,7 @@ from vna.model.events import Event
 
 _EMPTIED = (
     *(tag_values, instances, series, studies, patients, superseded, deleted, conflicts, coercions, events, jobs),
-    *(document_associations, document_objects, patient_identifiers),
+    *(document_associations, document_objects, held_documents, patient_identifiers, publications),
 )
 
 

@@ -422,6 +422,36 @@ document_associations = sa.Table(
     sqlite_autoincrement=True,
 )
 
+held_documents = sa.Table(
+    "held_documents",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    _text("repository_unique_id"),
+    _text("unique_id"),
+    _text("mime_type"),
+    sa.Column("blob", Text, nullable=False, unique=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha1", sa.LargeBinary(20), nullable=False),
+    sa.Column("sha256", sa.LargeBinary(32), nullable=False),
+    _when("received_at"),
+    sa.Index("ix_held_documents_unique_id", "unique_id"),
+    sqlite_autoincrement=True,
+)
+"""Documents of the repository, each time they were provided: one that comes again has a row and bytes of its own."""
+
+publications = sa.Table(
+    "publications",
+    metadata,
+    sa.Column("study_instance_uid", UID, primary_key=True),
+    _count("number"),
+    _text("digest"),
+    _text("patient_id"),
+    _text("unique_id"),
+    _text("entry_uuid"),
+    _text("pending"),
+)
+"""Manifests that were provided to a repository, the newest of each study; `pending` is one that is on its way."""
+
 GRAMS: dict[sa.Table, tuple[str, ...]] = {
     patients: ("patient_id", "patient_name_norm", "patient_name_words"),
     studies: (

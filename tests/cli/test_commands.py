@@ -23,11 +23,12 @@ COMMANDS = (
     "deleted list", "deleted restore",
     "hl7 send", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop",
+    "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "command", ["", "ae", "source", "user", "token", "link", "tags", "deleted", "hl7", "jobs", *COMMANDS]
+    "command", ["", "ae", "source", "user", "token", "link", "tags", "deleted", "hl7", "jobs", "xds", *COMMANDS]
 )
 def test_every_command_has_help_with_an_example(vna: Vna, command: str) -> None:
     done = vna(*command.split(), "--help")

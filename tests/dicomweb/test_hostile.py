@@ -114,7 +114,7 @@ def test_a_request_that_never_comes_is_not_waited_for(live: LiveArchive, begun: 
         started = time.monotonic()
         with suppress(ConnectionResetError):
             assert sock.recv(100) == b""
-        assert IDLE - 0.5 < time.monotonic() - started < IDLE + 5
+        assert IDLE - 0.5 < time.monotonic() - started < IDLE + 10
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_a_thousand_fields_are_included(live: LiveArchive, keywords: list[str]) 
         started = time.monotonic()
         answer = httpx.get(f"{live.dicomweb}/{path}?{many}")
         assert (answer.status_code, len(answer.headers.get("warning", "")) < 1200) == (200, True)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
 
 
 def test_a_thousand_keys_are_matched_or_refused(live: LiveArchive, keywords: list[str]) -> None:
@@ -140,7 +140,7 @@ def test_a_thousand_keys_are_matched_or_refused(live: LiveArchive, keywords: lis
     many = "&".join(f"{keyword}=" for keyword in keywords)
     started = time.monotonic()
     assert httpx.get(f"{live.dicomweb}/instances?{many}").status_code in (200, 400)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 def stored(live: LiveArchive, count: int) -> list[str]:
@@ -193,7 +193,7 @@ def test_half_a_body_and_then_nothing_is_given_up_and_leaves_nothing(
     ask = head(live, "POST /dicom-web/studies", f"Content-Type: {kind}", size)
     status, message, seconds = exchanged(live, ask, half)
     assert (status, message) == (400, f"nothing of the body arrived for {IDLE:g} seconds")
-    assert IDLE - 0.5 < seconds < IDLE + 5
+    assert IDLE - 0.5 < seconds < IDLE + 10
     assert blobs(folder) == before
 
 
@@ -207,7 +207,7 @@ def test_a_content_length_that_says_too_much_is_waited_for_and_given_up(live: Li
     ask = head(live, "POST /dicom-web/studies", *fields)
     status, message, seconds = exchanged(live, ask, body)
     assert status == 202 or (status, message) == (400, f"nothing of the body arrived for {IDLE:g} seconds")
-    assert seconds < IDLE + 5
+    assert seconds < IDLE + 10
     assert len(blobs(folder) - before) == (status == 202)
 
 
@@ -388,7 +388,7 @@ def test_decoders_that_hang_and_crash_under_load_keep_nobody_else_waiting(live: 
     started = time.monotonic()
     for url in (f"{live.dicomweb}/studies", f"{plain}/frames/1", f"{plain}/metadata", plain, f"{live.http}/healthz"):
         assert httpx.get(url, timeout=10).status_code == 200
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
     while any(thread.is_alive() for thread in threads):  # those that were started since hang as well, or have answered
         for codec in codecs(live):

@@ -41,7 +41,7 @@ def study_of(archive: Application, study_instance_uid: str) -> StudyContents:
 
 
 def made(study: StudyContents, source: Source = SOURCE, number: int = 1) -> bytes:
-    series = manifest.series_uid(study.study_instance_uid, source)
+    series = manifest.series_uid(study.study_instance_uid, source.retrieve_location_uid)
     version = Version(manifest.new_uid(), series, number, datetime(2026, 1, 2, 3, 4, 5, 678, UTC))
     return manifest.written(manifest.content(study, source), version)
 

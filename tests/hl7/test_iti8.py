@@ -32,7 +32,8 @@ def happened(feed: Feed) -> list[tuple[object, ...]]:
 
 def is_known(feed: Feed, value: str) -> bool:
     with feed.archive.database.read() as connection:
-        return bool(feed.archive.patients.known(connection, cx(value)))
+        family = feed.archive.patients.known(connection, cx(value))
+    return family is not None and bool(family.keys)
 
 
 def test_a_patient_becomes_known(feed: Feed) -> None:

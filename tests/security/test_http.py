@@ -325,3 +325,9 @@ def test_refusals_are_logged_without_credentials(login: Ask, caplog: pytest.LogC
     assert record.__dict__["reason"] == "wrong name or password"
     assert "secret-word" not in str(record.__dict__)
     assert credentials not in str(record.__dict__)
+
+
+@pytest.mark.parametrize("path", ["/%77ho", "/who%2Fx", "/%2e/who"])
+def test_an_address_whose_first_part_is_escaped_is_not_there(path: str) -> None:
+    assert asking(local(INNER, HttpRules()))(path).status_code == 404
+    assert asking(local(INNER, HttpRules()))("/who").status_code == 200

@@ -220,3 +220,21 @@ def test_the_index_keeps_no_secret_of_a_link(open_archive: Open) -> None:
     kept = str(rows(archive, "SELECT * FROM links")) + str(rows(archive, "SELECT * FROM link_visits"))
     assert secret not in kept
     assert visit.secret not in kept
+
+
+@pytest.mark.parametrize("level", [Level.STUDY, Level.SERIES, Level.IMAGE])
+def test_through_a_link_nothing_tells_how_much_its_patient_has(open_archive: Open, level: Level) -> None:
+    archive = open_archive()
+    one, _ = _two_studies_of_one_patient(archive)
+    visitor = _visitor(archive, one)
+    counts = ("00201200", "00201202", "00201204")
+    for returns in (None, frozenset(counts)):
+        everyone = archive.search.find(SYSTEM, Query(level, returns=returns)).matches
+        assert {match.elements["00201200"]["Value"][0] for match in everyone} == {2}
+        (match,) = archive.search.find(visitor, Query(level, returns=returns)).matches
+        assert not set(counts) & set(match.elements)
+    for tag in counts:
+        with pytest.raises(NotAuthorized, match="cannot be asked"):
+            archive.search.find(visitor, Query(level, keys=(Key((tag,), "IS", ("2",)),)))
+        with pytest.raises(NotAuthorized, match="cannot be asked"):
+            archive.search.count(visitor, Query(level, keys=(Key((tag,), "IS", ("2",)),)))

@@ -40,7 +40,10 @@ from vna.archive.status import Status
 from vna.archive.store import Store
 from vna.archive.tags import SearchTags
 from vna.documents.imaging_source import ImagingSource, Wanted
+from vna.documents.publishing import Publishing
 from vna.documents.registry import Registry
+from vna.documents.reports import Reports
+from vna.documents.repository import Repository, WantedDocument
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
@@ -54,8 +57,10 @@ from vna.security.sources import Sources
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.web.routes import ADDRESSES as PAGES
-from xds import imaging_source, iti18, iti62, rad69, registry
+from xds import imaging_source, iti18, iti41, iti43, iti62, iti86, rad69, registry, repository
 from xds.ebrim.writing import remove_request, submit_request
+from xds.repository_client import provide_request, retrieve_request
+from xds.repository_client import remove_request as remove_documents
 
 NOBODY = Actor(ActorKind.ANONYMOUS, "nobody")
 
@@ -153,6 +158,9 @@ USE_CASES = (
     "documents",
     "patients",
     "imaging",
+    "repository",
+    "publishing",
+    "reports",
     "sources",
 )
 
@@ -178,6 +186,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Registry,
             Patients,
             ImagingSource,
+            Repository,
+            Publishing,
+            Reports,
             Sources,
         ),
         strict=True,
@@ -253,9 +264,12 @@ MESSAGES = {
     iti18.ACTION: etree.tostring(
         query("urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4", XDSDocumentEntryEntryUUID=f"('{_UUID}')")
     ).decode(),
+    iti41.ACTION: etree.tostring(provide_request(submission(document()), {})[0]).decode(),
+    iti43.ACTION: etree.tostring(retrieve_request([WantedDocument("1.2", "1.2.3")])).decode(),
+    iti86.ACTION: etree.tostring(remove_documents([WantedDocument("1.2", "1.2.3")])).decode(),
     rad69.ACTION: etree.tostring(request([Ask("1.2.3", "1.2.3", "1.2.3")])).decode(),
 }
-SOAP = [(door.PATH, module.ACTION) for door in (registry, imaging_source) for module in door.TRANSACTIONS]
+SOAP = [(door.PATH, module.ACTION) for door in (registry, repository, imaging_source) for module in door.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 HTTP = [*DOORS, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 

@@ -80,9 +80,7 @@ def test_of_two_that_replace_one_document_one_wins_and_the_other_is_told(registr
         won = [one for one in outcomes if isinstance(one, Submission)]
         lost = [one for one in outcomes if isinstance(one, Refused)]
         assert (len(won), len(lost)) == (1, 3)
-        assert {problem.code.value for one in lost for problem in one.problems} == {
-            "XDSRegistryDeprecatedDocumentError"
-        }
+        assert {problem.code for one in lost for problem in one.problems} == {"XDSRegistryDeprecatedDocumentError"}
 
 
 def test_of_submissions_with_one_unique_id_one_is_registered(registries: Registries) -> None:

@@ -34,7 +34,11 @@ from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
 from xds import imaging_source
 from xds import registry as document_registry
+from xds import repository as document_repository
 from xds.wsdl import wsdl
+
+_MOST_BYTES = 8 << 30
+"""Of one message with documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +97,25 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
 
 def document_services(application: Application) -> list[Route]:
     """The actors of document sharing, each at its address."""
+    most = int(application.settings.xds.max_document_bytes)
+    requests = MessageLimits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20)
+    documents = MessageLimits(attachment_bytes=most, message_bytes=max(_MOST_BYTES, 2 * most))
     services = (
-        (document_registry.PATH, document_registry.operations(application.documents), "registry"),
-        (imaging_source.PATH, imaging_source.operations(application.imaging), "imaging-source"),
+        (document_registry.PATH, document_registry.operations(application.documents), "registry", requests),
+        (document_repository.PATH, document_repository.operations(application.repository), "repository", documents),
+        (imaging_source.PATH, imaging_source.operations(application.imaging), "imaging-source", requests),
     )
     return [
         route
-        for path, operations, name in services
+        for path, operations, name, limits in services
         for route in Service(
             path,
             Rules(operations),
             application.blobs.spool_folder,
             wsdl(name),
             application.settings.http.public_url,
-            MessageLimits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20),
+            limits,
+            application.space.check,
         ).routes()
     ]
 

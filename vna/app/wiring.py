@@ -1,7 +1,8 @@
 """From settings to use cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -19,20 +20,29 @@ from vna.archive.reindex import Reindex, Replay
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
+from vna.archive.space import Space
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
-from vna.documents import domain, own_oid
+from vna.documents import domain, own_oid, profile, publishing
 from vna.documents.changes import replaying
+from vna.documents.descriptions import Describing
 from vna.documents.imaging_source import ImagingSource
 from vna.documents.own_oid import OwnOid
+from vna.documents.own_repository import OwnRepository
+from vna.documents.profile import Profile
+from vna.documents.publisher import Destination, Publisher
+from vna.documents.publishing import PUBLISH, Publishing, noticing
 from vna.documents.registry import Registry, RegistryRules
+from vna.documents.reports import Reports
+from vna.documents.repository import InMemory, Repository
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
-from vna.jobs.workers import Workers
-from vna.model.access import Coercion
+from vna.jobs.workers import Work, Workers
+from vna.model.access import Actor, Coercion
+from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.security import sources
@@ -43,6 +53,8 @@ from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import SecurityMode, Settings, XdsSettings
 from xds.ebrim.writing import rendition
+from xds.remote import RemoteRepository
+from xds.remote_registry import RemoteRegistry
 
 _CONNECTIONS_OF_A_WORKER = 64
 
@@ -72,7 +84,12 @@ class Application:
     sources: Sources
     patients: Patients
     documents: Registry
+    repository: Repository
     imaging: ImagingSource
+    space: Space
+    publishing: Publishing
+    reports: Reports
+    publisher: Publisher
 
     @property
     def local(self) -> bool:
@@ -81,11 +98,14 @@ class Application:
 
     def dispatcher(self) -> Dispatcher:
         """What hands events to their subscribers."""
-        return Dispatcher(self.database, {"journal": self._journal})
+        idle = self.settings.xds.publish_after
+        noticed = noticing(self.database, timedelta(seconds=idle) if idle else None)
+        return Dispatcher(self.database, {"journal": self._journal, "publishing": noticed})
 
     def workers(self) -> Workers:
         """What does durable jobs."""
-        return Workers(self.database, {FILL: filling(self.database)}, threads=self.settings.jobs.workers)
+        works: dict[str, Work] = {FILL: filling(self.database), PUBLISH: self.publisher}
+        return Workers(self.database, works, threads=self.settings.jobs.workers)
 
     def catch_up(self) -> None:
         """Do what is pending and due now, unless an archive is running that does it."""
@@ -117,11 +137,19 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         duplicates=Duplicates(settings.storage.duplicates),
         min_free=int(settings.storage.min_free),
     )
+    space = Space(blobs, int(settings.storage.min_free))
     store = Store(database, blobs, policy, coercion_for, rules)
     retrieval = Retrieval(database, blobs, policy)
     patients = Patients(
         database, policy, authority=settings.xds.affinity_domain, registers=settings.xds.unknown_patients == "register"
     )
+    own = OwnOid(database, settings.xds.repository_unique_id)
+    documents = Registry(database, policy, patients, rendition, _registry_rules(settings.xds))
+    describing = _describing(settings.xds, own)
+    remote = RemoteRegistry(settings.xds.registry_url, blobs.spool_folder) if settings.xds.registry_url else None
+    most = int(settings.xds.max_document_bytes)
+    repository = Repository(database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote)
+    destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     return Application(
         settings=settings,
         database=database,
@@ -150,13 +178,19 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         sources=Sources(database, policy, local=local),
         patients=patients,
-        documents=Registry(database, policy, patients, rendition, _registry_rules(settings.xds)),
-        imaging=ImagingSource(policy, retrieval, OwnOid(database, settings.xds.repository_unique_id)),
+        documents=documents,
+        repository=repository,
+        space=space,
+        imaging=ImagingSource(policy, retrieval, own),
+        publishing=Publishing(database, policy),
+        reports=Reports(database, policy, describing, destination),
+        publisher=Publisher(database, describing, destination, settings.dimse.ae_title),
     )
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ARCHIVE_NAMED: own_oid.replay,
+    EventKind.MANIFEST_PUBLISHED: publishing.replay,
     EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
@@ -165,6 +199,29 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.DOCUMENT_REMOVED: replaying(rendition),
 }
 """What a reindex does again, beside what it knows of images."""
+
+
+def _describing(settings: XdsSettings, own: OwnOid) -> Callable[[], Describing]:
+    path = profile.TURKEY if settings.profile == "turkey" else Path(settings.profile)
+    said = profile.read(path) if settings.profile else Profile()
+    return lambda: Describing(said, own(), settings.affinity_domain)
+
+
+def _destination(
+    settings: XdsSettings,
+    database: Database,
+    repository: Repository,
+    documents: Registry,
+    patients: Patients,
+    blobs: BlobStore,
+) -> Destination:
+    if settings.publish_to:
+        return RemoteRepository(settings.publish_to, settings.publish_registry, blobs.spool_folder)
+
+    def provide(actor: Actor, submission: Submission, contents: Mapping[str, bytes]) -> None:
+        repository.provide(actor, submission, {name: InMemory(data) for name, data in contents.items()})
+
+    return OwnRepository(database, documents, patients, provide)
 
 
 def _registry_rules(settings: XdsSettings) -> RegistryRules:

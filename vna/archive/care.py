@@ -10,7 +10,7 @@ from storage.index import events, lookup
 from storage.index.engine import Database
 from storage.index.lookup import StoredBlob
 from vna.archive.claims import Damage, Unindexed, damage_of
-from vna.archive.names import STUDIES
+from vna.archive.names import KEPT
 from vna.model.access import Action, Actor
 from vna.model.errors import Conflict, NotFound
 from vna.model.events import EventKind
@@ -47,7 +47,7 @@ class Care:
         """How many objects `verify` will look at, orphans aside."""
         self._policy.check(actor, Action.ADMIN)
         with self._database.read() as connection:
-            return lookup.counts(connection)["instances"]
+            return lookup.kept(connection)
 
     def verify(self, actor: Actor) -> Iterator[Checked]:
         """Every stored object, older versions and deleted ones too, against its digest and the index.
@@ -67,9 +67,10 @@ class Care:
             yield Checked(name, "", 0, Damage.ORPHAN)
 
     def forget(self, actor: Actor, sop_instance_uid: str) -> tuple[str, ...]:
-        """Give up what is damaged under a SOP Instance UID: `verify` counts it no more, and a reindex leaves it out.
+        """Give up what is damaged under a SOP Instance UID, or a document's uniqueId.
 
-        The blobs concerned; NotFound when nothing is damaged. Bytes that are left are not removed.
+        `verify` counts it no more, and a reindex leaves it out. The blobs concerned; NotFound when nothing is damaged.
+        Bytes that are left are not removed.
         """
         self._policy.check(actor, Action.ADMIN, sop_instance_uid)
         given_up = self._forgotten()
@@ -131,7 +132,7 @@ class Care:
     def _orphans(self, journaled: set[str]) -> Iterator[str]:
         """Listed first, looked up after: a blob whose row was committed meanwhile is none."""
         batch: list[str] = []
-        for name in self._blobs.names(STUDIES):
+        for name in (name for folder in KEPT for name in self._blobs.names(folder)):
             if name not in journaled:
                 batch.append(name)
             if len(batch) == _BATCH:

@@ -6,13 +6,14 @@ from enum import StrEnum
 
 from storage import journal
 from storage.blobs.base import BlobStore
-from storage.index import lookup
+from storage.index import events, lookup
 from storage.index.engine import Database
 from storage.index.lookup import StoredBlob
 from vna.model.errors import NotFound, Unavailable
 from vna.model.events import Event, EventKind
 
-NAMES_BLOB = (EventKind.INSTANCE_STORED, EventKind.INSTANCE_REPLACED, EventKind.INSTANCE_RESTORED)
+_INSTANCES = (EventKind.INSTANCE_STORED, EventKind.INSTANCE_REPLACED, EventKind.INSTANCE_RESTORED)
+NAMES_BLOB = (*_INSTANCES, EventKind.DOCUMENT_STORED)
 """Events that say of a blob that it is kept."""
 
 
@@ -56,12 +57,30 @@ class Unindexed:
         self.damaged: list[str] = []
 
     def __iter__(self) -> Iterator[StoredBlob]:
-        """Content that the index holds under the same UID all the same, because it came again, is in `names` only."""
-        for name, events in journal.objects(self._blobs):
-            if events is None:
+        """Content that the index holds under the same UID all the same, because it came again, is in `names` only.
+
+        Documents come last, when it is known which of them were discarded: those are in nothing.
+        """
+        discarded = self._discarded()
+        documents: dict[str, Event] = {}
+        for name, found in journal.objects(self._blobs):
+            if found is None:
                 self.damaged.append(name)
-            else:
-                yield from self._new({e.detail["blob"]: e for e in events if e.kind in NAMES_BLOB})
+                continue
+            yield from self._new({e.detail["blob"]: e for e in found if e.kind in _INSTANCES})
+            discarded.update(e.detail["blob"] for e in found if e.kind is EventKind.DOCUMENT_DISCARDED)
+            documents |= self._unknown({e.detail["blob"]: e for e in found if e.kind is EventKind.DOCUMENT_STORED})
+        yield from self._new({blob: event for blob, event in documents.items() if blob not in discarded})
+
+    def _discarded(self) -> set[str]:
+        """As far as the index tells of it, which the journal follows."""
+        with self._database.read() as connection:
+            return {event.detail["blob"] for event in events.of_kind(connection, EventKind.DOCUMENT_DISCARDED)}
+
+    def _unknown(self, named: dict[str, Event]) -> dict[str, Event]:
+        with self._database.read() as connection:
+            known = lookup.known_blobs(connection, list(named)) if named else set()
+        return {blob: event for blob, event in named.items() if blob not in known}
 
     def _new(self, named: dict[str, Event]) -> list[StoredBlob]:
         with self._database.read() as connection:
@@ -78,5 +97,10 @@ def _stored(event: Event) -> StoredBlob:
         blob=detail["blob"],
         size=detail["size"],
         sha256=bytes.fromhex(detail["sha256"]),
-        sop_instance_uid=event.sop_instance_uid,
+        sop_instance_uid=uid_of(event),
     )
+
+
+def uid_of(event: Event) -> str:
+    """Of what an event of NAMES_BLOB tells: a SOP Instance UID, or the uniqueId of a document."""
+    return str(event.detail.get("unique_id", event.sop_instance_uid))

@@ -8,7 +8,11 @@ from storage.part10 import guess_uid
 from vna.model.identifiers import is_uid
 
 STUDIES = "studies"
+DOCUMENTS = "documents"
 JOURNAL = "journal"
+
+KEPT = (STUDIES, DOCUMENTS)
+"""Folders of what was acknowledged."""
 
 
 def blob_name(study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> str:
@@ -19,6 +23,12 @@ def blob_name(study_instance_uid: str, series_instance_uid: str, sop_instance_ui
     """
     stem = _stem(study_instance_uid, series_instance_uid, sop_instance_uid)
     return f"{stem}{secrets.token_hex(4)}.dcm"
+
+
+def document_blob_name() -> str:
+    """A new name for a document, whose uniqueId may be any text; spread over 256 folders."""
+    name = secrets.token_hex(16)
+    return f"{DOCUMENTS}/{name[:2]}/{name}"
 
 
 def guessed_name(begun: Buffer) -> str | None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from storage import journal
 from storage.blobs.base import BlobStore
 from storage.elements import text
-from storage.index import accounts, deletion, jobs, lookup, rebuild
+from storage.index import accounts, deletion, held_documents, jobs, lookup, rebuild
 from storage.index.accounts import PeerRow
 from storage.index.engine import Connection, Database
 from storage.index.events import read_time, time_text
@@ -18,9 +18,9 @@ from storage.index.instances import NewInstance, Raced
 from storage.metadata import Limits, scan
 from storage.part10 import read_file_meta, source_ae
 from storage.temporary import whole
-from vna.archive.claims import NAMES_BLOB, damage_of
+from vna.archive.claims import NAMES_BLOB, Damage, damage_of, uid_of
 from vna.archive.facility import facility as facility_of
-from vna.archive.names import STUDIES
+from vna.archive.names import DOCUMENTS, KEPT
 from vna.archive.reread import rows_again
 from vna.archive.store import Provenance, Store, Tell
 from vna.model.access import Action, Actor
@@ -31,6 +31,7 @@ from vna.model.instances import Door
 from vna.security.policy import Policy
 
 _BATCH = 200
+_GIVES_UP = (EventKind.INSTANCE_FORGOTTEN, EventKind.DOCUMENT_DISCARDED)
 
 
 class Step(StrEnum):
@@ -106,7 +107,7 @@ class Reindex:
             last = max(last, event.event_id)
             rebuilt = self._replay(event, forgotten)
             if rebuilt.step in FAILED and event.kind in NAMES_BLOB:
-                lost.append(_Lost(rebuilt, event.sop_instance_uid, event.detail["sha256"]))
+                lost.append(_Lost(rebuilt, uid_of(event), event.detail["sha256"]))
             else:
                 yield rebuilt
         with self._database.transaction() as connection:
@@ -115,13 +116,13 @@ class Reindex:
         yield from self._rest(actor, forgotten.union(one.rebuilt.blob for one in lost))
 
     def _survey(self) -> tuple[set[str], list[str]]:
-        """The blobs that were given up, and the journal objects that cannot be read."""
+        """The blobs that were given up or discarded, and the journal objects that cannot be read."""
         forgotten: set[str] = set()
         damaged: list[str] = []
         for name, events in journal.objects(self._blobs):
             if events is None:
                 damaged.append(name)
-            forgotten.update(e.detail["blob"] for e in events or () if e.kind is EventKind.INSTANCE_FORGOTTEN)
+            forgotten.update(e.detail["blob"] for e in events or () if e.kind in _GIVES_UP)
         return forgotten, damaged
 
     def _replay(self, event: Event, forgotten: set[str]) -> Rebuilt:
@@ -153,6 +154,8 @@ class Reindex:
                 _peer(connection, event)
             if event.kind is EventKind.INSTANCE_DELETED:
                 _delete(connection, event)
+            if event.kind is EventKind.DOCUMENT_DISCARDED:
+                held_documents.remove(connection, [event.detail["blob"]])
             rebuild.keep_event(connection, event)
         if event.kind is EventKind.INSTANCE_DELETED:
             self._store.forget()
@@ -161,7 +164,10 @@ class Reindex:
     def _instance(self, event: Event) -> Rebuilt:
         blob = event.detail["blob"]
         try:
-            self._restore(event)
+            if event.kind is EventKind.DOCUMENT_STORED:
+                self._document(event)
+            else:
+                self._restore(event)
         except NotFound:
             rebuilt = Rebuilt(Step.LOST, blob)
         except VnaError as exc:
@@ -170,6 +176,17 @@ class Reindex:
             return Rebuilt(Step.INDEXED, blob)
         self._note(event)
         return rebuilt
+
+    def _document(self, event: Event) -> None:
+        document = held_documents.of_event(event)
+        damage = damage_of(self._blobs, document.blob, document.size, document.sha256)
+        if damage is Damage.MISSING:
+            raise NotFound(damage.value)
+        if damage is not None:
+            raise CannotUnderstand(damage.value)
+        with self._database.transaction() as connection:
+            held_documents.add(connection, [document])
+            rebuild.keep_event(connection, event)
 
     def _restore(self, event: Event) -> None:
         detail = event.detail
@@ -219,7 +236,7 @@ class Reindex:
     def _rest(self, actor: Actor, told: set[str]) -> Iterator[Rebuilt]:
         """What was acknowledged after the journal was last written, and what a crash left half written."""
         batch: list[str] = []
-        for name in self._blobs.names(STUDIES):
+        for name in (name for folder in KEPT for name in self._blobs.names(folder)):
             if name not in told:
                 batch.append(name)
             if len(batch) == _BATCH:
@@ -235,6 +252,8 @@ class Reindex:
                 yield self._found(name, actor)
 
     def _found(self, name: str, actor: Actor) -> Rebuilt:
+        if name.startswith(DOCUMENTS):
+            return Rebuilt(Step.UNREADABLE, name, "the journal does not say which document it is")
         try:
             size = self._blobs.size(name)
             with whole(self._blobs, name, size) as buffer:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from storage.index.engine import Database
 from storage.index.search import Bounds, count, search
 from vna.model.access import Action, Actor
-from vna.model.query import Element, Query, SearchPage, Total
-from vna.security.policy import Policy, narrowed
+from vna.model.query import Element, Match, Query, SearchPage, Total
+from vna.security.policy import Policy, narrowed, without_patient_counts
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,8 @@ class Search:
         query = narrowed(actor, query)
         started = time.perf_counter()
         page = search(self._database, self._heard(query), self._said, self._bounds)
+        if query.within_study:
+            page = replace(page, matches=tuple(map(_of_one_study, page.matches)))
         log.debug(
             "search answered",
             extra={
@@ -66,3 +68,7 @@ class Search:
 
     def _heard(self, query: Query) -> Query:
         return replace(query, phonetic=True) if self._phonetic and query.fuzzy else query
+
+
+def _of_one_study(match: Match) -> Match:
+    return replace(match, own=without_patient_counts(match.own), above=without_patient_counts(match.above))

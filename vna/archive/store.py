@@ -30,9 +30,10 @@ from vna.archive.facility import facility as facility_of
 from vna.archive.names import blob_name, guessed_name, guessed_uids, names_instance
 from vna.archive.requirements import require_form, require_storage, require_transfer_syntax, required_uid
 from vna.archive.same import same_dataset
+from vna.archive.space import Space
 from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_text
-from vna.model.errors import DuplicateInstance, Mismatch, NotFound, OutOfResources, Unavailable, VnaError
+from vna.model.errors import DuplicateInstance, Mismatch, NotFound, Unavailable, VnaError
 from vna.model.events import EventKind
 from vna.model.identifiers import is_uid, patient_key
 from vna.model.instances import Accepted, Arrival, Door, Outcome
@@ -46,7 +47,6 @@ Tell = Callable[[Connection], None]
 """Writes the event of a change, in its transaction."""
 
 _ATTEMPTS = 5
-_FREE_SECONDS = 1.0
 _READERS = 8
 
 
@@ -113,7 +113,7 @@ class Store:
         self._writer = InstanceWriter()
         self._begin = partial(_begin, blobs) if isinstance(blobs, Growing) else None
         self._readers = ThreadPoolExecutor(_READERS, "reader")
-        self._free_until = 0.0
+        self._space = Space(blobs, rules.min_free)
 
     def open(self, actor: Actor, arrival: Arrival) -> Incoming:
         """A spool for one object. For C-STORE it begins with preamble and group 2, so that the door adds only the
@@ -122,7 +122,7 @@ class Store:
         Raises NotAuthorized, or OutOfResources when less is free than the setting wants.
         """
         self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
-        self._check_space()
+        self._space.check()
         head = b""
         if arrival.door is Door.C_STORE:
             head = write_file_meta(
@@ -138,8 +138,8 @@ class Store:
     def scratch(self, actor: Actor, arrival: Arrival) -> Scratch:
         """A file for what instances will be put together from; OutOfResources when it grows and little is free."""
         self._policy.check(actor, Action.STORE, arrival.study_instance_uid)
-        self._check_space()
-        return Scratch(self._blobs.spool_folder, self._check_space)
+        self._space.check()
+        return Scratch(self._blobs.spool_folder, self._space.check)
 
     def accept(self, incoming: Incoming, actor: Actor, arrival: Arrival) -> Accepted:
         """Keep one whole object. Whatever is raised, nothing of it is left; see vna.model.errors for what can be."""
@@ -325,15 +325,6 @@ class Store:
         except NotFound:
             log.error("lost blob came again", extra={"blob": held.blob})
         incoming.keep(self._blobs, held.blob)
-
-    def _check_space(self) -> None:
-        now = time.monotonic()
-        if now < self._free_until:
-            return
-        free = self._blobs.free_bytes()
-        if free is not None and free < self._rules.min_free:
-            raise OutOfResources("less space is free than VNA_STORAGE__MIN_FREE asks for")
-        self._free_until = now + _FREE_SECONDS
 
     def _forget_blob(self, name: str) -> None:
         try:

@@ -23,6 +23,7 @@ from vna.cli import (
     token,
     user,
     verify,
+    xds,
 )
 from vna.cli.help import example
 from vna.cli.session import Session
@@ -84,5 +85,6 @@ for group, words in (
     (delete.app, "deleted"),
     (hl7.app, "hl7"),
     (jobs.app, "jobs"),
+    (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

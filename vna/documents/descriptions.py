@@ -19,6 +19,7 @@ from vna.model.documents import (
     Author,
     Code,
     DocumentEntry,
+    Status,
     Submission,
     SubmissionSet,
 )
@@ -112,6 +113,34 @@ class Describing:
                 Association(entry_uuid="replaces", association=kind, source=document.entry_uuid, target=replaces)
             )
         return Submission(submission_set, (document,), associations=tuple(links))
+
+    def withdrawal(self, document: str, patient_id: str, *, unique_id: str, at: datetime) -> Submission:
+        """The update that deprecates the document with this entryUUID (XDS Metadata Update 3.57.4.1.3.3.3)."""
+        submission_set = SubmissionSet(
+            entry_uuid="set",
+            patient_id=patient_id,
+            unique_id=unique_id,
+            content_type_code=self.profile.images.content_type_code,
+            source_id=self.own_oid,
+            submission_time=dtm(at),
+        )
+        deprecates = Association(
+            entry_uuid="deprecates",
+            association=AssociationKind.UPDATES_STATUS,
+            source="set",
+            target=document,
+            original_status=Status.APPROVED.value,
+            new_status=Status.DEPRECATED.value,
+        )
+        return Submission(submission_set, associations=(deprecates,))
+
+    def local(self, at: datetime, elements: Elements) -> datetime:
+        """The time where the images were made: in their offset from UTC, else in the profile's time zone."""
+        try:
+            zone = datetime.strptime(text(elements, "00080201"), "%z").tzinfo
+        except ValueError:
+            zone = ZoneInfo(self.profile.time_zone) if self.profile.time_zone else None
+        return at.astimezone(zone)
 
     def _described(
         self, study: StudyContents, sort: Sort, entry_uuid: str, unique_id: str, made_at: datetime

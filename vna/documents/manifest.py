@@ -80,9 +80,9 @@ def new_uid() -> str:
     return f"2.25.{uuid.uuid4().int}"
 
 
-def series_uid(study_instance_uid: str, source: Source) -> str:
-    """The series in which all manifests of a study are: the same every time."""
-    return f"2.25.{uuid.uuid5(_NAMESPACE, f'{source.retrieve_location_uid} {study_instance_uid}').int}"
+def series_uid(study_instance_uid: str, own_oid: str) -> str:
+    """The series in which all manifests of a study from one archive are: the same every time."""
+    return f"2.25.{uuid.uuid5(_NAMESPACE, f'{own_oid} {study_instance_uid}').int}"
 
 
 def content(study: StudyContents, source: Source) -> Elements:

@@ -10,11 +10,13 @@ from vna.model.access import SYSTEM
 from vna.model.events import Event, EventKind
 
 _FACT = "repository-unique-id"
-_AT = "repository-unique-id-at"
 
 
 class OwnOid:
-    """What is configured, else the one that was made when it was first needed."""
+    """What is configured, else the one that was made when it was first needed (PS3.5 B.2).
+
+    The journal keeps that one, because manifests elsewhere name it for good.
+    """
 
     def __init__(self, database: Database, configured: str = "") -> None:
         self._database = database
@@ -23,32 +25,26 @@ class OwnOid:
     def __call__(self) -> str:
         """The OID; read once."""
         if not self._oid:
-            self._oid = self._made() or make(self._database)
+            with self._database.read() as connection:
+                known = accounts.fact(connection, _FACT)
+            self._oid = (known or self._made()).partition(" ")[0]
         return self._oid
 
     def _made(self) -> str:
-        with self._database.read() as connection:
-            return accounts.fact(connection, _FACT)
-
-
-def make(database: Database) -> str:
-    """Make one (PS3.5 B.2), unless there is one; the journal keeps it, because manifests elsewhere name it for good."""
-    with database.transaction() as connection:
-        held = accounts.fact(connection, _FACT)
-        if held:
-            return held
         oid, at = f"2.25.{uuid.uuid4().int}", datetime.now(UTC)
-        events.append(connection, EventKind.ARCHIVE_NAMED, at=at, actor=SYSTEM.name, detail={"oid": oid})
-        _put(connection, oid, at)
-    return oid
+        with self._database.transaction() as connection:
+            known = accounts.claim_fact(connection, _FACT, _fact(oid, at))
+            if known == _fact(oid, at):
+                events.append(connection, EventKind.ARCHIVE_NAMED, at=at, actor=SYSTEM.name, detail={"oid": oid})
+        return known
 
 
 def replay(connection: Connection, event: Event) -> None:
     """Take the journal's, when it is older than the one that an empty index began with."""
-    if time_text(event.at) < accounts.fact(connection, _AT) or not accounts.fact(connection, _FACT):
-        _put(connection, event.detail["oid"], event.at)
+    oid, _, at = accounts.fact(connection, _FACT).partition(" ")
+    if not oid or time_text(event.at) < at:
+        accounts.put_fact(connection, _FACT, _fact(event.detail["oid"], event.at))
 
 
-def _put(connection: Connection, oid: str, at: datetime) -> None:
-    accounts.put_fact(connection, _FACT, oid)
-    accounts.put_fact(connection, _AT, time_text(at))
+def _fact(oid: str, at: datetime) -> str:
+    return f"{oid} {time_text(at)}"

@@ -38,6 +38,11 @@ class ErrorCode(StrEnum):
     REFERENCED = "ReferencesExistException"
     UNREFERENCED = "XDSUnreferencedObjectException"
     REPOSITORY = "XDSRepositoryError"
+    REPOSITORY_METADATA = "XDSRepositoryMetadataError"
+    REPOSITORY_BUSY = "XDSRepositoryBusy"
+    MISSING_DOCUMENT = "XDSMissingDocument"
+    MISSING_METADATA = "XDSMissingDocumentMetadata"
+    REGISTRY_NOT_AVAILABLE = "XDSRegistryNotAvailable"
     REPOSITORY_OUT_OF_RESOURCES = "XDSRepositoryOutOfResources"
     UNKNOWN_REPOSITORY = "XDSUnknownRepositoryId"
     DOCUMENT_UNIQUE_ID = "XDSDocumentUniqueIdError"
@@ -46,14 +51,16 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One error; `context` names the object, the attribute and the value.
+    """One error, or a warning; `context` names the object, the attribute and the value.
 
-    `location` is what it is about, where an answer says that: a document's uniqueId, a community.
+    `code` is an ErrorCode, or what another registry says. `location` is what it is about, where an answer says that: a
+    document's uniqueId, a community.
     """
 
-    code: ErrorCode
+    code: str
     context: str
     location: str = ""
+    is_warning: bool = False
 
 
 class Refused(Rejected):
@@ -61,7 +68,7 @@ class Refused(Rejected):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__(", ".join(dict.fromkeys(problem.code.value for problem in self.problems)))
+        super().__init__(", ".join(dict.fromkeys(problem.code for problem in self.problems)))
 
 
 @dataclass(slots=True)

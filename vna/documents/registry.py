@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from storage.index import identities
-from storage.index.engine import Database
+from storage.index.engine import Connection, Database
 from vna.documents import answers, removal
 from vna.documents.answers import Answer
 from vna.documents.changes import Changes, Render, Teller, carry_out
@@ -23,6 +23,13 @@ from vna.model.access import Action, Actor
 from vna.model.documents import Submission
 from vna.model.events import EventKind
 from vna.security.policy import Policy
+
+Also = Callable[[Connection], None]
+"""What is done in the transaction of a registration, or not at all."""
+
+
+def nothing_else(_connection: Connection) -> None:
+    """Only the registration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +69,13 @@ class Registry:
         self._clock = clock
         self.rules = rules or RegistryRules()
 
-    def register(self, actor: Actor, submission: Submission) -> Submission:
-        """Register stable documents, folders and associations (ITI TF-2 3.42); what was registered, with its UUIDs."""
+    def register(self, actor: Actor, submission: Submission, also: Also = nothing_else) -> Submission:
+        """Register stable documents, folders and associations (ITI TF-2 3.42); what was registered, with its UUIDs.
+
+        `also` is done in the same transaction.
+        """
         self._policy.check(actor, Action.WRITE_DOCUMENTS)
-        return self._register(actor, submission, on_demand=False)
+        return self._register(actor, submission, on_demand=False, also=also)
 
     def register_on_demand(self, actor: Actor, submission: Submission) -> Submission:
         """Register documents that are made when they are retrieved (ITI TF-2 3.61)."""
@@ -108,7 +118,9 @@ class Registry:
             most = f"a submission has at most {self.rules.max_objects} objects, not {count}"
             raise refused(ErrorCode.OUT_OF_RESOURCES, most)
 
-    def _register(self, actor: Actor, submission: Submission, *, on_demand: bool) -> Submission:
+    def _register(
+        self, actor: Actor, submission: Submission, *, on_demand: bool, also: Also = nothing_else
+    ) -> Submission:
         problems = Problems()
         self._check_size(sum(1 for _ in submission))
         check_alone(submission, self.rules.domain, problems)
@@ -123,6 +135,7 @@ class Registry:
             added = work.holdings.changes.added
             added += [first(thing, work.related.now) for thing in submission.registered()]
             added += submission.associations
+            also(work.holdings.connection)
         return submission
 
     def _update(self, actor: Actor, submission: Submission, *, restricted: bool) -> Submission:

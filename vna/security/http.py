@@ -186,6 +186,10 @@ class SameOrigin:
             await self._app(scope, receive, send)
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
+        elif _is_disguised(scope):
+            await _refuse(
+                scope, send, 404, "there is nothing at this address: its first part is written in another way"
+            )
         elif sentence := self._objection(scope):
             await _refuse(scope, send, 403, sentence)
         else:
@@ -218,6 +222,12 @@ class SameOrigin:
         if host in self._names or _is_loopback(host) or _same_host(host, (scope.get("server") or ("", 0))[0]):
             return ""
         return "the Host field is no name of this archive: VNA_HTTP__PUBLIC_URL says how it is called"
+
+
+def _is_disguised(scope: Scope) -> bool:
+    """Whether the first part of the path is escaped: cookies and rules of proxies that go by it would not see it."""
+    raw = scope.get("raw_path", b"").partition(b"?")[0]
+    return b"%" in raw.split(b"/", 2)[1 if raw.startswith(b"/") else 0]
 
 
 class Visitors:

@@ -1,11 +1,15 @@
 """The one policy: every use case asks it before it touches anything."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import NotAuthorized
-from vna.model.query import Level, Query
+from vna.model.query import Element, Level, Query
+
+_OF_PATIENT = frozenset({"00201200", "00201202", "00201204"})
+"""Number of Patient Related Studies, Series and Instances."""
 
 
 class Policy(Protocol):
@@ -38,12 +42,22 @@ class EnforcedPolicy:
 
 
 def narrowed(actor: Actor, query: Query) -> Query:
-    """The query as far as this actor may ask it: through an access link, within the one study."""
+    """The query as far as this actor may ask it: through an access link, within the one study.
+
+    What its patient has beside the study is neither matched nor given there: `without_patient_counts` is for answers.
+    """
     if actor.kind is not ActorKind.LINK:
         return query
     if query.level is Level.PATIENT:
         raise NotAuthorized("an access link is to one study, not to its patient")
+    if any(key.path[0] in _OF_PATIENT for key in query.keys):
+        raise NotAuthorized("an access link is to one study: how many its patient has cannot be asked")
     return replace(query, within_study=actor.study_instance_uid)
+
+
+def without_patient_counts(elements: Mapping[str, Element]) -> dict[str, Element]:
+    """An answer without what tells how much there is beside the one study."""
+    return {tag: element for tag, element in elements.items() if tag not in _OF_PATIENT}
 
 
 def _check_link(actor: Actor, action: Action, thing: str) -> None:

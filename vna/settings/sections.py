@@ -342,13 +342,15 @@ class Hl7Settings(Section):
 class XdsSettings(Section):
     """IHE document sharing: the affinity domain, and what this archive is in it."""
 
-    home_community_id: str = Field(
-        default="", description="Our home community, such as `urn:oid:1.2.3`. Empty: there is only one community."
-    )
     repository_unique_id: str = Field(
         default="",
         description="OID of our document repository and Imaging Document Source. Empty: one of its own, which the "
-        "archive makes when it first starts and keeps.",
+        "archive makes when it first needs it, and keeps.",
+    )
+    registry_url: str = Field(
+        default="",
+        description="Address of the document registry that documents are registered in (ITI-42), such as "
+        "`https://registry.example.org/xds`. Empty: our own.",
     )
     affinity_domain: str = Field(
         default="",
@@ -359,6 +361,28 @@ class XdsSettings(Section):
         default="",
         description="The file of the domain's codes and media types, TOML or JSON; `turkey` is the example that comes "
         "along. Empty: any code is taken.",
+    )
+    profile: str = Field(
+        default="",
+        description="The file (TOML) that says of our own manifests and reports what the images do not say: codes, "
+        "institutions, which patient identifiers are of the affinity domain; `turkey` is the example that comes along. "
+        "Empty: codes of IHE's examples, identifiers as the images have them.",
+    )
+    publish_after: float = Field(
+        default=0.0,
+        ge=0,
+        description="A study of which nothing has changed for this long (seconds) is published: its manifest goes to a "
+        "repository. 0: when somebody asks (`vna xds publish`), and again when something of it has changed.",
+    )
+    publish_to: str = Field(
+        default="",
+        description="Address of the repository that manifests go to, such as "
+        "`https://xds.example.org/xds/repository`. Empty: our own.",
+    )
+    publish_registry: str = Field(
+        default="",
+        description="Address of that repository's registry, where a manifest is withdrawn when nothing of its study is "
+        "left.",
     )
     unknown_patients: Literal["refuse", "register"] = Field(
         default="refuse",
@@ -374,6 +398,14 @@ class XdsSettings(Section):
         default=10_000, ge=1, description="Most objects that one stored query finds (count); more is XDSTooManyResults."
     )
 
+    @field_validator("publish_to", "publish_registry")
+    @classmethod
+    def _is_a_service(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("a service is at an address like https://xds.example.org/xds/repository")
+        return value
+
     @field_validator("repository_unique_id", "affinity_domain")
     @classmethod
     def _is_an_oid(cls, value: str) -> str:
@@ -381,11 +413,12 @@ class XdsSettings(Section):
             raise ValueError("an OID looks like 1.2.840.10008")
         return value
 
-    @field_validator("home_community_id")
+    @field_validator("registry_url")
     @classmethod
-    def _is_a_community(cls, value: str) -> str:
-        if value and not (value.startswith("urn:oid:") and is_uid(value.removeprefix("urn:oid:"))):
-            raise ValueError("a home community looks like urn:oid:1.2.840.10008")
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("an address looks like https://registry.example.org/xds")
         return value
 
 

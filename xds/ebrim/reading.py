@@ -60,6 +60,13 @@ def submission(request: _Element, most: int) -> Submission:
     return _Reader(listed).read()
 
 
+def documents(listed: _Element, most: int) -> list[DocumentEntry]:
+    """The documents of a rim:RegistryObjectList; Refused when they cannot be read, or are more than `most`."""
+    if len(listed) > most:
+        raise refused(ErrorCode.OUT_OF_RESOURCES, f"an answer has at most {most} objects, not {len(listed)}")
+    return _Reader(listed).documents()
+
+
 @dataclass(slots=True)
 class _Reader:
     """One list of objects, with the classifications that stand beside them put to them."""
@@ -68,9 +75,16 @@ class _Reader:
     problems: Problems = field(default_factory=Problems)
     beside: dict[str, list[_Element]] = field(default_factory=lambda: defaultdict(list))
 
-    def read(self) -> Submission:
+    def __post_init__(self) -> None:
         for element in self.listed.iterchildren(_CLASSIFICATION):
             self.beside[element.get("classifiedObject", "")].append(element)
+
+    def documents(self) -> list[DocumentEntry]:
+        found = [self._document(element) for element in self.listed.iterchildren(_EXTRINSIC)]
+        self.problems.refuse()
+        return found
+
+    def read(self) -> Submission:
         sets: list[SubmissionSet] = []
         folders: list[Folder] = []
         for element in self.listed.iterchildren(_PACKAGE):

@@ -90,3 +90,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_document_associations_source", "document_associations", ["source", "association"], unique=False)
     op.create_index("ix_document_associations_target", "document_associations", ["target", "association"], unique=False)
+    op.create_table(
+        "publications",
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("digest", sa.Text(), server_default="", nullable=False),
+        sa.Column("patient_id", sa.Text(), server_default="", nullable=False),
+        sa.Column("unique_id", sa.Text(), server_default="", nullable=False),
+        sa.Column("entry_uuid", sa.Text(), server_default="", nullable=False),
+        sa.Column("pending", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("study_instance_uid"),
+    )

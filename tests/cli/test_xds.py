@@ -1,0 +1,99 @@
+"""`vna xds`: manifests and reports published by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.archives import Backend
+from tests.cli.conftest import Vna
+from tests.objects import ct, part10
+from tests.xds.listening import listening
+from tests.xds.registries import PATIENT
+from tests.xds.repositories import OID, RENDERED, SETTINGS, pdf, provide
+from vna.app import build, prepare
+from vna.app.doors import Addresses, http_application
+from vna.metrics import Metrics
+
+
+@pytest.fixture
+def study(vna: Vna, tmp_path: Path) -> str:
+    """Imported."""
+    ds = ct()
+    path = tmp_path / "one.dcm"
+    path.write_bytes(part10(ds))
+    assert vna("import", path).code == 0
+    return str(ds.StudyInstanceUID)
+
+
+def test_a_repository_that_does_not_answer_is_said_so_and_tried_again_later(
+    vna: Vna, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VNA_XDS__PUBLISH_TO", "http://127.0.0.1:9/xds/repository")
+
+    done = vna("xds", "publish", study)
+
+    assert done.code == 1
+    assert study in done.err
+    assert "127.0.0.1:9 cannot be reached" in done.err
+    (job,) = json.loads(vna("jobs", "list", "--format", "json").out)
+    assert (job["kind"], job["about"], job["state"], job["attempts"]) == ("publish", study, "ready", "1")
+
+
+def test_a_study_that_is_not_held_is_not_published(vna: Vna) -> None:
+    done = vna("xds", "publish", "1.2.3")
+
+    assert (done.code, done.out) == (1, "")
+    assert "1.2.3: no such study" in done.err
+
+
+@pytest.mark.parametrize("name", ["report.png", "report"])
+def test_a_report_of_another_kind_is_refused(vna: Vna, study: str, tmp_path: Path, name: str) -> None:
+    report = tmp_path / name
+    report.write_bytes(b"x")
+
+    done = vna("xds", "publish", study, "--report", report)
+
+    assert done.code == 1
+    assert ".pdf, .txt or .xml" in done.err
+    assert vna("xds", "publish", study, "--report", tmp_path / "absent.pdf").code == 2
+
+
+def test_documents_are_found_and_fetched(vna: Vna, tmp_path: Path) -> None:
+    settings = Backend("sqlite+folder", tmp_path / "other").settings(xds=SETTINGS)
+    prepare(settings)
+    archive = build(settings)
+    one = pdf(reference_ids=("A1^^^&1.2.4&ISO^urn:ihe:iti:xds:2013:accession",))
+    provide(archive, one, pdf("Document02"))
+    app = http_application(archive, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+    with listening(app) as at:
+        registry, repository = ("--registry", f"{at}/xds/registry"), ("--repository", f"{at}/xds/repository")
+        found = json.loads(vna("xds", "query", PATIENT, *registry, "--format", "json").out)
+        referring = vna("xds", "query", PATIENT, *registry, "--accession", "A1^^^&1.2.4&ISO", "--format", "json")
+        fetched = vna("xds", "retrieve", one.unique_id, *repository, "--id", OID, "--to", tmp_path / "got")
+        again = vna("xds", "retrieve", one.unique_id, *repository, "--id", OID, "--to", tmp_path / "got")
+        missing = vna("xds", "retrieve", "1.2.3", *repository, "--id", OID)
+        refused = vna("xds", "query", "'; --", *registry)
+    archive.close()
+
+    assert len(found) == 2
+    assert [row["document"] for row in json.loads(referring.out)] == [one.unique_id]
+    assert fetched.code == 0
+    assert Path(fetched.out.strip()).read_bytes() == RENDERED
+    assert (again.code, "exists" in again.err) == (1, True)
+    assert (missing.code, missing.out) == (1, "")
+    assert "XDSDocumentUniqueIdError" in missing.err
+    assert (refused.code, "Document" in refused.out) == (0, True)
+
+
+def test_a_registry_that_nobody_named_or_that_does_not_answer_is_said_in_one_line(vna: Vna) -> None:
+    unnamed, unreachable = (
+        vna("xds", "query", PATIENT),
+        vna("xds", "query", PATIENT, "--registry", "http://127.0.0.1:9/"),
+    )
+
+    assert (unnamed.code, unreachable.code) == (1, 1)
+    assert "VNA_XDS__REGISTRY_URL" in unnamed.err
+    assert "127.0.0.1:9 cannot be reached" in unreachable.err

@@ -1,0 +1,136 @@
+"""`vna xds query` and `vna xds retrieve`: documents of other archives, as a Document Consumer."""
+
+import mimetypes
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vna.cli.session import Session
+from vna.cli.settings import Format, FormatOption
+
+if TYPE_CHECKING:
+    from xds.repository_client import Received, Retrieved
+
+_PIECE = 1 << 20
+_LONGEST = 200
+_UNSAFE = re.compile(r"[^0-9A-Za-z._^-]")
+
+
+class DocumentStatus(StrEnum):
+    """What is asked for."""
+
+    APPROVED = "approved"
+    DEPRECATED = "deprecated"
+
+
+def query(
+    context: typer.Context,
+    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="Identifier, as P1^^^&1.2.3&ISO.")],
+    registry: Annotated[
+        str, typer.Option(metavar="URL", help="Address of the registry; else that of VNA_XDS__REGISTRY_URL.")
+    ] = "",
+    accession: Annotated[
+        str, typer.Option(metavar="NUMBER", help="Only what refers to it; with an issuer as A1^^^&1.2.3&ISO.")
+    ] = "",
+    status: Annotated[DocumentStatus, typer.Option(help="Only documents in this state.")] = DocumentStatus.APPROVED,
+    style: FormatOption = Format.TABLE,
+) -> None:
+    """Ask a document registry for the documents of a patient (ITI-18)."""
+    from tempfile import gettempdir
+
+    from vna.cli.output import show_rows
+    from vna.model.documents import Status
+    from vna.model.errors import BadRequest
+    from xds.registry_client import RegistryClient
+
+    session: Session = context.obj
+    url = registry or session.settings.xds.registry_url
+    if not url:
+        raise BadRequest("which registry? say --registry URL, or set VNA_XDS__REGISTRY_URL")
+    session.start_log(least="error")
+    with _told():
+        found = RegistryClient(url, Path(gettempdir())).find(patient, Status(status.capitalize()), accession)
+    rows = [
+        {
+            "document": one.unique_id,
+            "repository": one.repository_unique_id,
+            "title": one.title,
+            "type": (one.type_code.display or one.type_code.code) if one.type_code else "",
+            "media type": one.mime_type,
+            "created": one.creation_time,
+            "size": one.size,
+        }
+        for one in found
+    ]
+    heads = ("Document", "Repository", "Title", "Type", "Media type", "Created", "Bytes")
+    show_rows(heads, rows, as_json=style is Format.JSON)
+
+
+def retrieve(
+    context: typer.Context,
+    documents: Annotated[list[str], typer.Argument(metavar="DOCUMENT...", help="uniqueIds of documents.")],
+    repository: Annotated[str, typer.Option("--repository", metavar="URL", help="Address of the repository.")],
+    repository_id: Annotated[str, typer.Option("--id", metavar="OID", help="Its repositoryUniqueId.")],
+    to: Annotated[Path, typer.Option(metavar="FOLDER", file_okay=False, help="Where files go.")] = Path(),
+) -> None:
+    """Fetch documents from a repository into files (ITI-43)."""
+    from tempfile import gettempdir
+
+    from vna.cli.output import complain
+    from vna.documents.repository import WantedDocument
+    from xds.repository_client import RepositoryClient
+
+    session: Session = context.obj
+    session.start_log(least="error")
+    to.mkdir(parents=True, exist_ok=True)
+    wanted = [WantedDocument(repository_id, one) for one in documents]
+    with _told(), RepositoryClient(repository, Path(gettempdir())).retrieve(wanted) as answer:
+        _save(answer, documents, to)
+        for problem in answer.problems:
+            complain(f"{problem.code}: {problem.context}")
+        missing = set(documents) - {one.unique_id for one in answer.documents}
+    if missing:
+        complain(f"not given: {', '.join(sorted(missing))}")
+        raise typer.Exit(1)
+
+
+def _save(answer: "Retrieved", asked: Sequence[str], folder: Path) -> None:
+    from vna.cli.output import progress_bar, say
+
+    with progress_bar() as bar:
+        task = bar.add_task("retrieve", total=len(answer.documents), note="")
+        for one in answer.documents:
+            if one.unique_id in asked:
+                say(str(_write(one, folder)))
+            bar.advance(task)
+
+
+def _write(one: "Received", folder: Path) -> Path:
+    """Under its uniqueId, which is any text, in characters that are safe."""
+    suffix = mimetypes.guess_extension(one.mime_type) or ""
+    path = folder / (_UNSAFE.sub("_", one.unique_id)[:_LONGEST].lstrip(".") + suffix)
+    with path.open("xb") as file, one.content.open() as content:
+        try:
+            while piece := content.read(_PIECE):
+                file.write(piece)
+        except BaseException:
+            path.unlink()
+            raise
+    return path
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What another side refuses, with its reasons."""
+    from vna.documents.problems import Refused
+    from vna.model.errors import Rejected
+
+    try:
+        yield
+    except Refused as refusal:
+        raise Rejected("; ".join(f"{one.code}: {one.context}" for one in refusal.problems)) from refusal

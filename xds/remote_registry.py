@@ -1,0 +1,46 @@
+"""A document registry elsewhere, called by ITI-42 (ITI TF-2 3.42)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vna.documents.identifiers import settled
+from vna.documents.problems import ErrorCode, Problem, Problems, Refused, refused
+from vna.model.documents import Submission
+from vna.model.errors import NotAuthorized, Unavailable
+from vna.soap.client import call
+from vna.soap.faults import SoapFault
+from vna.soap.limits import Limits
+from xds.ebrim.writing import submit_request
+from xds.iti42 import ACTION
+from xds.responses import has_succeeded, problems_in
+
+_LIMITS = Limits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20)
+
+
+class RemoteRegistry:
+    """At this address; `timeout` is in seconds, for each wait on the network."""
+
+    def __init__(self, url: str, spool_folder: Path, *, timeout: float = 60.0) -> None:
+        self._url = url
+        self._spool_folder = spool_folder
+        self._timeout = timeout
+
+    def register(self, submission: Submission) -> Sequence[Problem]:
+        """Register it there; the warnings. Refused with what that registry finds wrong, Unavailable without it."""
+        problems = Problems()
+        request = submit_request(settled(submission, problems))
+        problems.refuse()
+        try:
+            with call(
+                self._url, ACTION, request, timeout=self._timeout, limits=_LIMITS, spool_folder=self._spool_folder
+            ) as answer:
+                found = problems_in(answer.body)
+                if not has_succeeded(answer.body):
+                    has_reason = any(not problem.is_warning for problem in found)
+                    none = Problem(ErrorCode.REGISTRY, "the registry refuses and gives no reason")
+                    raise Refused(found if has_reason else [*found, none])
+                return found
+        except SoapFault as fault:
+            raise refused(ErrorCode.REGISTRY, f"the registry answers with a fault: {fault.reason}") from fault
+        except NotAuthorized as error:
+            raise Unavailable(str(error)) from error

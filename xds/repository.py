@@ -1,0 +1,16 @@
+"""The Document Repository actor: its transactions behind one address."""
+
+from collections.abc import Mapping
+
+from vna.documents.repository import Repository
+from vna.soap.exchange import Operation
+from xds import iti41, iti43, iti86
+
+PATH = "/xds/repository"
+
+TRANSACTIONS = (iti41, iti43, iti86)
+
+
+def operations(repository: Repository) -> Mapping[str, Operation]:
+    """Every transaction by its action."""
+    return {module.ACTION: module.operation(repository) for module in TRANSACTIONS}
