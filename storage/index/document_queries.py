@@ -33,7 +33,7 @@ class _Shape:
     values: int
     statuses: int
     tests: tuple[tuple[str, str, int], ...]
-    likes: tuple[str, ...]
+    likes: tuple[tuple[str, int], ...]
     depth: Depth
 
 
@@ -42,18 +42,27 @@ Row = tuple[str, int, bytes | None, bytes | None]
 
 
 def rows(connection: sa.Connection, query: DocumentQuery, by: str, values: list[Any], depth: Depth) -> list[Row]:
-    """Of the query's kind, those that have one of the values in the column `by`; one more than its limit at most."""
+    """Of the query's kind, those that have one of the values in the column `by`; one more than its limit at most.
+
+    What is like a pattern is narrowed by SQL, which knows neither where a value ends nor, in SQLite, the case of a
+    letter, and decided here.
+    """
     likes = [one for one in query.conditions if isinstance(one, Like)]
     tests, given = _tests([one for one in query.conditions if not isinstance(one, Like)])
     statuses = sorted(query.statuses) if len(query.statuses) < len(Status) else []
-    shape = _Shape(by, len(values), len(statuses), tuple(tests), tuple(one.attribute for one in likes), depth)
-    parameters: dict[str, Any] = {"kind": query.kind.value, "limit": 1 << 31 if likes else query.limit + 1}
+    patterns = tuple((one.attribute, len(one.patterns)) for one in likes)
+    shape = _Shape(by, len(values), len(statuses), tuple(tests), patterns, depth)
+    parameters: dict[str, Any] = {"kind": query.kind.value, "limit": query.limit + 1}
     parameters |= {f"v{n}": value for n, value in enumerate(values)}
     parameters |= {f"s{n}": status.value for n, status in enumerate(statuses)}
-    found = _statement(shape, connection.dialect.name).run(connection, **parameters, **given)
+    parameters |= {
+        f"l{n}_{m}": f"%\n{pattern}\n%" for n, one in enumerate(likes) for m, pattern in enumerate(one.patterns)
+    }
+    found = _statement(shape, connection.dialect.name).run(connection, **parameters, **given).fetchall()
     width = 2 + len(likes)
-    kept = [row for row in found if all(map(_is_like, row[2:width], likes))][: query.limit + 1]
-    return [(row[0], row[1], *_contents(row[width:], depth)) for row in kept]
+    if len(found) <= query.limit:  # more of them are too many, whatever they are like
+        found = [row for row in found if all(map(_is_like, row[2:width], likes))]
+    return [(row[0], row[1], *_contents(row[width:], depth)) for row in found]
 
 
 def _contents(columns: tuple[Any, ...], depth: Depth) -> tuple[bytes | None, bytes | None]:
@@ -81,11 +90,15 @@ def _tests(conditions: list[Condition]) -> tuple[list[tuple[str, str, int]], dic
 
 @lru_cache(maxsize=256)
 def _statement(shape: _Shape, dialect: str) -> Prepared:
-    names = ("entry_uuid", "patient_fk", *shape.likes)
+    names = ("entry_uuid", "patient_fk", *(attribute for attribute, _ in shape.likes))
     wanted = [objects.c[shape.by].in_(_parameters("v", shape.values)), objects.c.kind == sa.bindparam("kind")]
     if shape.statuses:
         wanted.append(objects.c.status.in_(_parameters("s", shape.statuses)))
     wanted += [_test(number, *test, dialect) for number, test in enumerate(shape.tests)]
+    escape = None if dialect == "sqlite" else ""  # a backslash is itself
+    for number, (attribute, count) in enumerate(shape.likes):
+        column = objects.c[attribute]
+        wanted.append(sa.or_(*(column.like(text, escape=escape) for text in _parameters(f"l{number}_", count))))
     columns = [*(objects.c[name] for name in names), *contents(objects, shape.depth)]
     ordered = sa.select(*columns).where(*wanted).order_by(objects.c.id)
     return Prepared(ordered.limit(sa.bindparam("limit", type_=sa.BigInteger)))

@@ -4,7 +4,7 @@ it."""
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import orjson
@@ -174,15 +174,19 @@ def associations(
     ends: tuple[str, ...] = ("source", "target"),
     kinds: Iterable[AssociationKind] = AssociationKind,
     statuses: Iterable[Status] = (Status.APPROVED,),
+    limit: int | None = None,
 ) -> list[Link]:
-    """Associations of some kinds that have one of these at one of the `ends`, or are these (`entry_uuid`)."""
+    """Associations of some kinds that have one of these at one of the `ends`, or are these (`entry_uuid`); no more are
+    looked for when there are more than the limit."""
     found: dict[int, Link] = {}
     columns = [links.c[name] for name in ("id", "entry_uuid", "association", "source", "target")]
     statement = sa.select(*columns, *contents(links, depth)).where(links.c.status.in_(tuple(statuses)))
     if (wanted := tuple(kinds)) != tuple(AssociationKind):
         statement = statement.where(links.c.association.in_(wanted))
-    for several in _batches(dict.fromkeys(entry_uuids), _CHUNK):
-        for end in ends:
+    if limit is not None:
+        statement = statement.limit(limit + 1)
+    for several, end in product(_batches(dict.fromkeys(entry_uuids), _CHUNK), ends):
+        if limit is None or len(found) <= limit:
             rows = connection.execute(statement.where(links.c[end].in_(several))).mappings()
             found.update((row["id"], _link(row)) for row in rows)
     return [found[key] for key in sorted(found)]

@@ -142,6 +142,13 @@ def test_a_query_has_no_more_values_than_it_may(registries: Registries) -> None:
     assert "at most 2000 values" in refused(answer, "XDSRegistryError")
 
 
+def test_a_value_is_no_longer_than_it_may_be(registries: Registries) -> None:
+    slots = {"XDSDocumentEntryPatientId": quoted(PATIENT), "XDSDocumentEntryStatus": APPROVED}
+    pattern = "('" + "%a" * 40_000 + "')"
+    answer = registries.ask(iti18.ACTION, query(IDS["FindDocuments"], **slots, XDSDocumentEntryAuthorPerson=pattern))
+    assert "at most 4000 characters" in refused(answer, "XDSRegistryError")
+
+
 FILTERS: list[tuple[dict[str, Any], str]] = [
     ({}, "1 2 3 4"),
     ({"ClassCode": "('REPORTS^^1.2.3.4.5')"}, "1 4"),
@@ -171,6 +178,8 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
     ({"AuthorPerson": "('^Yılmaz^_yşe')"}, "1"),  # noqa: RUF001
     ({"AuthorPerson": "('^yılmaz%')"}, ""),  # noqa: RUF001
     ({"AuthorPerson": "('%^Ayşe','%^Mehmet')"}, "1 2"),
+    ({"AuthorPerson": "('%\\\\%')"}, ""),
+    ({"AuthorPerson": "('%Ayşe%Kaya%')"}, ""),
     ({"AuthorPerson": "('_Yılmaz')"}, ""),  # noqa: RUF001
     ({"AuthorPerson": "('%" + "a%" * 200 + "')"}, ""),
     ({"Type": "('urn:uuid:34268e47-fdf5-41a6-ba33-82133c465248')"}, "5"),

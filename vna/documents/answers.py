@@ -78,7 +78,7 @@ class Reader:
         """Associations at whose `ends` one of these is."""
         statuses = self.arguments.link_statuses()
         return documents.associations(
-            self.connection, entry_uuids, self.depth, ends=ends, kinds=kinds, statuses=statuses
+            self.connection, entry_uuids, self.depth, ends=ends, kinds=kinds, statuses=statuses, limit=self.limit
         )
 
 

@@ -161,6 +161,7 @@ BY_ID = {query.query_id: query for query in STORED_QUERIES}
 _OF_KIND = {Kind.DOCUMENT: _DE, Kind.SUBMISSION_SET: _SS, Kind.FOLDER: _FD}
 _MAYBE_NONE = frozenset({"creation_time", "service_start_time", "service_stop_time"})
 _MOST_VALUES = 2_000
+_LONGEST_VALUE = 4_000
 
 Given = Mapping[str, Sequence[tuple[str, ...]]]
 """The values of each parameter, once for every time that it was given."""
@@ -243,6 +244,8 @@ def _checked(parameter: Parameter, given: list[tuple[str, ...]]) -> tuple[tuple[
     if len(given[0]) > 1 and not parameter.many:
         raise refused(ErrorCode.PARAMETER_NUMBER, f"{name} has one value, not {len(given[0])}")
     for value in (value for several in given for value in several):
+        if len(value) > _LONGEST_VALUE:
+            raise refused(ErrorCode.REGISTRY, f"{name}: a value has at most {_LONGEST_VALUE} characters")
         if parameter.form is Form.CODE and not _is_code(value):
             raise refused(ErrorCode.REGISTRY, f"{name}: {value} is no code^^scheme")
         if parameter.form in (Form.BEGIN, Form.END) and not _is_time(value):

@@ -74,9 +74,10 @@ class Patients:
         identifier = self._of_domain(cx)
         if identifier is None:
             return None
-        if self._registers:
-            _add(connection, identifier, actor, datetime.now(UTC))
         identity = identities.find(connection, identifier, lock=True)
+        if identity is None and self._registers:
+            _add(connection, identifier, actor, datetime.now(UTC))
+            identity = identities.find(connection, identifier, lock=True)
         return identity if identity is not None and identity.merged_into is None else None
 
     def _of_domain(self, cx: str) -> PatientIdentifier | None:
