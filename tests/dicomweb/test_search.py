@@ -380,14 +380,3 @@ def test_a_key_that_contradicts_the_address_is_refused(web: Web, stow: Stow) -> 
     first, second = ct(), ct(StudyInstanceUID=f"{ROOT}.77", SeriesInstanceUID=f"{ROOT}.77.1")
     assert stow(first, second).status_code == 200
     assert web.get(f"studies/{first.StudyInstanceUID}/series?StudyInstanceUID={ROOT}.77").status_code == 400
-
-
-@pytest.mark.parametrize(
-    "query",
-    ["Rows=abc", "00280010=1x", "InstanceNumber=one", "SliceThickness=1,x", "00186024=nan", "00189073=1e9999"],
-)
-def test_a_number_that_is_none_is_refused_by_name(web: Web, query: str) -> None:
-    response = web.get(f"instances?{query}")
-    assert response.status_code == 400
-    assert "is not a number" in response.json()["message"]
-    assert web.get(f"instances?{query.partition('=')[0]}=*").status_code < 300

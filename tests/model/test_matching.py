@@ -226,18 +226,9 @@ def test_dates_are_combined_within_items_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("vr", "asked"),
-    [
-        ("DA", "yesterday"),
-        ("DA", "2023*"),
-        ("TM", "25"),
-        ("DT", "2023-13"),
-        ("DA", "20230101-x"),
-        ("US", "x"),
-        ("FD", "inf"),
-    ],
+    ("vr", "asked"), [("DA", "yesterday"), ("DA", "2023*"), ("TM", "25"), ("DT", "2023-13"), ("DA", "20230101-x")]
 )
-def test_a_value_that_is_no_date_time_or_number_is_a_bad_request(vr: str, asked: str) -> None:
+def test_a_value_that_is_no_date_or_time_is_a_bad_request(vr: str, asked: str) -> None:
     with pytest.raises(BadRequest):
         criteria(Query(Level.STUDY, (key("00400244", vr, asked),)))
 

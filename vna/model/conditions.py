@@ -6,7 +6,6 @@ Every condition has `holds(value)` over a value of the DICOM JSON model.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isfinite
 from typing import Any
 
 from vna.model import dates
@@ -171,7 +170,7 @@ def number_text(number: float) -> str:
 
 
 def condition(vr: str, text: str, *, fuzzy: bool = False, phonetic: bool = False) -> Condition | None:
-    """What a key's value means; None for what is no number, date or time, nor a range of dates or times, by its VR."""
+    """What a key's value means; None for a DA, TM or DT that is neither a date or time nor a range of them."""
     text = significant(_NO_TEXT.sub("\ufffd", text))
     if vr in _CHECKED:
         span = {"DA": dates.date_span, "TM": dates.time_span, "DT": dates.datetime_span}[vr](text)
@@ -180,10 +179,8 @@ def condition(vr: str, text: str, *, fuzzy: bool = False, phonetic: bool = False
         return _name(text, fuzzy=fuzzy, phonetic=phonetic)
     if vr in NUMERIC_VRS:
         number = number_of(text)
-        if number is not None and (isinstance(number, int) or isfinite(number)):
+        if number is not None:
             return Number(number)
-        if not has_wildcard(text):
-            return None
     if vr == "AT":
         text = text.replace(",", "").strip("()").upper()
     return Like(text) if has_wildcard(text) and vr not in WITHOUT_WILDCARDS else Equal(text)

@@ -88,8 +88,7 @@ def _condition(key: Key, text: str, query: Query) -> Condition:
     made = condition(key.vr, text, fuzzy=query.fuzzy, phonetic=query.phonetic)
     if made is None:
         name = keyword_of(key.path[-1]) or key.path[-1]
-        what = f"neither a {_KINDS[key.vr]} nor a range" if key.vr in _KINDS else "not a number"
-        raise BadRequest(f"the value for {name} is {what}")
+        raise BadRequest(f"the value for {name} is neither a {_KINDS[key.vr]} nor a range")
     return made
 
 
