@@ -1,11 +1,12 @@
 """Asking a document registry elsewhere: ITI-18 as a Document Consumer."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lxml import etree
 
 from vna.documents.problems import ErrorCode, Problem, Refused
-from vna.model.documents import DocumentEntry, Status
+from vna.model.documents import Association, DocumentEntry, Status
 from vna.model.errors import Unavailable
 from vna.soap.client import call
 from vna.soap.limits import Limits
@@ -18,13 +19,19 @@ from xds.responses import has_succeeded, problems_in
 
 FIND_DOCUMENTS = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
 FIND_BY_REFERENCE_ID = "urn:uuid:12941a89-e02e-4be5-967c-ce4bfc8fe492"
+GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
+GET_ASSOCIATIONS = "urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155"
 _ACCESSION = "urn:ihe:iti:xds:2013:accession"
 _MOST = 100_000
 _LIMITS = Limits(envelope=Bounds(size=256 << 20, marks=10_000_000), attachments=10, message_bytes=256 << 20)
 
 
 class RegistryClient:
-    """A registry at this address; `timeout` is in seconds, for each wait on the network."""
+    """A registry at this address; `timeout` is in seconds, for each wait on the network.
+
+    Everything raises Refused with what the registry says, Unavailable when it does not answer, and SoapFault when it
+    answers with one.
+    """
 
     def __init__(self, url: str, spool_folder: Path, *, timeout: float = 60.0) -> None:
         self._url = url
@@ -32,17 +39,31 @@ class RegistryClient:
         self._timeout = timeout
 
     def find(self, patient_id: str, status: Status = Status.APPROVED, accession: str = "") -> list[DocumentEntry]:
-        """Stable documents of a patient; `accession` is a number, or `number^^^&OID&ISO`.
-
-        Refused with what the registry says, Unavailable when it does not answer, SoapFault when it answers with one.
-        """
+        """Stable documents of a patient; `accession` is a number, or `number^^^&OID&ISO`."""
         slots = {
             "$XDSDocumentEntryPatientId": _quoted(patient_id),
-            "$XDSDocumentEntryStatus": f"({_quoted(STATUS_URN[status])})",
+            "$XDSDocumentEntryStatus": _list([STATUS_URN[status]]),
         }
         if accession:
-            slots["$XDSDocumentEntryReferenceIdList"] = f"({_quoted(_reference(accession))})"
-        request = query_request(FIND_BY_REFERENCE_ID if accession else FIND_DOCUMENTS, slots)
+            slots["$XDSDocumentEntryReferenceIdList"] = _list([_reference(accession)])
+        listed = self._asked(FIND_BY_REFERENCE_ID if accession else FIND_DOCUMENTS, slots)
+        return reading.documents(listed, _MOST)
+
+    def documents(self, *, entry_uuids: Iterable[str] = (), unique_ids: Iterable[str] = ()) -> list[DocumentEntry]:
+        """Every version of documents by their entryUUIDs, or by their uniqueIds."""
+        by, values = ("EntryUUID", list(entry_uuids)) if entry_uuids else ("UniqueId", list(unique_ids))
+        if not values:
+            return []
+        listed = self._asked(GET_DOCUMENTS, {f"$XDSDocumentEntry{by}": _list(values)})
+        return reading.documents(listed, _MOST)
+
+    def associations(self, entry_uuids: Iterable[str]) -> list[Association]:
+        """Every association that has one of these at an end, of whatever status."""
+        slots = {"$uuid": _list(entry_uuids), "$XDSAssociationStatus": _list(STATUS_URN.values())}
+        return reading.associations(self._asked(GET_ASSOCIATIONS, slots), _MOST)
+
+    def _asked(self, query_id: str, slots: Mapping[str, str]) -> etree._Element:
+        request = query_request(query_id, slots)
         with call(
             self._url, ACTION, request, timeout=self._timeout, limits=_LIMITS, spool_folder=self._spool_folder
         ) as answer:
@@ -52,10 +73,10 @@ class RegistryClient:
             listed = answer.body.find(qname(RIM, "RegistryObjectList"))
             if listed is None:
                 raise Unavailable("the registry's answer has no RegistryObjectList")
-            return reading.documents(listed, _MOST)
+            return listed
 
 
-def query_request(query_id: str, slots: dict[str, str]) -> etree._Element:
+def query_request(query_id: str, slots: Mapping[str, str]) -> etree._Element:
     """The body of ITI-18; values as ITI TF-2 3.18.4.1.2.3.5 codes them."""
     request = etree.Element(qname(QUERY, "AdhocQueryRequest"), nsmap={"query": QUERY, "rim": RIM})
     etree.SubElement(request, qname(QUERY, "ResponseOption"), returnType="LeafClass", returnComposedObjects="true")
@@ -69,6 +90,10 @@ def query_request(query_id: str, slots: dict[str, str]) -> etree._Element:
 def _quoted(text: str) -> str:
     escaped = text.replace("'", "''")
     return f"'{escaped}'"
+
+
+def _list(texts: Iterable[str]) -> str:
+    return f"({','.join(map(_quoted, texts))})"
 
 
 def _reference(accession: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +18,7 @@ import pytest
 import requests
 import zeep
 from lxml import etree
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from zeep.transports import Transport
 
 from tests.archives import Backend, LiveArchive, start_archive
@@ -34,6 +37,7 @@ from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from xds import iti41
 from xds.registry_client import RegistryClient
+from xds.remote_registry import RemoteRegistry
 from xds.repository_client import RepositoryClient, provide_request
 
 MB = 1 << 20
@@ -250,20 +254,146 @@ def test_documents_are_registered_elsewhere_where_that_is_set(tmp_path: Path) ->
         accepted = provide(archive, one)
         refused = provide(archive, pdf("D", unique_id=one.unique_id), contents={"D": b"other bytes"})
         before = kept(archive)
-    unreachable = provide(archive, pdf())
-
     entry = registered(elsewhere, one.unique_id)
     assert (accepted.status, entry.repository_unique_id, entry.size) == ("Success", OID, str(len(RENDERED)))
     assert retrieve(archive, one.unique_id).files == {one.unique_id: RENDERED}
     assert (refused.status, refused.codes) == ("Failure", ["XDSNonIdenticalHash"])
-    assert (unreachable.status, unreachable.codes) == ("Failure", ["XDSRegistryNotAvailable"])
-    assert kept(archive) == before
     assert len(before) == 1
+    assert archive.jobs.all(SYSTEM) == []
     archive.dispatcher().drain()
     assert archive.care.sweep(SYSTEM) == 0
     assert [checked.damage for checked in archive.care.verify(SYSTEM)] == [None]
     elsewhere.close()
     archive.close()
+
+
+@dataclass(slots=True)
+class Silent:
+    """Registers, and says nothing of it while it is `silent`."""
+
+    app: ASGIApp
+    silent: bool = True
+    registers: bool = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self.silent:
+            await self.app(scope, receive, send)
+            return
+
+        async def say(_message: object) -> None:
+            """Nothing."""
+
+        if self.registers:
+            await self.app(scope, receive, say)
+        await asyncio.sleep(1)
+
+
+@dataclass(slots=True)
+class Region:
+    """A repository whose registry is elsewhere."""
+
+    here: Application
+    elsewhere: Application
+    silent: Silent
+
+    def settle(self) -> None:
+        with self.here.database.transaction() as connection:
+            connection.exec_driver_sql("update jobs set run_after = ''")
+        self.here.workers().drain()
+
+
+@pytest.fixture
+def region(tmp_path: Path) -> Iterator[Region]:
+    elsewhere = opened(tmp_path / "elsewhere")
+    silent = Silent(served(elsewhere))
+    with listening(silent) as at:
+        here = opened(tmp_path / "here", registry_url=f"{at}/xds/registry")
+        remote = here.repository._remote
+        assert isinstance(remote, RemoteRegistry)
+        remote._timeout = 0.3
+        yield Region(here, elsewhere, silent)
+        here.close()
+    elsewhere.close()
+
+
+@pytest.mark.parametrize("registers", [True, False], ids=["registered", "not registered"])
+@pytest.mark.parametrize("name", ["Document01", "urn:uuid:0b7a3f3e-7c0f-4c58-9a52-0a7d51f3a001"])
+def test_when_a_registry_elsewhere_does_not_answer_the_document_stays_and_may_come_again(
+    region: Region, registers: bool, name: str
+) -> None:
+    one, own = pdf(name), submission_set()
+    region.silent.registers = registers
+    silent = provide(region.here, one, own=own)
+
+    assert (silent.status, silent.codes) == ("Failure", ["XDSRegistryNotAvailable"])
+    assert retrieve(region.here, one.unique_id).files == {one.unique_id: RENDERED}
+
+    region.silent.silent = False
+    again = provide(region.here, one, own=own)
+    region.here.workers().drain()
+    third = provide(region.here, one, own=own)
+
+    assert again.status == "Success"
+    assert registered(region.elsewhere, one.unique_id).hash == InMemory(RENDERED).sha1
+    assert "XDSDuplicateUniqueIdInRegistry" in third.codes
+    assert region.here.jobs.all(SYSTEM) == []
+    assert retrieve(region.here, one.unique_id).files == {one.unique_id: RENDERED}
+
+
+def test_another_document_under_the_name_of_one_that_was_not_answered_is_refused(region: Region) -> None:
+    one, own = pdf(), submission_set()
+    provide(region.here, one, own=own)
+    region.silent.silent = False
+    before = kept(region.here)
+
+    other = provide(region.here, one, own=own, contents={"Document01": b"other bytes"})
+
+    assert "XDSDuplicateUniqueIdInRegistry" in other.codes
+    assert kept(region.here) == before
+    assert retrieve(region.here, one.unique_id).files == {one.unique_id: RENDERED}
+
+
+def test_what_was_not_registered_is_not_given_for_what_was(region: Region) -> None:
+    region.silent.registers = False
+    one = pdf()
+    provide(region.here, one)
+    region.silent.silent = False
+
+    assert provide(region.here, one, contents={"Document01": b"other bytes"}).status == "Success"
+    assert retrieve(region.here, one.unique_id).files == {one.unique_id: b"other bytes"}
+
+
+def test_a_document_that_no_registry_has_goes_after_a_day(region: Region) -> None:
+    region.silent.registers = False
+    lost = pdf()
+    provide(region.here, lost)
+    (job,) = region.here.jobs.all(SYSTEM)
+    region.here.workers().drain()
+    assert timedelta(hours=23) < datetime.fromisoformat(job.run_after) - datetime.now(UTC) < timedelta(hours=25)
+    region.settle()
+    (unanswered,) = region.here.jobs.all(SYSTEM)
+    assert "does not answer" in unanswered.last_error
+    assert len(kept(region.here)) == 1
+
+    region.silent.silent = False
+    region.settle()
+
+    assert region.here.jobs.all(SYSTEM) == []
+    assert kept(region.here) == []
+    assert retrieve(region.here, lost.unique_id).codes == ["XDSDocumentUniqueIdError"]
+    region.here.dispatcher().drain()
+    assert [checked.damage for checked in region.here.care.verify(SYSTEM)] == []
+
+
+def test_a_document_that_was_registered_without_an_answer_is_kept(region: Region) -> None:
+    one = pdf()
+    provide(region.here, one)
+    region.silent.silent = False
+
+    region.settle()
+
+    assert region.here.jobs.all(SYSTEM) == []
+    assert retrieve(region.here, one.unique_id).files == {one.unique_id: RENDERED}
 
 
 def test_unknown_patients_of_a_registry_elsewhere_are_its_word(tmp_path: Path) -> None:

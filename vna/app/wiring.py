@@ -36,6 +36,7 @@ from vna.documents.publishing import PUBLISH, Publishing, noticing
 from vna.documents.registry import Registry, RegistryRules
 from vna.documents.reports import Reports
 from vna.documents.repository import InMemory, Repository
+from vna.documents.unanswered import SETTLE
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
@@ -104,7 +105,7 @@ class Application:
 
     def workers(self) -> Workers:
         """What does durable jobs."""
-        works: dict[str, Work] = {FILL: filling(self.database), PUBLISH: self.publisher}
+        works: dict[str, Work] = {FILL: filling(self.database), PUBLISH: self.publisher, SETTLE: self.repository.settle}
         return Workers(self.database, works, threads=self.settings.jobs.workers)
 
     def catch_up(self) -> None:
