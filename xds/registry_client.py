@@ -1,6 +1,7 @@
 """Asking a document registry elsewhere: ITI-18 as a Document Consumer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from lxml import etree
@@ -23,6 +24,7 @@ GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
 GET_ASSOCIATIONS = "urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155"
 _ACCESSION = "urn:ihe:iti:xds:2013:accession"
 _MOST = 100_000
+_AT_ONCE = 100
 _LIMITS = Limits(envelope=Bounds(size=256 << 20, marks=10_000_000), attachments=10, message_bytes=256 << 20)
 
 
@@ -51,16 +53,20 @@ class RegistryClient:
 
     def documents(self, *, entry_uuids: Iterable[str] = (), unique_ids: Iterable[str] = ()) -> list[DocumentEntry]:
         """Every version of documents by their entryUUIDs, or by their uniqueIds."""
-        by, values = ("EntryUUID", list(entry_uuids)) if entry_uuids else ("UniqueId", list(unique_ids))
-        if not values:
-            return []
-        listed = self._asked(GET_DOCUMENTS, {f"$XDSDocumentEntry{by}": _list(values)})
-        return reading.documents(listed, _MOST)
+        found: list[DocumentEntry] = []
+        for by, values in (("EntryUUID", entry_uuids), ("UniqueId", unique_ids)):
+            for several in _batches(values):
+                listed = self._asked(GET_DOCUMENTS, {f"$XDSDocumentEntry{by}": _list(several)})
+                found += reading.documents(listed, _MOST)
+        return found
 
     def associations(self, entry_uuids: Iterable[str]) -> list[Association]:
         """Every association that has one of these at an end, of whatever status."""
-        slots = {"$uuid": _list(entry_uuids), "$XDSAssociationStatus": _list(STATUS_URN.values())}
-        return reading.associations(self._asked(GET_ASSOCIATIONS, slots), _MOST)
+        found: list[Association] = []
+        for several in _batches(entry_uuids):
+            slots = {"$uuid": _list(several), "$XDSAssociationStatus": _list(STATUS_URN.values())}
+            found += reading.associations(self._asked(GET_ASSOCIATIONS, slots), _MOST)
+        return found
 
     def _asked(self, query_id: str, slots: Mapping[str, str]) -> etree._Element:
         request = query_request(query_id, slots)
@@ -90,6 +96,12 @@ def query_request(query_id: str, slots: Mapping[str, str]) -> etree._Element:
 def _quoted(text: str) -> str:
     escaped = text.replace("'", "''")
     return f"'{escaped}'"
+
+
+def _batches(values: Iterable[str]) -> Iterator[list[str]]:
+    iterator = iter(values)
+    while several := list(islice(iterator, _AT_ONCE)):
+        yield several
 
 
 def _list(texts: Iterable[str]) -> str:

@@ -29,11 +29,12 @@ from vna.documents.changes import replaying
 from vna.documents.descriptions import Describing
 from vna.documents.imaging_source import ImagingSource
 from vna.documents.own_oid import OwnOid
-from vna.documents.own_repository import OwnRepository
+from vna.documents.own_repository import OwnMetadata, OwnRepository
 from vna.documents.profile import Profile
 from vna.documents.publisher import Destination, Publisher
 from vna.documents.publishing import PUBLISH, Publishing, noticing
 from vna.documents.registry import Registry, RegistryRules
+from vna.documents.removing import REMOVE, Removing
 from vna.documents.reports import Reports
 from vna.documents.repository import InMemory, Repository
 from vna.documents.unanswered import SETTLE
@@ -42,7 +43,7 @@ from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
 from vna.jobs.workers import Work, Workers
-from vna.model.access import SYSTEM, Actor, Coercion
+from vna.model.access import Actor, Coercion
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
@@ -54,7 +55,7 @@ from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import SecurityMode, Settings, XdsSettings
 from xds.ebrim.writing import rendition
-from xds.remote import RemoteRepository, RemoteUpdates
+from xds.remote import RemoteMetadata, RemoteRepository
 from xds.remote_registry import RemoteRegistry
 
 _CONNECTIONS_OF_A_WORKER = 64
@@ -91,6 +92,7 @@ class Application:
     publishing: Publishing
     reports: Reports
     publisher: Publisher
+    removing: Removing
 
     @property
     def local(self) -> bool:
@@ -106,6 +108,7 @@ class Application:
     def workers(self) -> Workers:
         """What does durable jobs."""
         works: dict[str, Work] = {FILL: filling(self.database), PUBLISH: self.publisher, SETTLE: self.repository.settle}
+        works[REMOVE] = self.removing
         return Workers(self.database, works, threads=self.settings.jobs.workers)
 
     def catch_up(self) -> None:
@@ -186,6 +189,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         publishing=Publishing(database, policy),
         reports=Reports(database, policy, describing, destination),
         publisher=Publisher(database, describing, destination, settings.dimse.ae_title),
+        removing=Removing(database, destination),
     )
 
 
@@ -222,11 +226,9 @@ def _destination(
     def provide(actor: Actor, submission: Submission, contents: Mapping[str, bytes]) -> None:
         repository.provide(actor, submission, {name: InMemory(data) for name, data in contents.items()})
 
-    def update(submission: Submission) -> None:
-        documents.update(SYSTEM, submission)
-
-    elsewhere = RemoteUpdates(settings.registry_url, blobs.spool_folder)
-    return OwnRepository(database, patients, provide, elsewhere if settings.registry_url else update)
+    elsewhere = RemoteMetadata(settings.registry_url, blobs.spool_folder)
+    metadata = elsewhere if settings.registry_url else OwnMetadata(documents)
+    return OwnRepository(database, patients, provide, repository.remove, metadata)
 
 
 def _registry_rules(settings: XdsSettings) -> RegistryRules:
