@@ -47,6 +47,7 @@ class Addresses:
 
     http: tuple[str, int]
     dimse: tuple[str, int]
+    hl7: tuple[str, int] | None = None
 
 
 def http_application(application: Application, addresses: Addresses, metrics: Metrics) -> ASGIApp:
@@ -62,9 +63,18 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         public_url=settings.http.public_url,
         max_body=int(settings.http.max_body),
     )
+    sharing = document_services(application)
+    shown = web.Addresses(
+        settings.dimse.ae_title,
+        *addresses.dimse,
+        PREFIX,
+        settings.http.public_url,
+        addresses.hl7,
+        tuple(dict.fromkeys(route.path for route in sharing)),
+    )
     site = web.Site(
         mode=settings.security.mode.value,
-        addresses=web.Addresses(settings.dimse.ae_title, *addresses.dimse, PREFIX, settings.http.public_url),
+        addresses=shown,
         search=application.search,
         status=application.status,
         metrics=metrics,
@@ -72,7 +82,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         links=application.links,
     )
     starlette = Starlette(
-        routes=[*web.routes(site), *dicomweb_routes(service), *document_services(application)],
+        routes=[*web.routes(site), *dicomweb_routes(service), *sharing],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute

@@ -381,8 +381,8 @@ class XdsSettings(Section):
     )
     publish_registry: str = Field(
         default="",
-        description="Address of that repository's registry, where a manifest is removed (ITI-18, ITI-62) when nothing of "
-        "its study is left, or deprecated (ITI-57) if that registry removes nothing.",
+        description="Address of that repository's registry, where a manifest is removed (ITI-18, ITI-62) when nothing "
+        "of its study is left, or deprecated (ITI-57) if that registry removes nothing.",
     )
     unknown_patients: Literal["refuse", "register"] = Field(
         default="refuse",
