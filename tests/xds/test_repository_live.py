@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +36,8 @@ from vna.metrics import Metrics
 from vna.model.access import SYSTEM
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
-from xds import iti41
+from vna.xml.namespaces import LCM, RIM, XDSB
+from xds import iti41, iti42
 from xds.registry_client import RegistryClient
 from xds.remote_registry import RemoteRegistry
 from xds.repository_client import RepositoryClient, provide_request
@@ -175,6 +177,66 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(url: str, folder: Path, name:
     assert b"ResponseStatusType:Success" not in answer.content
     assert said in answer.text
     assert held(folder) == before
+
+
+SLOT = '<rim:Slot name="a"><rim:ValueList><rim:Value>1</rim:Value></rim:ValueList></rim:Slot>'
+HUNDRED_THOUSAND = {
+    "whole objects": (f'<rim:ExtrinsicObject id="x">{SLOT * 2}</rim:ExtrinsicObject>', "longer than 16777216 bytes"),
+    "objects of many marks": ('<rim:Association id="a" home="" lid=""><a/><b/></rim:Association>', "more than 500000"),
+    "objects of hardly anything": ('<rim:ExtrinsicObject id="x"/>', "at most 1000 objects, not 100000"),
+}
+
+
+@pytest.mark.parametrize("packaged", [False, True], ids=["ITI-42", "ITI-41"])
+@pytest.mark.parametrize("name", HUNDRED_THOUSAND)
+def test_a_submission_of_a_hundred_thousand_objects_is_refused_in_words_and_leaves_nothing(
+    url: str, live: LiveArchive, folder: Path, packaged: bool, name: str
+) -> None:
+    thing, words = HUNDRED_THOUSAND[name]
+    prefixes = f'xmlns:lcm="{LCM}" xmlns:rim="{RIM}" xmlns:xdsb="{XDSB}"'
+    listed = f"<rim:RegistryObjectList>{thing * 100_000}</rim:RegistryObjectList>"
+    before = held(folder), registered_things(folder)
+    pids = [child.pid for child in psutil.Process(live.child.pid).children(recursive=True)]
+
+    with ExitStack() as watched:
+        for pid in pids:
+            watched.enter_context(bounded(pid))
+        if packaged:
+            request = f"<lcm:SubmitObjectsRequest>{listed}</lcm:SubmitObjectsRequest>"
+            body = f"<xdsb:ProvideAndRegisterDocumentSetRequest {prefixes}>{request}"
+            answer = post_text(url, iti41.ACTION, f"{body}</xdsb:ProvideAndRegisterDocumentSetRequest>", b"x" * 1000)
+        else:
+            body = f"<lcm:SubmitObjectsRequest {prefixes}>{listed}</lcm:SubmitObjectsRequest>"
+            answer = post_text(f"{live.http}/xds/registry", iti42.ACTION, body)
+
+    assert answer.status_code == (200 if "at most" in words else 413)
+    assert b"ResponseStatusType:Success" not in answer.content
+    assert words in answer.text
+    assert (held(folder), registered_things(folder)) == before
+
+
+def post_text(url: str, action: str, body: str, *parts: bytes) -> httpx.Response:
+    """A body that is no tree: of a hundred thousand objects it would be a large one here too."""
+    marked = envelope.write(
+        Version.SOAP12, etree.Element("here"), addressing.request_headers(Version.SOAP12, action, "urn:uuid:1", url)
+    )
+    before, _, after = marked.partition(b"<here/>")
+    written = before + body.encode() + after
+    if not parts:
+        return httpx.post(url, content=written, headers={"Content-Type": "application/soap+xml"}, timeout=60)
+    root = b'Content-Type: application/xop+xml; type="application/soap+xml"\r\nContent-ID: <r>\r\n\r\n' + written
+    pieces = [root, *(b"Content-ID: <a>\r\n\r\n" + part for part in parts)]
+    content = b"".join(b"--b\r\n" + piece + b"\r\n" for piece in pieces) + b"--b--"
+    kind = 'multipart/related; type="application/xop+xml"; start="<r>"; boundary=b'
+    return httpx.post(url, content=content, headers={"Content-Type": kind}, timeout=60)
+
+
+def registered_things(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "data" / "index.sqlite")) as connection:
+        return sum(
+            connection.execute(f"select count(*) from {table}").fetchone()[0]
+            for table in ("document_objects", "document_associations")
+        )
 
 
 def test_a_boundary_in_the_data_is_data(url: str, client: RepositoryClient) -> None:
