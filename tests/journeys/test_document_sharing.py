@@ -6,17 +6,19 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pydicom
 import pytest
+from hl7.client import MLLPClient
 from lxml import etree
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from tests.archives import Backend, LiveArchive, start_archive
+from tests.hl7.messages import adt
 from tests.objects import ct, part10
 from tests.peers.dcmtk import Dcmtk
 from tests.xds.builders import query
@@ -65,9 +67,10 @@ class Consumer:
 
     registry: str
     repository: str
+    patient: str = PATIENT
 
     def find(self, status: str = "Approved", **slots: str) -> list[Entry]:
-        patient = {"XDSDocumentEntryPatientId": f"'{PATIENT}'", "XDSDocumentEntryStatus": f"('{STATUS}{status}')"}
+        patient = {"XDSDocumentEntryPatientId": f"'{self.patient}'", "XDSDocumentEntryStatus": f"('{STATUS}{status}')"}
         body = query(FIND_BY_REFERENCE if slots else FIND, **patient, **slots)
         with call(self.registry, iti18.ACTION, body) as answer:
             assert answer.body.get("status", "").endswith(":Success"), etree.tostring(answer.body)
@@ -237,6 +240,32 @@ def other(tmp_path: Path) -> Iterator[LiveArchive]:
     archive = start_archive(Backend("sqlite+folder", folder), XDS__UNKNOWN_PATIENTS="register")
     yield archive
     archive.stop()
+
+
+def test_a_merge_told_by_hl7_moves_manifests_and_those_to_come(
+    serve: Callable[..., LiveArchive], dcmtk: Dcmtk, study: list[Path], profile: dict[str, str]
+) -> None:
+    archive = serve(**profile)
+    send(dcmtk, archive, *study[:2])
+    uid = str(pydicom.dcmread(study[0]).StudyInstanceUID)
+    assert archive.vna("xds", "publish", uid).returncode == 0
+    before = consumer(archive.http)
+    after = replace(before, patient=f"HASTA-8^^^&{DOMAIN}&ISO")
+    (entry,) = before.find()
+
+    with MLLPClient("127.0.0.1", archive.hl7_port) as client:
+        client.socket.settimeout(20)
+        told = client.send_message(adt("A40", after.patient, mrg=before.patient))
+    assert b"MSA|AA" in told
+
+    assert (before.find(), after.find()) == ([], [entry])
+    assert str(after.manifest(entry).PatientID) == "HASTA-7"  # a document is what it was
+    send(dcmtk, archive, *study[2:])
+    assert archive.vna("xds", "publish", uid).returncode == 0
+    (newer,) = after.find()
+    assert {one.instance for one in asked(after.manifest(newer))} == uids(study)
+    assert after.find("Deprecated") == [entry]
+    assert before.find("Deprecated") == []
 
 
 def test_manifests_go_to_the_repository_of_a_region(

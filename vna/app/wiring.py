@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -43,7 +44,7 @@ from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
 from vna.jobs.workers import Work, Workers
-from vna.model.access import Actor, Coercion
+from vna.model.access import SYSTEM, Actor, Coercion
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
@@ -107,7 +108,11 @@ class Application:
 
     def workers(self) -> Workers:
         """What does durable jobs."""
-        works: dict[str, Work] = {FILL: filling(self.database), PUBLISH: self.publisher, SETTLE: self.repository.settle}
+        works: dict[str, Work] = {
+            FILL: filling(self.database),
+            PUBLISH: self.publisher,
+            SETTLE: partial(self.repository.settle, SYSTEM),
+        }
         works[REMOVE] = self.removing
         return Workers(self.database, works, threads=self.settings.jobs.workers)
 

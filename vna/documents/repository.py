@@ -18,7 +18,7 @@ from vna.documents.problems import ErrorCode, Problem, Problems, Refused, refuse
 from vna.documents.registry import Registry
 from vna.documents.requirements import named
 from vna.jobs.retries import GivenUp
-from vna.model.access import SYSTEM, Action, Actor
+from vna.model.access import Action, Actor
 from vna.model.documents import DocumentEntry, Submission
 from vna.model.errors import NotFound, OutOfResources, Unavailable
 from vna.model.events import EventKind
@@ -203,9 +203,10 @@ class Repository:
             return False
         return not unanswered.unregistered(kept, entries)
 
-    def settle(self, payload: str) -> None:
+    def settle(self, actor: Actor, payload: str) -> None:
         """What a job does about documents of which a registry elsewhere said nothing: those that it has not registered
         go. GivenUp when documents are registered here now; Refused or Unavailable while it does not say."""
+        self._policy.check(actor, Action.WRITE_DOCUMENTS)
         if self._remote is None:
             raise GivenUp("without VNA_XDS__REGISTRY_URL there is no registry to ask whether it has these documents")
         with self._database.read() as connection:
@@ -214,7 +215,7 @@ class Repository:
             return
         entries = self._remote.documents(unique_ids=[one.unique_id for one in held])
         lost = unanswered.unregistered(held, entries)
-        self._discard(SYSTEM, [one.blob for one in lost])
+        self._discard(actor, [one.blob for one in lost])
         log.info("unanswered registration settled", extra={"kept": len(held) - len(lost), "discarded": len(lost)})
 
     def _discard(self, actor: Actor, blobs: Sequence[str], job_id: int | None = None) -> None:
