@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dicomweb.media_types import (
     COMPRESSED,
     OCTET_STREAM,
+    REMEMBERED,
     Offer,
     choose,
     is_native,
     pixel_content_type,
     pixel_media_type,
     pixel_offers,
+    ranges_of,
 )
 from vna.mime.media_type import MediaType
 from vna.model.transfer_syntaxes import EXPLICIT_LE, TRANSFER_SYNTAXES, can_transcode, can_transcode_lossily
@@ -27,6 +30,18 @@ class PixelForm:
     offer: Offer
     target: str
     content_type: str
+
+
+def pixel_form(accept: str, stored: str, *, single: bool) -> PixelForm:
+    """`choose_pixels` for the text that `accept_field` gives."""
+    return _remembered(accept, stored, single) if len(accept) <= REMEMBERED else _chosen(accept, stored, single)
+
+
+def _chosen(accept: str, stored: str, single: bool) -> PixelForm:
+    return choose_pixels(ranges_of(accept), stored, single=single)
+
+
+_remembered = lru_cache(maxsize=512)(_chosen)
 
 
 def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool) -> PixelForm:

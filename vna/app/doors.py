@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from dicomweb.routes import MOST_ASKED
 from dicomweb.routes import routes as dicomweb_routes
 from dicomweb.service import PREFIX, StudiesService
 from dimse.entity import Admission, profile
@@ -71,8 +72,10 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         viewer=settings.http.viewer,
         links=application.links,
     )
+    dicomweb = dicomweb_routes(service)
     starlette = Starlette(
-        routes=[*web.routes(site), *dicomweb_routes(service), *document_services(application)],
+        # Tried in this order: what viewers ask for each picture comes first.
+        routes=[*dicomweb[:MOST_ASKED], *web.routes(site), *dicomweb[MOST_ASKED:], *document_services(application)],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute

@@ -243,7 +243,8 @@ class Visitors:
         self._links = links
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        secret = cookie_parser(Headers(scope=scope).get("cookie", "")).get(VISIT_COOKIE)
+        cookies = Headers(scope=scope).get("cookie")
+        secret = cookie_parser(cookies).get(VISIT_COOKIE) if cookies else None
         if secret is None:
             await self._others(scope, receive, send)
             return
@@ -263,6 +264,11 @@ def _with_links(app: ASGIApp, others: ASGIApp, links: Links | None) -> ASGIApp:
     return others if links is None else Visitors(app, others, links)
 
 
+@lru_cache(maxsize=256)
+def _local_actor(address: str) -> Actor:
+    return Actor(ActorKind.LOCAL, "local", frozenset(Action), address=address)
+
+
 class LocalActor:
     """Puts the local actor, who may do everything, into the state of each request."""
 
@@ -271,7 +277,7 @@ class LocalActor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            _let_in(scope, Actor(ActorKind.LOCAL, "local", frozenset(Action), address=_address(scope)))
+            _let_in(scope, _local_actor(_address(scope)))
         await self._app(scope, receive, send)
 
 
@@ -317,6 +323,7 @@ class Login:
         return path in self._open_paths or f"{path}/".startswith(self._open_folders)
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -328,6 +335,7 @@ def _same_host(one: str, other: str) -> bool:
     return bool(one) and _plain(one) == _plain(other)
 
 
+@lru_cache(maxsize=256)
 def _plain(host: str) -> str:
     """An address in its shortest form, IPv4 also where IPv6 wraps it; a name as it is."""
     try:
