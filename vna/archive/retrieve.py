@@ -86,19 +86,18 @@ class Retrieval:
     def frames(
         self, actor: Actor, instance: Instance, numbers: Sequence[int], start: int = 0, length: int | None = None
     ) -> list[Outgoing]:
-        """One answer per frame number (from 1), as stored, native ones in little endian; NotFound past the last.
+        """One answer per frame number (from 1), as stored, native ones in little endian; NotFound past the last, Damaged
+        where one is cut.
 
         Of each `length` bytes from `start` on.
         """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
         table = unpack_frames(self._offsets(instance))
-        for number in numbers:
-            if not 1 <= number <= table.count:
-                raise NotFound(f"there is no frame {number}: the instance has {table.count}")
+        ranges = [cut(table.ranges(number), start, length) for number in numbers]
         read = self._inflated_reader(instance)
         if instance.transfer_syntax_uid == EXPLICIT_BE and table.count:
             read = turned_reader(read, table.ranges(1)[0][0], self._unit(actor, instance, PIXEL_DATA))
-        return [_frame(instance, cut(table.ranges(number), start, length), read) for number in numbers]
+        return [_frame(instance, one, read) for one in ranges]
 
     def frames_in(self, actor: Actor, instance: Instance, numbers: Sequence[int], target: str) -> Iterator[bytes]:
         """The same in the transfer syntax `target`, made one at a time; NotAcceptable where it cannot be."""
