@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import instance_url, service_url, target_of
+from dicomweb.frame_ranges import kept_frame, wants_range
 from dicomweb.media_types import acceptable
 from dicomweb.pixel_forms import PixelForm, choose_pixels
 from dicomweb.responses import multipart, stream
@@ -27,7 +28,10 @@ def frames(request: Request, service: StudiesService) -> Response:
     numbers = frame_numbers(request.path_params["frames"])
     ranges = acceptable(request)
     instance = held(service, actor, target)[0]
-    form = choose_pixels(ranges, instance.transfer_syntax_uid, single=len(numbers) == 1)
+    alone = wants_range(request)
+    form = choose_pixels(ranges, instance.transfer_syntax_uid, single=len(numbers) == 1, alone=alone)
+    if alone and not form.offer.multipart and not form.target:
+        return kept_frame(request, service, actor, instance, numbers[0], form.content_type)
     address = f"{instance_url(service_url(request, service.public_url), instance)}/frames/"
     return pixels(service, actor, instance, numbers, form, lambda number: f"{address}{number}")
 

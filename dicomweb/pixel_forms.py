@@ -29,8 +29,9 @@ class PixelForm:
     content_type: str
 
 
-def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool) -> PixelForm:
-    """What the caller likes best of frames kept in `stored`; `single` where one may stand without multipart.
+def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool, alone: bool = False) -> PixelForm:
+    """What the caller likes best of frames kept in `stored`; `single` where one may stand without multipart, and
+    `alone` where that comes first.
 
     As they are kept comes first; plain little endian numbers is what application/octet-stream means by itself.
     """
@@ -47,7 +48,7 @@ def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool) -> 
         if syntax and syntax.encapsulated and uid != stored and can_transcode_lossily(stored, uid):
             for media_type in (pixel_media_type(uid), OCTET_STREAM):
                 _add(targets, media_type, uid, single=single, unasked=False)
-    offer = choose(ranges, list(targets))
+    offer = choose(ranges, sorted(targets, key=lambda offer: alone and offer.multipart))
     target = targets[offer]
     return PixelForm(offer, target, pixel_content_type(offer, target or stored))
 

@@ -5,9 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import Target
+from dicomweb.film import film, film_types, is_film
 from dicomweb.instance_forms import choose_form
 from dicomweb.media_types import DICOM, Offer, check_charset, choose
-from dicomweb.rendered import HTML, PDF, PLAIN, SR, film, film_types, is_film, report_or_document
+from dicomweb.rendered import HTML, PDF, PLAIN, SR, report_or_document
 from dicomweb.rendering import rules_of
 from dicomweb.responses import stream
 from dicomweb.retrieve import held

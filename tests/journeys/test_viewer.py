@@ -284,6 +284,16 @@ def test_a_segmentation_shows_over_its_images(page: Page, held: dict[str, Study]
     _look(page, "seen.coloured > 0.02")
 
 
+def test_a_film_plays(page: Page, held: dict[str, Study]) -> None:
+    if "Film" not in held:
+        pytest.skip("../shared/data/dicom is not here")
+    with page.expect_response(re.compile("/rendered$")) as film:
+        _open(page, held["Film"])
+    assert film.value.status == 206
+    assert film.value.headers["content-type"] == "video/mp4"
+    _look(page, "seen.levels > 60 && seen.lit > 0.1")
+
+
 def test_a_file_is_uploaded_in_the_viewer(
     page: Page, live: LiveArchive, held: dict[str, Study], tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from tests.objects import ct, part10
-from tests.peers.samples import pydicom_files
+from tests.peers.samples import pydicom_files, shared_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,13 @@ def studies() -> dict[str, Study]:
         _study("Turkish", _ct_series(1), 9, modality="CT", name=TURKISH_NAME, description="Göğüs BT: ışın dozu düşük"),  # noqa: RUF001
         _study("Prior", _ct_series(1), 10, modality="CT", name="PatientMR^Given", patient_id="PID-002-MR"),
     ]
-    return {study.kind: study for study in made}
+    return {study.kind: study for study in [*made, *_film()]}
+
+
+def _film() -> list[Study]:
+    """A film of coloured bars in MP4, H.264; nothing where the shared samples are absent."""
+    found = [path for path in shared_files() if path.parent.name == "video"]
+    return [_study("Film", [dcmread(found[0])], 12, modality="ES")] if found else []
 
 
 def upload() -> Study:
