@@ -19,6 +19,8 @@ from vna.web import page
         ("GET", "/dicom-web/nothing", 404, ""),
         ("POST", "/dicom-web/studies/1.2/nothing", 404, ""),
         ("GET", "//evil.example/", 404, ""),
+        ("GET", "/dicom-web/studies/1.2/series/1.3/..%2f", 404, ""),
+        ("GET", "/dicom-web/studies/1.2/metadata%2F", 404, ""),
         ("PUT", "/dicom-web/studies", 405, "GET, HEAD, POST"),
         ("PUT", "/dicom-web/studies/1.2", 405, "DELETE, GET, HEAD, POST"),
         ("POST", "/dicom-web/series", 405, "GET, HEAD"),
