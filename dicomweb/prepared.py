@@ -46,6 +46,18 @@ def json_metadata(
     return Response(body, headers=headers, media_type=media_type)
 
 
+def validators(
+    request: Request, service: StudiesService, actor: Actor, target: Target, base: str, media_type: str
+) -> tuple[dict[str, str], bool]:
+    """Header fields of an answer in parts, and whether the caller has it already; NotFound when nothing is held.
+
+    The entity tag is a weak one: the boundary is new each time (RFC 9110 8.8.1).
+    """
+    state = service.retrieval.state(actor, target.study, target.series, target.instance)
+    tag = _entity_tag(state, target, base, media_type, coded=False)
+    return _headers(state, f"W/{tag}", coded=False), _has_it(request, tag, state)
+
+
 def takes_gzip(request: Request) -> bool:
     """Whether Accept-Encoding has gzip with a quality above 0 (RFC 9110 12.5.3)."""
     named: dict[str, float] = {}

@@ -54,12 +54,12 @@ def stream(
     return Streamed(_again(first, gathered), media_type=media_type, size=size, headers=headers)
 
 
-def multipart(parts: Iterable[Part], *, media_type: str) -> Response:
+def multipart(parts: Iterable[Part], *, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     """The parts one after another as multipart/related; a sequence of parts of known size has a Content-Length."""
     boundary = new_boundary()
     size = multipart_size(parts, boundary) if isinstance(parts, Sequence) else None
     content_type = f'{MULTIPART}; type="{media_type}"; boundary={boundary}'
-    return stream(write_multipart(parts, boundary), media_type=content_type, size=size)
+    return stream(write_multipart(parts, boundary), media_type=content_type, size=size, headers=headers)
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

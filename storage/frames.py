@@ -52,8 +52,9 @@ class FrameTable:
 
     Native: `first` is the offset of the pixel data and `frame_bits` the length of a frame, which can end inside a
     byte where BitsAllocated is 1. `count` are the frames that are whole, or 1 where there is only one and it is cut;
-    `size` the bytes of the pixel data where they end inside a frame, else 0. Encapsulated: fragment i is `lengths[i]` bytes from `offsets[i]`, and frame n is
-    the fragments from `starts[n-1]` up to `starts[n]`.
+    `size` the bytes of the pixel data where they end inside a frame, else 0.
+    Encapsulated: fragment i is `lengths[i]` bytes from `offsets[i]`, and frame n is the fragments from `starts[n-1]`
+    up to `starts[n]`.
     """
 
     kind: Kind = Kind.NONE

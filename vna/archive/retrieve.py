@@ -86,8 +86,8 @@ class Retrieval:
     def frames(
         self, actor: Actor, instance: Instance, numbers: Sequence[int], start: int = 0, length: int | None = None
     ) -> list[Outgoing]:
-        """One answer per frame number (from 1), as stored, native ones in little endian; NotFound past the last, Damaged
-        where one is cut.
+        """One answer per frame number (from 1), as stored, native ones in little endian; NotFound past the last, and
+        Damaged where one is cut.
 
         Of each `length` bytes from `start` on.
         """
