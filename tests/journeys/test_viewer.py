@@ -231,6 +231,12 @@ def test_a_study_opens_from_the_list_and_shows_its_pixels(page: Page, held: dict
     _look(page, "seen.levels > 60 && seen.lit > 0.3")
 
 
+def test_a_study_without_any_modality_is_listed_and_opens(page: Page, held: dict[str, Study]) -> None:
+    _list(page, held)
+    _open(page, held["Bare"])  # by its address: from the list OHIF offers no mode for it
+    _look(page, "seen.levels > 60 && seen.lit > 0.3")
+
+
 @pytest.mark.parametrize("kind", ["CT", "Turkish"])
 def test_pixels_of_a_grey_image_show(page: Page, held: dict[str, Study], kind: str) -> None:
     _open(page, held[kind])

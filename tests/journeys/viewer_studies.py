@@ -52,6 +52,7 @@ def studies() -> dict[str, Study]:
         _study("SEG", _segmented(), 7),
         _study("ECG", [_sample("waveform_ecg.dcm")], 8),
         _study("Turkish", _ct_series(1), 9, modality="CT", name=TURKISH_NAME, description="Göğüs BT: ışın dozu düşük"),  # noqa: RUF001
+        _study("Bare", _ct_series(1, Modality=""), 13, modality=""),
         _study("Prior", _ct_series(1), 10, modality="CT", name="PatientMR^Given", patient_id="PID-002-MR"),
     ]
     return {study.kind: study for study in [*made, *_film()]}
@@ -118,11 +119,12 @@ def _picture(rows: int, columns: int, shift: int = 0) -> NDArray[np.uint16]:
     return made
 
 
-def _ct_series(slices: int = 4) -> list[Dataset]:
+def _ct_series(slices: int = 4, Modality: str = "CT") -> list[Dataset]:
     series, frame = generate_uid(), generate_uid()
     return [
         ct(
             SeriesInstanceUID=series,
+            Modality=Modality,
             FrameOfReferenceUID=frame,
             SeriesDescription="Axial",
             InstanceNumber=number + 1,
