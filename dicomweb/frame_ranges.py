@@ -8,6 +8,7 @@ from starlette.responses import Response
 from dicomweb.ranges import ranged
 from dicomweb.service import StudiesService
 from vna.model.access import Actor
+from vna.model.file_range import BodyPiece
 from vna.model.instances import Instance
 
 
@@ -22,8 +23,8 @@ def kept_frame(
     """The bytes of a frame alone, all of them or those that are asked for."""
     (whole,) = service.retrieval.frames(actor, instance, [number])
 
-    def give(start: int, length: int) -> Iterator[bytes]:
+    def give(start: int, length: int) -> Iterator[BodyPiece]:
         (part,) = service.retrieval.frames(actor, instance, [number], start, length)
-        return part.chunks
+        return part.body()
 
     return ranged(request, whole.size, f'"{instance.sha256[:32]}-{number}"', media_type, give)

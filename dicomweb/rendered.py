@@ -133,7 +133,7 @@ def report_or_document(
         media_type = _document_type(header)
         value = service.retrieval.document(actor, instance, header)
         headers = {} if media_type == PDF else _SANDBOX
-        return stream(value.chunks, media_type=media_type, size=value.size, headers=headers)
+        return stream(value.body(), media_type=media_type, size=value.size, headers=headers)
     if chosen not in (HTML, PLAIN):
         raise NotAcceptable("this kind of instance cannot be shown")
     report = text_report(header) if chosen == PLAIN else html_report(header)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from vna.documents.problems import Problem
+from vna.model.file_range import BodyPiece
 from vna.soap.message import Content, include, new_content_id
 from vna.xml.namespaces import RS, XDSB, qname
 from vna.xml.text import carried
@@ -20,7 +21,7 @@ class Retrieved:
     repository_unique_id: str
     document_unique_id: str
     mime_type: str
-    pieces: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
+    pieces: Callable[[], Iterator[BodyPiece]] = field(repr=False, compare=False)
     size: int | None = None
     home: str = ""
 
