@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import instance_url, service_url, target_of
+from dicomweb.frame_ranges import kept_frame, wants_range
 from dicomweb.media_types import accept_field
 from dicomweb.pixel_forms import PixelForm, pixel_form
 from dicomweb.responses import joined, multipart, multipart_at_once, stream
@@ -40,11 +41,15 @@ class _Asked:
 def frames(request: Request, service: StudiesService) -> Response:
     """The frames named, in the order named."""
     asked = _asked(request, service)
+    if wants_range(request) and not asked.form.offer.multipart and not asked.form.target:
+        return kept_frame(request, service, asked.actor, asked.instance, asked.numbers[0], asked.form.content_type)
     return pixels(service, asked.actor, asked.instance, asked.numbers, asked.form, asked.locate)
 
 
 def frames_at_once(request: Request, service: StudiesService) -> Response | None:
     """The same where it takes no more than look-ups: a few frames as they are kept, which lie in files."""
+    if wants_range(request):
+        return None
     asked = _asked(request, service)
     if asked.form.target or len(asked.numbers) > _FEW:
         return None
@@ -62,7 +67,8 @@ def _asked(request: Request, service: StudiesService) -> _Asked:
     numbers = frame_numbers(request.path_params["frames"])
     accept = accept_field(request)
     instance, table = service.retrieval.with_frames(actor, target.study, target.series, target.instance)
-    form = pixel_form(accept, instance.transfer_syntax_uid, single=len(numbers) == 1)
+    single, alone = len(numbers) == 1, wants_range(request)
+    form = pixel_form(accept, instance.transfer_syntax_uid, single=single, alone=alone)
     address = f"{instance_url(service_url(request, service.public_url), instance)}/frames/"
     return _Asked(actor, instance, table, numbers, form, lambda number: f"{address}{number}")
 

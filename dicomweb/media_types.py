@@ -1,6 +1,6 @@
 """Which representation is given: what the caller accepts meets what can be made (PS3.18 8.7, RFC 9110 12.5.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -141,10 +141,12 @@ def check_charset(request: Request) -> None:
         raise BadRequest(f"charset: answers are in UTF-8, not in {named[:64]}")
 
 
-def choose(ranges: Sequence[MediaType], offers: Sequence[Offer]) -> Offer:
+def choose(
+    ranges: Sequence[MediaType], offers: Sequence[Offer], by_name: Callable[[], Sequence[Offer]] = tuple
+) -> Offer:
     """The offer that the caller likes best; among equals the range named first, then the offer made first.
 
-    NotAcceptable names what could have been given.
+    NotAcceptable names what could have been given, those that have to be asked for by name (`by_name`) among it.
     """
     best: tuple[tuple[float, int], Offer] | None = None
     for offer in offers:
@@ -152,7 +154,7 @@ def choose(ranges: Sequence[MediaType], offers: Sequence[Offer]) -> Offer:
         if rank is not None and (best is None or rank > best[0]):
             best = (rank, offer)
     if best is None:
-        raise NotAcceptable("this can be given as " + ", ".join(dict.fromkeys(map(str, offers))) + _in_syntax(offers))
+        raise NotAcceptable(f"this can be given as {_listed([*offers, *by_name()])}")
     return best[1]
 
 
@@ -199,6 +201,12 @@ def _quality(media: MediaType) -> float:
         return 1.0
 
 
-def _in_syntax(offers: Sequence[Offer]) -> str:
-    syntaxes = sorted(set().union(*(offer.syntaxes for offer in offers)))
-    return f", in transfer syntax {' or '.join(syntaxes)}" if syntaxes else ""
+def _listed(offers: Sequence[Offer]) -> str:
+    """Each media type once, with the transfer syntaxes in which it can be had."""
+    syntaxes: dict[str, list[str]] = {}
+    for offer in offers:
+        syntaxes.setdefault(str(offer), []).extend(uid for uid in sorted(offer.syntaxes) if uid[0].isdigit())
+    return ", ".join(
+        f"{name} (transfer-syntax {' or '.join(dict.fromkeys(uids))})" if uids else name
+        for name, uids in syntaxes.items()
+    )

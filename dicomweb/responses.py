@@ -95,11 +95,12 @@ def _multipart_type(media_type: str, boundary: str) -> str:
     return f'{MULTIPART}; type="{media_type}"; boundary={boundary}'
 
 
-def multipart(parts: Iterable[Part], *, media_type: str) -> Response:
+def multipart(parts: Iterable[Part], *, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     """The parts one after another as multipart/related; a sequence of parts of known size has a Content-Length."""
     boundary = new_boundary()
     size = multipart_size(parts, boundary) if isinstance(parts, Sequence) else None
-    return stream(write_multipart(parts, boundary), media_type=_multipart_type(media_type, boundary), size=size)
+    content_type = _multipart_type(media_type, boundary)
+    return stream(write_multipart(parts, boundary), media_type=content_type, size=size, headers=headers)
 
 
 def _again(first: BodyPiece, rest: Iterator[BodyPiece]) -> Iterator[BodyPiece]:

@@ -50,6 +50,26 @@ class Addresses:
     dimse: tuple[str, int]
 
 
+_ASKED = ("Accept", "Authorization", "Content-Type", "If-Modified-Since", "If-None-Match", "If-Range", "Range")
+_TOLD = (
+    "Accept-Ranges",
+    "Allow",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Location",
+    "Content-Range",
+    "ETag",
+    "Last-Modified",
+    "Link",
+    "Location",
+    "Vary",
+    "WWW-Authenticate",
+    "Warning",
+    "X-Total-Count",
+)
+"""Header fields that pages of other origins may send, and read of an answer, beside those that they always may."""
+
+
 def http_application(application: Application, addresses: Addresses, metrics: Metrics) -> ASGIApp:
     """Every HTTP door of one process, behind who asks."""
     settings = application.settings
@@ -131,8 +151,8 @@ def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=("GET", "HEAD", "POST", "DELETE", "OPTIONS"),
-        allow_headers=("Accept", "Authorization", "Content-Type", "If-Modified-Since", "If-None-Match", "Range"),
-        expose_headers=("Content-Range", "ETag", "Last-Modified", "Warning", "X-Total-Count"),
+        allow_headers=_ASKED,
+        expose_headers=_TOLD,
         max_age=600,
     )
 

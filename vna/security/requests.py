@@ -5,7 +5,15 @@ from starlette.requests import Request
 from vna.model.access import Actor, ActorKind
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_FORWARDED = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
 
 
 def actor_of(request: Request) -> Actor:
