@@ -148,7 +148,8 @@ class HttpSettings(Section):
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         default=(),
-        description="Addresses or networks, with commas between, whose `X-Forwarded-*` headers are believed.",
+        description="Addresses or networks, with commas between, whose `X-Forwarded-For`, `-Proto`, `-Host` and "
+        "`-Port`, or `Forwarded`, are believed.",
     )
     origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         default=(),
