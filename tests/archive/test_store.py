@@ -26,6 +26,7 @@ from vna.model.errors import (
     OutOfResources,
     SOPClassNotSupported,
     SyntaxNotSupported,
+    Unavailable,
     VnaError,
 )
 from vna.model.instances import Arrival, Door, Outcome, Selection
@@ -180,6 +181,26 @@ def test_replace_takes_the_new_content_and_keeps_the_older_version_recoverable(o
     ((blob,),) = rows(archive, "select blob from superseded")
     assert archive.blobs.read(str(blob)) == first
     assert rows(archive, "select number_of_instances from studies") == [(1,)]
+
+
+def test_where_frames_are_is_never_told_of_bytes_that_were_replaced(open_archive: Open) -> None:
+    archive = open_archive(storage={"duplicates": "replace"})
+    ds = ct()
+    put(archive, part10(ds))
+    (older,) = archive.retrieval.instances(SYSTEM, Selection())
+    ds.PatientComments = "whatever comes behind it lies elsewhere now"
+    put(archive, part10(ds))
+
+    for ask in (
+        lambda: archive.retrieval.frames(SYSTEM, older, [1])[0].read(),
+        lambda: archive.retrieval.bulk(SYSTEM, older, "7FE00010").read(),
+        lambda: archive.retrieval.metadata(SYSTEM, older),
+    ):
+        with pytest.raises(Unavailable, match="replaced meanwhile"):
+            ask()
+
+    (newer,) = archive.retrieval.instances(SYSTEM, Selection())
+    assert archive.retrieval.frames(SYSTEM, newer, [1])[0].read() == ds.PixelData
 
 
 def test_a_thousand_racing_stores_of_one_patient_leave_one_patient_row(open_archive: Open) -> None:

@@ -24,7 +24,7 @@ from vna.archive.byte_order import PIXEL_DATA, turned, turned_reader, unit_of
 from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
-from vna.model.errors import NotAcceptable, NotFound
+from vna.model.errors import NotAcceptable, NotFound, Unavailable
 from vna.model.file_range import FileRange
 from vna.model.instances import Instance, Outgoing, Selection
 from vna.model.transfer_syntaxes import EXPLICIT_BE, TRANSFER_SYNTAXES, can_transcode
@@ -191,10 +191,7 @@ class Retrieval:
         """The bulk-free data set as a DICOM JSON object; bulk data URIs are tag paths, to be put behind an address."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
         with self._database.glance() as connection:
-            packed = lookup.headers(connection, [instance.sop_instance_uid])
-        if instance.sop_instance_uid not in packed:
-            raise NotFound("the instance is gone")
-        return unpack(packed[instance.sop_instance_uid])
+            return unpack(_of(instance, lookup.header(connection, instance.sop_instance_uid)))
 
     def state(self, actor: Actor, study: str, series: str = "", instance: str = "") -> State:
         """How a study, series or instance stands; NotFound when it is not held."""
@@ -263,10 +260,7 @@ class Retrieval:
 
     def _offsets(self, instance: Instance) -> bytes:
         with self._database.glance() as connection:
-            column = lookup.offsets(connection, instance.sop_instance_uid)
-        if column is None:
-            raise NotFound("the instance is gone")
-        return column
+            return _of(instance, lookup.offsets(connection, instance.sop_instance_uid))
 
     def _inflated_reader(self, instance: Instance) -> Callable[[int, int], bytes]:
         if instance.transfer_syntax_uid != DEFLATED:
@@ -274,6 +268,16 @@ class Retrieval:
         with whole(self._blobs, instance.blob, instance.size) as packed:
             plain = inflated(packed, read_file_meta(packed))
         return lambda offset, length: bytes(plain[offset : offset + length])
+
+
+def _of(instance: Instance, found: tuple[str, bytes] | None) -> bytes:
+    """What was looked up of an instance; Unavailable where it is about bytes that have taken its place since."""
+    if found is None:
+        raise NotFound("the instance is gone")
+    blob, column = found
+    if blob != instance.blob:
+        raise Unavailable("the instance was replaced meanwhile: ask again")
+    return column
 
 
 def cut(ranges: Iterable[tuple[int, int]], start: int, length: int | None) -> list[tuple[int, int]]:
