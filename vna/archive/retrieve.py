@@ -35,6 +35,10 @@ from vna.security.policy import Policy
 _HEADERS = 200
 _WORTH_A_CALL = 8 * 1024
 """Bytes from which on a range is sent from the file instead of being read."""
+_WORTH_MANY = 64 * 1024
+"""The same where there are several: small ones that lie together are read at once."""
+_LITTLE = 64
+"""Bytes between two ranges that are read along: fragments have 8 between them (PS3.5 A.4)."""
 _CHANGED = frozenset({DEFLATED, EXPLICIT_BE})
 _DOCUMENT, _DOCUMENT_LENGTH = "00420011", "00420015"
 
@@ -244,7 +248,8 @@ class Retrieval:
     def _ranges(self, instance: Instance, ranges: Sequence[tuple[int, int]]) -> Iterator[FileRange] | None:
         """Where they lie in a file, if it is one and they are worth a call each."""
         disk = self._disk
-        if disk is None or sum(length for _, length in ranges) < _WORTH_A_CALL * len(ranges):
+        worth = _WORTH_A_CALL if len(ranges) == 1 else _WORTH_MANY
+        if disk is None or sum(length for _, length in ranges) < worth * len(ranges):
             return None
         return (disk.range(instance.blob, offset, length) for offset, length in ranges)
 
@@ -300,10 +305,26 @@ def _frame(
     where: Iterator[FileRange] | None = None,
 ) -> Outgoing:
     def pieces() -> Iterator[bytes]:
-        for offset, length in ranges:
-            yield read(offset, length)
+        for offset, length, inside in _spans(ranges):
+            span = read(offset, length)
+            yield span if len(inside) == 1 else b"".join(span[at - offset : at - offset + size] for at, size in inside)
 
     return _outgoing(instance, sum(length for _, length in ranges), pieces(), where)
+
+
+def _spans(ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """Offset, length and ranges of what is read at once: those with little between them, up to CHUNK bytes."""
+    inside: list[tuple[int, int]] = []
+    begin = end = 0
+    for offset, length in ranges:
+        if inside and not (0 <= offset - end <= _LITTLE and offset + length - begin <= CHUNK):
+            yield begin, end - begin, inside
+            inside = []
+        begin = begin if inside else offset
+        end = offset + length
+        inside.append((offset, length))
+    if inside:
+        yield begin, end - begin, inside
 
 
 def _outgoing(
