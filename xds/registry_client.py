@@ -1,5 +1,7 @@
-"""Asking a document registry elsewhere: ITI-18 as a Document Consumer."""
+"""Asking a document registry or an Initiating Gateway elsewhere: ITI-18 as a Document Consumer."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lxml import etree
@@ -23,6 +25,19 @@ _MOST = 100_000
 _LIMITS = Limits(envelope=Bounds(size=256 << 20, marks=10_000_000), attachments=10, message_bytes=256 << 20)
 
 
+@dataclass(frozen=True, slots=True)
+class FoundDocuments:
+    """What was found, and why it may not be everything: warnings, and the communities that gave a gateway nothing."""
+
+    documents: Sequence[DocumentEntry]
+    problems: Sequence[Problem]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether there are errors among the problems."""
+        return any(not problem.is_warning for problem in self.problems)
+
+
 class RegistryClient:
     """A registry at this address; `timeout` is in seconds, for each wait on the network."""
 
@@ -31,10 +46,14 @@ class RegistryClient:
         self._spool_folder = spool_folder
         self._timeout = timeout
 
-    def find(self, patient_id: str, status: Status = Status.APPROVED, accession: str = "") -> list[DocumentEntry]:
-        """Stable documents of a patient; `accession` is a number, or `number^^^&OID&ISO`.
+    def find(
+        self, patient_id: str, status: Status = Status.APPROVED, accession: str = "", *, home: str = ""
+    ) -> FoundDocuments:
+        """Stable documents of a patient; `accession` is a number, or `number^^^&OID&ISO`. `home` is the one community
+        that a gateway is to ask.
 
-        Refused with what the registry says, Unavailable when it does not answer, SoapFault when it answers with one.
+        Refused with what is said when nothing could be answered, Unavailable when it does not answer, SoapFault when it
+        answers with one.
         """
         slots = {
             "$XDSDocumentEntryPatientId": _quoted(patient_id),
@@ -42,24 +61,26 @@ class RegistryClient:
         }
         if accession:
             slots["$XDSDocumentEntryReferenceIdList"] = f"({_quoted(_reference(accession))})"
-        request = query_request(FIND_BY_REFERENCE_ID if accession else FIND_DOCUMENTS, slots)
+        request = query_request(FIND_BY_REFERENCE_ID if accession else FIND_DOCUMENTS, slots, home)
         with call(
             self._url, ACTION, request, timeout=self._timeout, limits=_LIMITS, spool_folder=self._spool_folder
         ) as answer:
-            if not has_succeeded(answer.body):
+            if not has_succeeded(answer.body, partly=True):
                 none = Problem(ErrorCode.REGISTRY, "the registry refuses and gives no reason")
                 raise Refused(problems_in(answer.body) or [none])
             listed = answer.body.find(qname(RIM, "RegistryObjectList"))
             if listed is None:
                 raise Unavailable("the registry's answer has no RegistryObjectList")
-            return reading.documents(listed, _MOST)
+            return FoundDocuments(reading.documents(listed, _MOST), problems_in(answer.body))
 
 
-def query_request(query_id: str, slots: dict[str, str]) -> etree._Element:
+def query_request(query_id: str, slots: dict[str, str], home: str = "") -> etree._Element:
     """The body of ITI-18; values as ITI TF-2 3.18.4.1.2.3.5 codes them."""
     request = etree.Element(qname(QUERY, "AdhocQueryRequest"), nsmap={"query": QUERY, "rim": RIM})
     etree.SubElement(request, qname(QUERY, "ResponseOption"), returnType="LeafClass", returnComposedObjects="true")
     query = etree.SubElement(request, qname(RIM, "AdhocQuery"), id=query_id)
+    if home:
+        query.set("home", home)
     for name, value in slots.items():
         slot = etree.SubElement(query, qname(RIM, "Slot"), name=name)
         etree.SubElement(etree.SubElement(slot, qname(RIM, "ValueList")), qname(RIM, "Value")).text = value

@@ -73,9 +73,10 @@ def problems_in(response: _Element) -> list[Problem]:
     ]
 
 
-def has_succeeded(response: _Element) -> bool:
-    """Whether another's answer says Success."""
-    return response.get("status", "").strip() == f"{RESPONSE_STATUS}Success"
+def has_succeeded(response: _Element, *, partly: bool = False) -> bool:
+    """Whether another's answer says Success, or PartialSuccess where that will do."""
+    status = response.get("status", "").strip()
+    return status == f"{RESPONSE_STATUS}Success" or (partly and status == PARTIAL)
 
 
 def _renditions(answer: Answer) -> Iterator[bytes]:

@@ -464,7 +464,7 @@ class XdsSettings(Section):
         default=10_000, ge=1, description="Most objects that one stored query finds (count); more is XDSTooManyResults."
     )
 
-    home_community_id: HomeCommunityId | Literal[""] = Field(
+    home_community_id: str = Field(
         default="",
         description="Our home community id, an OID, with or without `urn:oid:` before it. Empty: no gateways.",
     )
@@ -486,6 +486,11 @@ class XdsSettings(Section):
         description="Requests that one worker process forwards to other communities at once (count); more are told "
         "that we are busy.",
     )
+
+    @field_validator("home_community_id")
+    @classmethod
+    def _is_a_community(cls, value: str) -> str:
+        return _home_community_id(value) if value else ""
 
     @model_validator(mode="after")
     def _communities_differ(self) -> "XdsSettings":
