@@ -31,9 +31,7 @@ from xds.retrieved import Retrieved
 
 _PIECE = 256 << 10
 _SUCCESS, _FAILURE = f"{RESPONSE_STATUS}Success", f"{RESPONSE_STATUS}Failure"
-_QUERY_LIMITS = Limits(
-    envelope=Bounds(size=64 << 20, marks=2_000_000), attachments=10, attachment_bytes=1 << 20, message_bytes=64 << 20
-)
+_MOST_ANSWERED = Bounds(size=64 << 20, marks=2_000_000)
 _AT_HOME = frozenset(qname(RIM, name) for name in ("ExtrinsicObject", "RegistryPackage", "ObjectRef"))
 """What has to say its community (ITI TF-2 3.38.4.1.3)."""
 
@@ -140,7 +138,14 @@ class CommunityClient:
     def query(self, request: etree._Element, own: str) -> Objects:
         """Send such a body; `own` is our community, which no other can speak for."""
         url = self._address(self._addresses.query)
-        with self._call(url, iti38.ACTION, request, _QUERY_LIMITS, Packaging.PLAIN) as answer:
+        limits = Limits(
+            envelope=_MOST_ANSWERED,
+            attachments=10,
+            attachment_bytes=1 << 20,
+            message_bytes=_MOST_ANSWERED.size,
+            grace_seconds=self._conditions.seconds,
+        )
+        with self._call(url, iti38.ACTION, request, limits, Packaging.PLAIN) as answer:
             return _objects(answer.body, self.community.home, own)
 
     def retrieve(self, wanted: Sequence[WantedDocument]) -> Documents:

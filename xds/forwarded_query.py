@@ -1,8 +1,11 @@
 """Registry Stored Query at an Initiating Gateway, which asks others by ITI-38 (ITI TF-2 3.18.4.1.3, 3.38.4.1.3)."""
 
+from itertools import islice
+
 from lxml import etree
 
 from vna.documents.communities import located
+from vna.documents.problems import ErrorCode, refused
 from vna.model.access import Actor
 from vna.model.errors import NotAuthorized, VnaError
 from vna.soap.exchange import Operation
@@ -14,6 +17,8 @@ from xds.responses import consolidated, query_failure
 from xds.transaction import problems_of, transaction
 
 ACTION = iti18.ACTION
+_MOST_ELEMENTS = 5_000
+_LONGEST = 256 << 10
 
 
 def operation(forwarding: Forwarding) -> Operation:
@@ -22,6 +27,7 @@ def operation(forwarding: Forwarding) -> Operation:
 
     def query(message: Message, actor: Actor) -> bytes:
         asked = iti18.asked_of(message.body)
+        _check_size(message.body)
         requests = {
             home: client.query_request(message.body, by_patient=bool(asked.by_patient))
             for home, client in forwarding.clients.items()
@@ -38,6 +44,14 @@ def operation(forwarding: Forwarding) -> Operation:
         return consolidated(parts, problems, partly=is_partly)
 
     return transaction(ACTION, query, lambda problems: query_failure(located(problems, gateway.home)))
+
+
+def _check_size(request: etree._Element) -> None:
+    """It is copied for every community that is asked."""
+    elements = sum(1 for _ in islice(request.iter(), _MOST_ELEMENTS + 1))
+    if elements > _MOST_ELEMENTS or len(etree.tostring(request)) > _LONGEST:
+        what = f"a query to communities has at most {_MOST_ELEMENTS} elements and {_LONGEST} bytes"
+        raise refused(ErrorCode.OUT_OF_RESOURCES, what)
 
 
 def _here(forwarding: Forwarding, request: etree._Element, actor: Actor) -> Objects:

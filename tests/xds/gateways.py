@@ -130,14 +130,14 @@ Answer = Callable[[Message], Reply]
 
 
 @contextmanager
-def fake(answer: Answer, folder: Path) -> Iterator[str]:
-    """The address of a Responding Gateway that answers everything so."""
+def fake(answer: Answer, folder: Path, **tls: object) -> Iterator[str]:
+    """The address of a Responding Gateway that answers everything so; `ssl_...` are options of uvicorn."""
 
     def operation(message: Message, _actor: Actor) -> Reply:
         return answer(message)
 
     rules = Rules(dict.fromkeys((iti38.ACTION, iti39.ACTION, rad75.ACTION), operation))
-    with listening(local(Starlette(routes=Service("/rg", rules, folder).routes()), HttpRules())) as at:
+    with listening(local(Starlette(routes=Service("/rg", rules, folder).routes()), HttpRules()), **tls) as at:
         yield f"{at}/rg"
 
 

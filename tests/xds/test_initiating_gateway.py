@@ -97,6 +97,13 @@ def test_a_query_that_nobody_knows_goes_to_the_community_it_names(communities: T
     assert ask(url, query(unknown, home=B)).errors == [("XDSUnknownStoredQuery", B)]
 
 
+@pytest.mark.parametrize(("count", "text"), [(6000, "'x'"), (1, f"'{'x' * 300_000}'")])
+def test_a_query_that_would_be_copied_too_often_is_refused(communities: Three, count: int, text: str) -> None:
+    answer = ask(communities[0].initiating, find(Something="|".join([text] * count)))
+
+    assert (answer.status, answer.errors) == ("Failure", [("XDSRegistryOutOfResources", A)])
+
+
 def test_what_is_wrong_with_a_query_every_community_says(communities: Three) -> None:
     answer = ask(communities[0].initiating, find(XDSDocumentEntryClassCode="('X')"))
 

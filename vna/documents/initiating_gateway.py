@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from vna.documents.calls import Call, Closing, Lines
 from vna.documents.communities import Asked, AtHome, Directory, unavailable_community
 from vna.documents.imaging_source import Wanted
-from vna.documents.problems import Problem, Refused
+from vna.documents.problems import ErrorCode, Problem
 from vna.documents.repository import MOST_DOCUMENTS, WantedDocument
 from vna.model.access import Action, Actor
 from vna.model.errors import OutOfResources, Unavailable, VnaError
@@ -108,7 +108,7 @@ class InitiatingGateway:
                 if here is not None:
                     parts[self.home] = here()
                 for call in begun:
-                    with _told(call.home, found):
+                    with self._told(call.home, found):
                         parts[call.home] = call.wait(deadline)
         return Gathered(parts, found)
 
@@ -118,24 +118,26 @@ class InitiatingGateway:
         begun: list[Call[T]] = []
         try:
             for home, ask in calls.items():
-                with _told(home, found):
+                with self._told(home, found):
                     begun.append(self._lines.begin(home, ask))
             yield begun
         finally:
             for call in begun:
                 call.abandon()
 
-
-@contextmanager
-def _told(home: str, found: list[Problem]) -> Iterator[None]:
-    """A community that gives no answer is a problem of the answer. Its own words are not for logs."""
-    try:
-        yield
-    except VnaError as error:
-        reason = str(error) if isinstance(error, Unavailable) else type(error).__name__
-        log.warning("community not available", extra={"home": home, "reason": reason})
-        said = "; ".join(f"{one.code}: {one.context}" for one in error.problems) if isinstance(error, Refused) else ""
-        found.append(unavailable_community(home, said or str(error)))
+    @contextmanager
+    def _told(self, home: str, found: list[Problem]) -> Iterator[None]:
+        """A community that gives no answer is a problem of the answer. Its own words are not for logs."""
+        try:
+            yield
+        except OutOfResources as error:
+            log.warning("no room for the answer of a community", extra={"home": home, "reason": str(error)})
+            what = f"the answer of the community {home}: {error}"
+            found.append(Problem(ErrorCode.REPOSITORY_OUT_OF_RESOURCES, what, self.home))
+        except VnaError as error:
+            reason = str(error) if isinstance(error, Unavailable) else type(error).__name__
+            log.warning("community not available", extra={"home": home, "reason": reason})
+            found.append(unavailable_community(home, str(error)))
 
 
 @contextmanager

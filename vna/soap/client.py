@@ -91,6 +91,8 @@ def _told(url: str) -> Iterator[None]:
 
 def _received(response: httpx.Response, scratch: Scratch, limits: Limits, message_id: str) -> Message:
     status = response.status_code
+    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Unavailable("the other side answers with a body that is coded, which was not asked for")
     try:
         unpacking = Unpacking(response.headers.get("content-type", ""), scratch, limits)
         meter = Meter(limits)
