@@ -258,7 +258,7 @@ def _as_asked(one: Received, home: str) -> Retrieved:
     return Retrieved(
         one.repository_unique_id,
         one.unique_id,
-        one.mime_type if one.mime_type.isprintable() and one.mime_type else "application/octet-stream",
+        one.mime_type or "application/octet-stream",
         partial(_pieces, one.content),
         one.content.size,
         home,

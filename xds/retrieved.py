@@ -20,6 +20,9 @@ from xds.transaction import REPOSITORY_CODES, problems_of
 
 log = logging.getLogger(__name__)
 
+_UNTOLD = "application/octet-stream"
+"""In the place of a media type that no header field can carry."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
@@ -74,7 +77,9 @@ def retrieve_response(
     body = etree.Element(qname(XDSB, "RetrieveDocumentSetResponse"), nsmap={"xdsb": XDSB, "rs": RS})
     contents: list[Content] = []
     for document in documents:
-        contents.append(Content(new_content_id(), document.mime_type, document.pieces, document.size))
+        can_be_told = document.mime_type.isprintable() and document.mime_type
+        media_type = document.mime_type if can_be_told else _UNTOLD
+        contents.append(Content(new_content_id(), media_type, document.pieces, document.size))
         body.append(_response(document, contents[-1].content_id))
     body.insert(0, registry_response(problems, partly=bool(contents)))
     return body, contents
