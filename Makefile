@@ -31,8 +31,8 @@ check: .venv/.dev ## format, lint, types, import rules
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-cache
 
-bench: .venv/.dev ## measure against Orthanc and dcmtk, print ratios
-	@scripts/install-test-packages
+bench: .venv/.dev ## measure against Orthanc, dcmtk and nginx, print ratios
+	@scripts/install-test-packages nginx-light wrk
 	@exec scripts/in-namespace .venv/bin/python -m benchmarks $(ARGS)
 
 .venv: .venv/.runtime ## set up the environment only

@@ -24,11 +24,12 @@ NO_DELAY = {**os.environ, "TCP_NODELAY": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Something that listens for associations."""
+    """Something that listens for associations, or for HTTP below `url`."""
 
     name: str
     port: int
     pids: tuple[int, ...]
+    url: str = ""
 
 
 @contextmanager
@@ -43,18 +44,19 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _process(argv: list[str], log: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def process(argv: list[str], log: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs as long as the context."""
     with log.open("wb") as output:
-        process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=log.parent)
+        running = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=log.parent)
     try:
-        yield process
+        yield running
     finally:
-        process.send_signal(signal.SIGTERM)
+        running.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            running.wait(30)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            running.kill()
+            running.wait()
 
 
 @contextmanager
@@ -76,12 +78,12 @@ def vna(name: str = "vna", **settings: str) -> Iterator[Peer]:
         }
         if "VNA_DATABASE__URL" in settings:
             subprocess.run([sys.executable, "-m", "vna.cli", "migrate"], env=env, check=True, stdout=subprocess.DEVNULL)
-        with _process([sys.executable, "-m", "vna.cli", "serve"], log, env) as process:
+        with process([sys.executable, "-m", "vna.cli", "serve"], log, env) as child:
             wait_for(lambda: "data  " in log.read_text(), what="vna", timeout=60)
-            found = re.search(r"DICOM +\S+:(\d+)", log.read_text())
+            found = re.search(r"DICOMweb +(\S+)\n +DICOM +\S+:(\d+)", log.read_text())
             assert found is not None
             time.sleep(2)
-            yield Peer(name, int(found[1]), (process.pid,))
+            yield Peer(name, int(found[2]), (child.pid,), found[1])
 
 
 @contextmanager
@@ -98,24 +100,25 @@ def vna_on_postgresql() -> Iterator[Peer]:
 
 
 @contextmanager
-def orthanc() -> Iterator[Peer]:
-    """Orthanc on its defaults, ports and folder aside."""
+def orthanc(**settings: object) -> Iterator[Peer]:
+    """Orthanc on its defaults, ports and folder aside, or as told."""
     with folder() as path:
-        port = free_port()
+        port, http = free_port(), free_port()
         configuration = {
             "Name": "bench",
             "StorageDirectory": str(path / "db"),
             "IndexDirectory": str(path / "db"),
-            "HttpPort": free_port(),
+            "HttpPort": http,
             "DicomPort": port,
             "DicomAlwaysAllowStore": True,
             "RemoteAccessAllowed": False,
+            **settings,
         }
         (path / "orthanc.json").write_text(json.dumps(configuration))
-        with _process(["/usr/sbin/Orthanc", str(path / "orthanc.json")], path / "log", NO_DELAY) as process:
+        with process(["/usr/sbin/Orthanc", str(path / "orthanc.json")], path / "log", NO_DELAY) as child:
             wait_for(lambda: answers(port), what="Orthanc", timeout=60)
             time.sleep(1)
-            yield Peer("Orthanc", port, (process.pid,))
+            yield Peer("Orthanc", port, (child.pid,), f"http://127.0.0.1:{http}/dicom-web")
 
 
 @contextmanager
@@ -124,7 +127,7 @@ def storescp() -> Iterator[Peer]:
     with folder() as path:
         port = free_port()
         argv = ["/usr/bin/storescp", "--fork", "+B", "+xa", "-od", str(path), str(port)]
-        with _process(argv, path.parent / f"{path.name}.log", NO_DELAY) as process:
+        with process(argv, path.parent / f"{path.name}.log", NO_DELAY) as child:
             wait_for(lambda: answers(port), what="storescp", timeout=30)
-            yield Peer("storescp +B", port, (process.pid,))
+            yield Peer("storescp +B", port, (child.pid,))
     (path.parent / f"{path.name}.log").unlink(missing_ok=True)

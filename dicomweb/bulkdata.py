@@ -18,6 +18,7 @@ from vna.mime.media_type import MediaType
 from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import NotAcceptable, NotFound
+from vna.model.file_range import BodyPiece
 from vna.model.instances import Instance
 from vna.security.requests import actor_of
 
@@ -42,7 +43,7 @@ def bulkdata(request: Request, service: StudiesService) -> Response:
         return _value(request, service, actor, instance, path)
     value = service.retrieval.bulk(actor, instance, path)
     headers = (("Content-Type", OCTET_STREAM), ("Content-Location", address))
-    return multipart([Part(headers, value.chunks, value.size)], media_type=OCTET_STREAM)
+    return multipart([Part(headers, value.body(), value.size)], media_type=OCTET_STREAM)
 
 
 def _offer(request: Request, ranges: Sequence[MediaType]) -> Offer:
@@ -76,7 +77,7 @@ def every_bulkdata(request: Request, service: StudiesService) -> Response:
                 else:
                     value = service.retrieval.bulk(actor, instance, path)
                     headers = (("Content-Type", OCTET_STREAM), ("Content-Location", address))
-                    yield Part(headers, value.chunks, value.size)
+                    yield Part(headers, value.body(), value.size)
 
     return multipart(parts(), media_type=kinds[0])
 
@@ -116,7 +117,7 @@ def _value(request: Request, service: StudiesService, actor: Actor, instance: In
     """The bytes alone, or the range of them that is asked for."""
     size = service.retrieval.bulk_size(actor, instance, path)
 
-    def give(start: int, length: int) -> Iterator[bytes]:
-        return service.retrieval.bulk(actor, instance, path, start, length).chunks
+    def give(start: int, length: int) -> Iterator[BodyPiece]:
+        return service.retrieval.bulk(actor, instance, path, start, length).body()
 
     return ranged(request, size, f'"{instance.sha256[:32]}"', OCTET_STREAM, give)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,31 +16,61 @@ from dicomweb.service import StudiesService
 from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import BadRequest
-from vna.model.instances import Instance
+from vna.model.file_range import BodyPiece
+from vna.model.instances import Instance, Outgoing
 from vna.security.requests import actor_of
 
 _LIST = re.compile(r"[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*")
+_FEW = 16
+Locate = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who asks for which frames, in which form; `locate` gives the address of each."""
+
+    actor: Actor
+    instance: Instance
+    numbers: Sequence[int]
+    form: PixelForm
+    locate: Locate
 
 
 def frames(request: Request, service: StudiesService) -> Response:
     """The frames named, in the order named."""
+    asked = _asked(request, service)
+    return pixels(service, asked.actor, asked.instance, asked.numbers, asked.form, asked.locate)
+
+
+def frames_at_once(request: Request, service: StudiesService) -> Response | None:
+    """The same where it takes no more than look-ups: a few frames as they are kept, which lie in files."""
+    asked = _asked(request, service)
+    if asked.form.target or len(asked.numbers) > _FEW:
+        return None
+    kept = service.retrieval.frames(asked.actor, asked.instance, asked.numbers)
+    if any(one.ranges is None for one in kept):
+        return None
+    return _answer(asked.form, _parts(asked.form, asked.locate, asked.numbers, _bodies(kept)))
+
+
+def _asked(request: Request, service: StudiesService) -> _Asked:
     actor, target = actor_of(request), target_of(request)
     numbers = frame_numbers(request.path_params["frames"])
     ranges = acceptable(request)
     instance = held(service, actor, target)[0]
     form = choose_pixels(ranges, instance.transfer_syntax_uid, single=len(numbers) == 1)
     address = f"{instance_url(service_url(request, service.public_url), instance)}/frames/"
-    return pixels(service, actor, instance, numbers, form, lambda number: f"{address}{number}")
-
-
-Locate = Callable[[int], str]
+    return _Asked(actor, instance, numbers, form, lambda number: f"{address}{number}")
 
 
 def pixels(
     service: StudiesService, actor: Actor, instance: Instance, numbers: Sequence[int], form: PixelForm, locate: Locate
 ) -> Response:
     """Frames as was agreed, one part each where they are several."""
-    parts = frame_parts(service, actor, instance, numbers, form, locate)
+    return _answer(form, frame_parts(service, actor, instance, numbers, form, locate))
+
+
+def _answer(form: PixelForm, parts: Iterator[Part]) -> Response:
     if not form.offer.multipart:
         one = next(parts)
         return stream(one.chunks, media_type=form.content_type, size=one.size)
@@ -50,13 +81,19 @@ def frame_parts(
     service: StudiesService, actor: Actor, instance: Instance, numbers: Sequence[int], form: PixelForm, locate: Locate
 ) -> Iterator[Part]:
     """Each frame as a part, made when it is asked for."""
-    found: Iterator[tuple[Iterable[bytes], int]]
     if form.target:
         made = service.retrieval.frames_in(actor, instance, numbers, form.target)
-        found = (([frame], len(frame)) for frame in made)
-    else:
-        kept = service.retrieval.frames(actor, instance, numbers)
-        found = ((one.chunks, one.size) for one in kept)
+        return _parts(form, locate, numbers, (([frame], len(frame)) for frame in made))
+    return _parts(form, locate, numbers, _bodies(service.retrieval.frames(actor, instance, numbers)))
+
+
+def _bodies(kept: Iterable[Outgoing]) -> Iterator[tuple[Iterable[BodyPiece], int]]:
+    return ((one.body(), one.size) for one in kept)
+
+
+def _parts(
+    form: PixelForm, locate: Locate, numbers: Sequence[int], found: Iterator[tuple[Iterable[BodyPiece], int]]
+) -> Iterator[Part]:
     for number, (chunks, size) in zip(numbers, found, strict=True):
         yield Part((("Content-Type", form.content_type), ("Content-Location", locate(number))), chunks, size)
 

@@ -7,13 +7,22 @@ from starlette.responses import Response
 from dicomweb.address import service_url, target_of
 from dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, Offer, acceptable, choose
 from dicomweb.native_xml import native_xml
-from dicomweb.prepared import json_metadata, objects
+from dicomweb.prepared import json_metadata, json_metadata_at_once, objects
 from dicomweb.responses import multipart
 from dicomweb.service import StudiesService
 from vna.mime.writer import Part
 from vna.security.requests import actor_of
 
 OFFERS = (Offer(DICOM_JSON), Offer(JSON), Offer(DICOM_XML, multipart=True))
+
+
+def metadata_at_once(request: Request, service: StudiesService) -> Response | None:
+    """The same as `metadata` where it takes no more than a look-up."""
+    offer = choose(acceptable(request), OFFERS)
+    if offer.multipart:
+        return None
+    base = service_url(request, service.public_url)
+    return json_metadata_at_once(request, service, actor_of(request), target_of(request), base, offer.media_type)
 
 
 def metadata(request: Request, service: StudiesService) -> Response:

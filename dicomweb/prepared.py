@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from email.utils import format_datetime, parsedate_to_datetime
 from zlib import crc32
 
@@ -23,27 +24,65 @@ _MOST_JOINED = 2000
 """Instances of an answer that is made at once and remembered; a larger one is streamed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked for as JSON, and how it stands."""
+
+    actor: Actor
+    target: Target
+    base: str
+    media_type: str
+    state: State
+    coded: bool
+
+    @property
+    def uids(self) -> tuple[str, str, str]:
+        return self.target.study, self.target.series, self.target.instance
+
+
 def json_metadata(
     request: Request, service: StudiesService, actor: Actor, target: Target, base: str, media_type: str
 ) -> Response:
     """The answer, compressed where the caller takes that; 304 when the caller has it already."""
-    uids = target.study, target.series, target.instance
-    state = service.retrieval.state(actor, *uids)
-    coded = takes_gzip(request)
-    tag = _entity_tag(state, target, base, media_type, coded=coded)
-    headers = _headers(state, tag, coded=coded)
-    if _has_it(request, tag, state):
-        return Response(status_code=304, headers=headers)
-    if not coded:
-        return stream(_plain(objects(service, actor, target, base)), media_type=media_type, headers=headers)
+    asked = _asked(request, service, actor, target, base, media_type)
+    return _known(request, service, asked) or _made(service, asked)
+
+
+def json_metadata_at_once(
+    request: Request, service: StudiesService, actor: Actor, target: Target, base: str, media_type: str
+) -> Response | None:
+    """The same where it takes no more than a look-up: the caller has it, or it was made before."""
+    return _known(request, service, _asked(request, service, actor, target, base, media_type))
+
+
+def _asked(
+    request: Request, service: StudiesService, actor: Actor, target: Target, base: str, media_type: str
+) -> _Asked:
+    state = service.retrieval.state(actor, target.study, target.series, target.instance)
+    return _Asked(actor, target, base, media_type, state, takes_gzip(request))
+
+
+def _known(request: Request, service: StudiesService, asked: _Asked) -> Response | None:
+    tag = _entity_tag(asked)
+    if _has_it(request, tag, asked.state):
+        return Response(status_code=304, headers=_headers(asked, tag))
     body = service.remembered.get(tag)
-    if body is None:
-        made = member(_member(service.retrieval.prepared_metadata(actor, *uids), target, base))
-        if state.instances > _MOST_JOINED:
-            return stream(made, media_type=media_type, headers=headers)
-        body = b"".join(made)
-        service.remembered.keep(tag, body)
-    return Response(body, headers=headers, media_type=media_type)
+    return None if body is None else Response(body, headers=_headers(asked, tag), media_type=asked.media_type)
+
+
+def _made(service: StudiesService, asked: _Asked) -> Response:
+    tag = _entity_tag(asked)
+    headers = _headers(asked, tag)
+    if not asked.coded:
+        plain = _plain(objects(service, asked.actor, asked.target, asked.base))
+        return stream(plain, media_type=asked.media_type, headers=headers)
+    found = service.retrieval.prepared_metadata(asked.actor, *asked.uids)
+    made = member(_member(found, asked.target, asked.base))
+    if asked.state.instances > _MOST_JOINED:
+        return stream(made, media_type=asked.media_type, headers=headers)
+    body = b"".join(made)
+    service.remembered.keep(tag, body)
+    return Response(body, headers=headers, media_type=asked.media_type)
 
 
 def takes_gzip(request: Request) -> bool:
@@ -63,19 +102,19 @@ def _quality(text: str | None) -> float:
         return 1.0
 
 
-def _entity_tag(state: State, target: Target, base: str, media_type: str, *, coded: bool) -> str:
-    level = "i" if target.instance else "s" if target.series else "t"
-    form = crc32(f"{base} {media_type}".encode())
-    return f'"{level}{state.key}-{state.version}-{form:08x}{"-gzip" if coded else ""}"'
+def _entity_tag(asked: _Asked) -> str:
+    level = "i" if asked.target.instance else "s" if asked.target.series else "t"
+    form = crc32(f"{asked.base} {asked.media_type}".encode())
+    return f'"{level}{asked.state.key}-{asked.state.version}-{form:08x}{"-gzip" if asked.coded else ""}"'
 
 
-def _headers(state: State, tag: str, *, coded: bool) -> dict[str, str]:
+def _headers(asked: _Asked, tag: str) -> dict[str, str]:
     headers = HEADERS | {
         "ETag": tag,
-        "Last-Modified": format_datetime(read_time(state.changed_at).replace(microsecond=0), usegmt=True),
+        "Last-Modified": format_datetime(read_time(asked.state.changed_at).replace(microsecond=0), usegmt=True),
         "Vary": f"{HEADERS['Vary']}, Accept-Encoding",
     }
-    return headers | ({"Content-Encoding": "gzip"} if coded else {})
+    return headers | ({"Content-Encoding": "gzip"} if asked.coded else {})
 
 
 def _has_it(request: Request, tag: str, state: State) -> bool:

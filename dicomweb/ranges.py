@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.responses import HEADERS, stream
+from vna.model.file_range import BodyPiece
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
 
-Give = Callable[[int, int], Iterator[bytes]]
+Give = Callable[[int, int], Iterator[BodyPiece]]
 """The bytes from an offset on, so many of them."""
 
 

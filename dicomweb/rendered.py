@@ -19,6 +19,7 @@ from dicomweb.service import StudiesService
 from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import BadRequest, NotAcceptable, NotFound
+from vna.model.file_range import BodyPiece
 from vna.model.instances import Instance
 from vna.pixels.render import GIF, JPEG, MEDIA_TYPES
 from vna.security.requests import actor_of
@@ -130,9 +131,9 @@ def film(request: Request, service: StudiesService, actor: Actor, instance: Inst
     """A stored film, or the range of it that is asked for."""
     (whole,) = service.retrieval.frames(actor, instance, [1])
 
-    def give(start: int, length: int) -> Iterator[bytes]:
+    def give(start: int, length: int) -> Iterator[BodyPiece]:
         (part,) = service.retrieval.frames(actor, instance, [1], start, length)
-        return part.chunks
+        return part.body()
 
     return ranged(request, whole.size, f'"{instance.sha256[:32]}-film"', media_type, give)
 
@@ -153,7 +154,7 @@ def report_or_document(
         media_type = _document_type(header)
         value = service.retrieval.document(actor, instance, header)
         headers = {} if media_type == PDF else _SANDBOX
-        return stream(value.chunks, media_type=media_type, size=value.size, headers=headers)
+        return stream(value.body(), media_type=media_type, size=value.size, headers=headers)
     if chosen not in (HTML, PLAIN):
         raise NotAcceptable("this kind of instance cannot be shown")
     report = text_report(header) if chosen == PLAIN else html_report(header)

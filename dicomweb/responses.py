@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from anyio.to_thread import run_sync
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dicomweb.media_types import MULTIPART
 from vna.mime.writer import Part, exactly, multipart_size, new_boundary, write_multipart
-from vna.sending import gather, send_pieces
+from vna.model.file_range import BodyPiece, FileRange
+from vna.sending import as_bytes, gather, send_piece, send_pieces, takes_files
 
 HEADERS = {
     "Cache-Control": "private, no-cache",  # patient data: kept by no shared cache, asked again by the own one
@@ -19,13 +21,18 @@ JOINED = 8 * 1024 * 1024
 
 
 class Streamed(Response):
-    """A body from a blocking iterator: never more than a piece in memory, and the event loop never waits for it.
+    """A body from a blocking iterator: never more than some pieces in memory, and the event loop never waits for it.
 
     When the iterator fails the connection is cut, so that nobody takes half a body for the whole.
     """
 
     def __init__(
-        self, pieces: Iterator[bytes], *, media_type: str, size: int | None, headers: Mapping[str, str] | None = None
+        self,
+        pieces: Iterator[BodyPiece],
+        *,
+        media_type: str,
+        size: int | None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.status_code = 200
         self.media_type = media_type
@@ -37,11 +44,28 @@ class Streamed(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        await send_pieces(receive, send, start, self._pieces, head_only=scope["method"] == "HEAD")
+        await send_pieces(scope, receive, send, start, self._pieces)
+
+
+class Gathered(Response):
+    """A body that is there, in pieces of which some lie in files."""
+
+    def __init__(self, pieces: list[BodyPiece], *, media_type: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(None, headers=HEADERS | dict(headers or {}), media_type=media_type)
+        self.headers["content-length"] = str(sum(map(len, pieces)))
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        whole = b"" if takes_files(scope) else await run_sync(b"".join, as_bytes(self._pieces))
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if takes_files(scope) and scope["method"] != "HEAD":
+            for piece in self._pieces:
+                await send_piece(send, piece)
+        await send({"type": "http.response.body", "body": whole})
 
 
 def stream(
-    pieces: Iterable[bytes], *, media_type: str, size: int | None = None, headers: Mapping[str, str] | None = None
+    pieces: Iterable[BodyPiece], *, media_type: str, size: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Joined up to JOINED bytes, else streamed; the first piece is read here, so that its failure is still an error.
 
@@ -49,9 +73,16 @@ def stream(
     """
     gathered = gather(pieces if size is None else exactly(pieces, size))
     if size is not None and size <= JOINED:
-        return Response(b"".join(gathered), headers=HEADERS | dict(headers or {}), media_type=media_type)
+        return joined(list(gathered), media_type=media_type, headers=headers)
     first = next(gathered, b"")
     return Streamed(_again(first, gathered), media_type=media_type, size=size, headers=headers)
+
+
+def joined(pieces: list[BodyPiece], *, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A body that is small, or lies in files."""
+    if any(isinstance(piece, FileRange) for piece in pieces):
+        return Gathered(pieces, media_type=media_type, headers=headers)
+    return Response(b"".join(as_bytes(pieces)), headers=HEADERS | dict(headers or {}), media_type=media_type)
 
 
 def multipart(parts: Iterable[Part], *, media_type: str) -> Response:
@@ -62,7 +93,7 @@ def multipart(parts: Iterable[Part], *, media_type: str) -> Response:
     return stream(write_multipart(parts, boundary), media_type=content_type, size=size)
 
 
-def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def _again(first: BodyPiece, rest: Iterator[BodyPiece]) -> Iterator[BodyPiece]:
     if first:
         yield first
     yield from rest

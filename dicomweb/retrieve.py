@@ -32,7 +32,7 @@ def instances(request: Request, service: StudiesService) -> Response:
     if not form.offer.multipart:
         outgoing = service.retrieval.part10(actor, found[0], form.target_of(found[0].transfer_syntax_uid))
         media_type = f"{DICOM}; transfer-syntax={outgoing.transfer_syntax_uid}"
-        return stream(outgoing.chunks, media_type=media_type, size=outgoing.size)
+        return stream(outgoing.body(), media_type=media_type, size=outgoing.size)
     base = service_url(request, service.public_url)
     parts = _parts(service, actor, found, form, base)
     if target.instance:
@@ -65,4 +65,4 @@ def _parts(service: StudiesService, actor: Actor, found: Sequence[Instance], for
             ("Content-Type", f"{DICOM}; transfer-syntax={outgoing.transfer_syntax_uid}"),
             ("Content-Location", instance_url(base, instance)),
         )
-        yield Part(headers, outgoing.chunks, outgoing.size)
+        yield Part(headers, outgoing.body(), outgoing.size)

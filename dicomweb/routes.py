@@ -17,8 +17,8 @@ from dicomweb.capabilities import described
 from dicomweb.changefeed import changefeed, latest
 from dicomweb.delete import delete
 from dicomweb.errors import guarded
-from dicomweb.frames import frames
-from dicomweb.metadata import metadata
+from dicomweb.frames import frames, frames_at_once
+from dicomweb.metadata import metadata, metadata_at_once
 from dicomweb.rendered import rendered, thumbnail
 from dicomweb.retrieve import instances
 from dicomweb.search import (
@@ -41,12 +41,17 @@ one that reads a body as it arrives is a coroutine."""
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One method on one path."""
+    """One method on one path.
+
+    `at_once` answers where no more than look-ups is needed, or says None. Where index and files are this machine's own
+    it is called on the event loop: a trip to a thread costs as much as the whole answer.
+    """
 
     method: str
     path: str
     transaction: Transaction
     action: Action
+    at_once: Callable[[Request, StudiesService], Response | None] | None = None
 
     @property
     def url(self) -> str:
@@ -66,6 +71,12 @@ WADO = "/wado"
 _SHOWN = (_STUDY, _SERIES, _INSTANCE, f"{_INSTANCE}/frames/{{frames}}")
 
 ADDRESSES = (
+    # What viewers ask most comes first: addresses are tried in this order.
+    Address("GET", f"{_INSTANCE}/frames/{{frames}}", frames, Action.RETRIEVE, frames_at_once),
+    *(
+        Address("GET", f"{path}/metadata", metadata, Action.RETRIEVE, metadata_at_once)
+        for path in (_SERIES, _STUDY, _INSTANCE)
+    ),
     Address("POST", "/studies", store, Action.STORE),
     Address("POST", _STUDY, store, Action.STORE),
     Address("GET", "/studies", search_studies, Action.QUERY),
@@ -86,10 +97,6 @@ ADDRESSES = (
     *(Address("DELETE", path, delete, Action.DELETE) for path in (_STUDY, _SERIES, _INSTANCE)),
     Address("GET", "/changefeed", changefeed, Action.QUERY),
     Address("GET", "/changefeed/latest", latest, Action.QUERY),
-    Address("GET", f"{_STUDY}/metadata", metadata, Action.RETRIEVE),
-    Address("GET", f"{_SERIES}/metadata", metadata, Action.RETRIEVE),
-    Address("GET", f"{_INSTANCE}/metadata", metadata, Action.RETRIEVE),
-    Address("GET", f"{_INSTANCE}/frames/{{frames}}", frames, Action.RETRIEVE),
     Address("GET", f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata, Action.RETRIEVE),
     Address("GET", WADO, wado, Action.RETRIEVE),
     *(Address("GET", f"{path}/bulkdata", every_bulkdata, Action.RETRIEVE) for path in (_STUDY, _SERIES, _INSTANCE)),
@@ -130,8 +137,11 @@ def _pictures() -> CapacityLimiter:
 
 def _route(address: Address, service: StudiesService) -> Route:
     transaction = address.transaction
+    at_once = address.at_once if service.retrieval.is_prompt else None
 
     async def endpoint(request: Request) -> Response:
+        if at_once is not None and (prompt := at_once(request, service)) is not None:
+            return prompt
         answer: Response | Awaitable[Response]
         if iscoroutinefunction(transaction):
             answer = transaction(request, service)

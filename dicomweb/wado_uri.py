@@ -77,7 +77,7 @@ def _object(service: StudiesService, actor: Actor, instance: Instance, syntax: s
     ranges = [MediaType(DICOM, {"transfer-syntax": syntax} if syntax else {})]
     form = choose_form(ranges, frozenset({instance.transfer_syntax_uid}), alone=True)
     outgoing = service.retrieval.part10(actor, instance, form.target_of(instance.transfer_syntax_uid))
-    return stream(outgoing.chunks, media_type=DICOM, size=outgoing.size)
+    return stream(outgoing.body(), media_type=DICOM, size=outgoing.size)
 
 
 def _picture(

@@ -10,6 +10,7 @@ from lxml import etree
 from vna.documents.problems import Problem
 from vna.model.access import Actor
 from vna.model.errors import NotAuthorized, VnaError
+from vna.model.file_range import BodyPiece
 from vna.soap.exchange import Operation
 from vna.soap.faults import SoapFault
 from vna.soap.message import Content, Message, Reply, include, new_content_id
@@ -34,7 +35,7 @@ class Retrieved:
     repository_unique_id: str
     document_unique_id: str
     mime_type: str
-    pieces: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
+    pieces: Callable[[], Iterator[BodyPiece]] = field(repr=False, compare=False)
     size: int | None = None
     home: str = ""
     new_repository_unique_id: str = ""

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from vna.model.file_range import FileRange
+
 Piece = bytes | bytearray | memoryview
 CHUNK = 1 << 20
 
@@ -64,6 +66,14 @@ class BlobStore(Protocol):
 
     def check(self) -> None:
         """Answer, or raise."""
+
+
+@runtime_checkable
+class OnDisk(Protocol):
+    """A blob store whose blobs are files of this machine."""
+
+    def range(self, name: str, offset: int, length: int) -> FileRange:
+        """Where a range of a blob lies; what is not there is said at once."""
 
 
 @runtime_checkable

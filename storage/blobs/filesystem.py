@@ -11,6 +11,7 @@ from pathlib import Path
 from storage.blobs.base import CHUNK, Piece
 from storage.blobs.writeback import begin_writing
 from vna.model.errors import NotFound, OutOfResources, Unavailable
+from vna.model.file_range import FileRange
 
 _KNOWN_FOLDERS = 100_000
 
@@ -75,6 +76,14 @@ class FilesystemBlobs:
         if offset + remaining > held:
             raise Unavailable(f"the blob {name} is shorter than the index says")
         return _pieces(path, name, offset, remaining)
+
+    def range(self, name: str, offset: int, length: int) -> FileRange:
+        path = self._path(name)
+        with _translated(name):
+            held = path.stat().st_size
+        if offset + length > held:
+            raise Unavailable(f"the blob {name} is shorter than the index says")
+        return FileRange(str(path), offset, length)
 
     def size(self, name: str) -> int:
         with _translated(name):

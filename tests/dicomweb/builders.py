@@ -11,6 +11,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from tests import objects
 from vna.mime.writer import Part, write_multipart
+from vna.sending import as_bytes
 
 ROOT = "1.2.826.0.1.3680043.10.1561"
 STUDY = f"{ROOT}.1"
@@ -52,4 +53,6 @@ def part10(ds: Dataset) -> bytes:
 
 def stow_body(*files: bytes, content_type: str = "application/dicom") -> bytes:
     """A multipart body of these files."""
-    return b"".join(write_multipart([Part((("Content-Type", content_type),), [file]) for file in files], BOUNDARY))
+    return b"".join(
+        as_bytes(write_multipart([Part((("Content-Type", content_type),), [file]) for file in files], BOUNDARY))
+    )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from vna.mime.reader import Bounds, MultipartReader, PartBegins, PartBytes, PartEnds, boundary_of
 from vna.mime.writer import Part, multipart_size, new_boundary, write_multipart
 from vna.model.errors import BadRequest, TooLarge, Unavailable
+from vna.sending import as_bytes
 
 Parts = list[tuple[dict[str, str], bytes]]
 
@@ -53,7 +54,7 @@ def test_any_split_of_the_bytes_gives_the_same_parts(
 ) -> None:
     headers = (("Content-Type", "application/dicom"), ("Content-Location", "/a;b=c"))
     bodies = [body for body in bodies if b"\r\n--boundary" not in b"\r\n" + body]
-    written = b"".join(write_multipart((Part(headers, [body]) for body in bodies), "boundary"))
+    written = b"".join(as_bytes(write_multipart((Part(headers, [body]) for body in bodies), "boundary")))
     expected = [({"content-type": "application/dicom", "content-location": "/a;b=c"}, body) for body in bodies]
     body = preamble + written + epilogue
     assert read(body, "boundary", cuts=cuts) == expected
@@ -74,7 +75,7 @@ def test_any_split_of_any_bytes_ends_in_the_same_way(body: bytes, cuts: list[int
 
 def test_a_boundary_may_end_in_hyphens_and_contain_spaces() -> None:
     boundary = "-- a b --"
-    body = b"".join(write_multipart([Part((), [b"1"]), Part((), [b"2"])], boundary))
+    body = b"".join(as_bytes(write_multipart([Part((), [b"1"]), Part((), [b"2"])], boundary)))
     assert read(body, boundary) == [({}, b"1"), ({}, b"2")]
 
 
@@ -151,7 +152,7 @@ def test_a_preamble_that_never_ends_is_refused_at_the_bound() -> None:
 
 
 def test_number_and_size_of_parts_are_bounded() -> None:
-    body = b"".join(write_multipart([Part((), [b"1234"])] * 3, "b"))
+    body = b"".join(as_bytes(write_multipart([Part((), [b"1234"])] * 3, "b")))
     with pytest.raises(TooLarge, match="more than 2 parts"):
         read(body, "b", bounds=Bounds(parts=2))
     with pytest.raises(TooLarge, match="larger than 3 bytes"):
@@ -190,7 +191,7 @@ def test_size_of_a_body_is_known_when_the_sizes_of_its_parts_are() -> None:
     boundary = new_boundary()
     for count in range(3):
         parts = [Part((("Content-Type", "a/b"),), [b"abc", b"d" * i], 3 + i) for i in range(count)]
-        assert multipart_size(parts, boundary) == len(b"".join(write_multipart(parts, boundary)))
+        assert multipart_size(parts, boundary) == len(b"".join(as_bytes(write_multipart(parts, boundary))))
     assert multipart_size([Part((), [b""])], boundary) is None
 
 

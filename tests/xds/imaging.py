@@ -16,6 +16,7 @@ from storage.scratch import Scratch
 from tests.xds.registries import SHARED
 from vna.app import Application
 from vna.model.access import SYSTEM, Actor
+from vna.sending import as_bytes
 from vna.soap.message import Message
 from vna.soap.versions import Version
 from vna.xml.namespaces import IHERAD, PREFIXES, RS, XDSB, XOP, qname
@@ -89,7 +90,7 @@ def retrieve(
         reply = imaging_source.operations(archive.imaging)[rad69.ACTION](message, actor)
         assert reply.action == "urn:ihe:iti:2007:RetrieveDocumentSetResponse"
         assert {content.media_type for content in reply.contents} <= {"application/dicom"}
-        contents = {content.content_id: b"".join(content.pieces()) for content in reply.contents}
+        contents = {content.content_id: b"".join(as_bytes(content.pieces())) for content in reply.contents}
         sizes = {content.content_id: content.size for content in reply.contents if content.size is not None}
         assert all(len(contents[name]) == size for name, size in sizes.items())
         assert not isinstance(reply.body, bytes)

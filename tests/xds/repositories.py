@@ -19,6 +19,7 @@ from vna.app import Application
 from vna.documents.repository import Content, InMemory, WantedDocument
 from vna.model.access import SYSTEM, Actor
 from vna.model.documents import DocumentEntry, RegistryObject
+from vna.sending import as_bytes
 from vna.soap.message import Attachment, Message
 from vna.soap.versions import Version
 from vna.xml.namespaces import PREFIXES, RS, XDSB, XOP, qname
@@ -62,7 +63,7 @@ def provide(
     given = {one.entry_uuid: RENDERED for one in made.documents} if contents is None else contents
     held: dict[str, Content] = {name: InMemory(data) for name, data in given.items()}
     body, attached = provide_request(made, held)
-    attachments = {one.content_id: _attachment(one.content_id, b"".join(one.pieces())) for one in attached}
+    attachments = {one.content_id: _attachment(one.content_id, b"".join(as_bytes(one.pieces()))) for one in attached}
     return ask(archive, iti41.ACTION, body, attachments, actor)
 
 
@@ -89,7 +90,7 @@ def ask(
         message = Message(Version.SOAP12, action, "urn:uuid:1", body, attachments or {}, scratch=scratch)
         reply = repository.operations(archive.repository)[action](message, actor)
         assert reply.action == f"{action}Response"
-        contents = {content.content_id: b"".join(content.pieces()) for content in reply.contents}
+        contents = {content.content_id: b"".join(as_bytes(content.pieces())) for content in reply.contents}
         assert all(len(contents[one.content_id]) == one.size for one in reply.contents)
         assert not isinstance(reply.body, bytes)
         return read(etree.fromstring(etree.tostring(reply.body)), contents)

@@ -23,6 +23,7 @@ from vna.archive.reindex import Step
 from vna.documents.repository import WantedDocument
 from vna.model.access import SYSTEM, Action, Actor, ActorKind
 from vna.model.errors import NotAuthorized, Unavailable
+from vna.sending import as_bytes
 from vna.soap.outgoing import outgoing
 from vna.soap.versions import Version
 from vna.xml.namespaces import XDSB, qname
@@ -348,4 +349,4 @@ def test_a_document_with_such_a_media_type_all_the_same_is_given() -> None:
 
     assert body.findtext(f".//{qname(XDSB, 'mimeType')}") == UNPRINTABLE
     sent = outgoing(etree.tostring(body), Version.SOAP12, contents)
-    assert b"Content-Type: application/octet-stream\r\n" in b"".join(sent.pieces)
+    assert b"Content-Type: application/octet-stream\r\n" in b"".join(as_bytes(sent.pieces))

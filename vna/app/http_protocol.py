@@ -8,7 +8,10 @@ from typing import Any, Final
 
 import httptools
 import orjson
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from vna.app.file_sending import sending_files
 
 MOST_ADDRESS: Final = 65_535
 """Bytes of path and query together: what the parser can take apart."""
@@ -36,6 +39,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self.scheme == "http":
+            app = sending_files(app, cycle)  # type: ignore[arg-type,assignment]  # the same in other words
+        super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()

@@ -9,7 +9,8 @@ from typing import IO, Any
 import orjson
 
 from storage import elements as values
-from storage.blobs.base import CHUNK, BlobStore
+from storage.blobs.base import CHUNK, BlobStore, OnDisk
+from storage.frames import FrameTable
 from storage.index import lookup
 from storage.index.engine import Database
 from storage.index.lookup import State
@@ -24,6 +25,7 @@ from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
 from vna.model.errors import NotAcceptable, NotFound
+from vna.model.file_range import FileRange
 from vna.model.instances import Instance, Outgoing, Selection
 from vna.model.transfer_syntaxes import EXPLICIT_BE, TRANSFER_SYNTAXES, can_transcode
 from vna.pixels.frame import transcode_frames
@@ -31,6 +33,9 @@ from vna.pixels.transcode import transcode
 from vna.security.policy import Policy
 
 _HEADERS = 200
+_WORTH_A_CALL = 8 * 1024
+"""Bytes from which on a range is sent from the file instead of being read."""
+_CHANGED = frozenset({DEFLATED, EXPLICIT_BE})
 _DOCUMENT, _DOCUMENT_LENGTH = "00420011", "00420015"
 
 
@@ -40,7 +45,13 @@ class Retrieval:
     def __init__(self, database: Database, blobs: BlobStore, policy: Policy) -> None:
         self._database = database
         self._blobs = blobs
+        self._disk = blobs if isinstance(blobs, OnDisk) else None
         self._policy = policy
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether look-ups wait for no other machine: index and blobs are files of this one."""
+        return self._database.is_sqlite and self._disk is not None
 
     def instances(self, actor: Actor, selection: Selection) -> tuple[Instance, ...]:
         """The instances meant, by study, series number and instance number; empty when there is none."""
@@ -63,7 +74,8 @@ class Retrieval:
             head = write_file_meta(instance.sop_class_uid, instance.sop_instance_uid, target, instance.source_ae)
             return Outgoing(instance, target, len(head) + dataset.size, _chain([head], dataset.chunks))
         if instance.coercion is None:
-            return _outgoing(instance, instance.size, self._blobs.stream(instance.blob))
+            where = self._ranges(instance, [(0, instance.size)])
+            return _outgoing(instance, instance.size, self._blobs.stream(instance.blob), where)
         head = self._blobs.read(instance.blob, 0, instance.dataset_offset)
         dataset = self._coerced(instance)
         return _outgoing(instance, len(head) + dataset.size, _chain([head], dataset.chunks))
@@ -95,10 +107,15 @@ class Retrieval:
         for number in numbers:
             if not 1 <= number <= table.count:
                 raise NotFound(f"there is no frame {number}: the instance has {table.count}")
-        read = self._inflated_reader(instance)
-        if instance.transfer_syntax_uid == EXPLICIT_BE and table.count:
-            read = turned_reader(read, table.ranges(1)[0][0], self._unit(actor, instance, PIXEL_DATA))
-        return [_frame(instance, cut(table.ranges(number), start, length), read) for number in numbers]
+        wanted = [cut(table.ranges(number), start, length) for number in numbers]
+        if instance.transfer_syntax_uid in _CHANGED:
+            read = self._changed_reader(actor, instance, table)
+            return [_frame(instance, ranges, read) for ranges in wanted]
+
+        def read_blob(offset: int, length: int) -> bytes:
+            return self._blobs.read(instance.blob, offset, length)
+
+        return [_frame(instance, ranges, read_blob, self._ranges(instance, ranges)) for ranges in wanted]
 
     def frames_in(self, actor: Actor, instance: Instance, numbers: Sequence[int], target: str) -> Iterator[bytes]:
         """The same in the transfer syntax `target`, made one at a time; NotAcceptable where it cannot be."""
@@ -118,7 +135,8 @@ class Retrieval:
         if instance.transfer_syntax_uid == DEFLATED:
             return _outgoing(instance, length, _read(self._inflated_reader(instance), offset + start, length))
         if instance.transfer_syntax_uid != EXPLICIT_BE:
-            return _outgoing(instance, length, self._blobs.stream(instance.blob, offset + start, length))
+            where = self._ranges(instance, [(offset + start, length)])
+            return _outgoing(instance, length, self._blobs.stream(instance.blob, offset + start, length), where)
         unit = self._unit(actor, instance, tag_path)
         before = start % unit
         behind = -(before + length) % unit
@@ -210,6 +228,20 @@ class Retrieval:
         made.seek(0)
         return Outgoing(instance, target, size, _file_chunks(made))
 
+    def _ranges(self, instance: Instance, ranges: Sequence[tuple[int, int]]) -> Iterator[FileRange] | None:
+        """Where they lie in a file, if it is one and they are worth a call each."""
+        disk = self._disk
+        if disk is None or sum(length for _, length in ranges) < _WORTH_A_CALL * len(ranges):
+            return None
+        return (disk.range(instance.blob, offset, length) for offset, length in ranges)
+
+    def _changed_reader(self, actor: Actor, instance: Instance, table: FrameTable) -> Callable[[int, int], bytes]:
+        """Reads what is kept deflated or in big endian as plain little endian."""
+        read = self._inflated_reader(instance)
+        if instance.transfer_syntax_uid == EXPLICIT_BE and table.count:
+            read = turned_reader(read, table.ranges(1)[0][0], self._unit(actor, instance, PIXEL_DATA))
+        return read
+
     def _unit(self, actor: Actor, instance: Instance, tag_path: str) -> int:
         return unit_of(orjson.loads(self.metadata(actor, instance)), tag_path)
 
@@ -241,16 +273,23 @@ def cut(ranges: Iterable[tuple[int, int]], start: int, length: int | None) -> li
     return kept
 
 
-def _frame(instance: Instance, ranges: Sequence[tuple[int, int]], read: Callable[[int, int], bytes]) -> Outgoing:
+def _frame(
+    instance: Instance,
+    ranges: Sequence[tuple[int, int]],
+    read: Callable[[int, int], bytes],
+    where: Iterator[FileRange] | None = None,
+) -> Outgoing:
     def pieces() -> Iterator[bytes]:
         for offset, length in ranges:
             yield read(offset, length)
 
-    return _outgoing(instance, sum(length for _, length in ranges), pieces())
+    return _outgoing(instance, sum(length for _, length in ranges), pieces(), where)
 
 
-def _outgoing(instance: Instance, size: int, chunks: Iterator[bytes]) -> Outgoing:
-    return Outgoing(instance, instance.transfer_syntax_uid, size, chunks)
+def _outgoing(
+    instance: Instance, size: int, chunks: Iterator[bytes], where: Iterator[FileRange] | None = None
+) -> Outgoing:
+    return Outgoing(instance, instance.transfer_syntax_uid, size, chunks, where)
 
 
 def _read(read: Callable[[int, int], bytes], offset: int, length: int) -> Iterator[bytes]:

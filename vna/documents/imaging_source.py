@@ -12,6 +12,7 @@ from vna.archive.retrieve import Retrieval
 from vna.documents.problems import ErrorCode, Problem
 from vna.model.access import Action, Actor
 from vna.model.errors import NotAcceptable, NotAuthorized, OutOfResources, VnaError
+from vna.model.file_range import BodyPiece
 from vna.model.instances import Instance, Selection
 from vna.model.transfer_syntaxes import EXPLICIT_LE, can_transcode
 from vna.security.policy import Policy
@@ -39,7 +40,7 @@ class Given:
     """A Part 10 file: `pieces` is called once, when it is its turn. `size` where it is known before."""
 
     wanted: Wanted
-    pieces: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
+    pieces: Callable[[], Iterator[BodyPiece]] = field(repr=False, compare=False)
     size: int | None = None
 
 
@@ -137,13 +138,13 @@ class _Answer:
 
     def _made(self, wanted: Wanted, instance: Instance, target: str) -> Given:
         start = self.scratch.size
-        for piece in self._pieces(instance, target):
+        for piece in self.retrieval.part10(self.actor, instance, target).chunks:
             self.scratch.write(piece)
         size = self.scratch.size - start
         return Given(wanted, partial(_written, self.scratch, start, size), size)
 
-    def _pieces(self, instance: Instance, target: str) -> Iterator[bytes]:
-        yield from self.retrieval.part10(self.actor, instance, target).chunks
+    def _pieces(self, instance: Instance, target: str) -> Iterator[BodyPiece]:
+        yield from self.retrieval.part10(self.actor, instance, target).body()
 
 
 def _problem(wanted: Wanted, instance: Instance | None, own: str) -> Problem | None:

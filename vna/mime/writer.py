@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vna.model.errors import Unavailable
+from vna.model.file_range import BodyPiece
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 
@@ -15,7 +16,7 @@ class Part:
     """One part: its header fields, its bytes (read once), and how many they are when that is known."""
 
     headers: tuple[tuple[str, str], ...]
-    chunks: Iterable[bytes]
+    chunks: Iterable[BodyPiece]
     size: int | None = None
 
 
@@ -24,7 +25,7 @@ def new_boundary() -> str:
     return secrets.token_hex(16)
 
 
-def write_multipart(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
+def write_multipart(parts: Iterable[Part], boundary: str) -> Iterator[BodyPiece]:
     """The body in pieces; parts are taken one after another, each only when the one before has been written."""
     mark = b"--" + boundary.encode("ascii")
     lead = b""
@@ -35,7 +36,7 @@ def write_multipart(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
     yield lead + mark + b"--\r\n"
 
 
-def exactly(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+def exactly(chunks: Iterable[BodyPiece], size: int) -> Iterator[BodyPiece]:
     """The same bytes; Unavailable when they are not as many as was said: half an object never passes for a whole."""
     left = size
     for chunk in chunks:

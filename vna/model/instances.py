@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from vna.model.access import Coercion
+from vna.model.file_range import BodyPiece, FileRange
 
 
 class Door(StrEnum):
@@ -116,12 +117,17 @@ class Selection:
 
 @dataclass(slots=True)
 class Outgoing:
-    """Bytes on their way out; `chunks` is read once."""
+    """Bytes on their way out; `chunks` is read once, or `ranges` is: the same where it lies in files."""
 
     instance: Instance
     transfer_syntax_uid: str
     size: int
     chunks: Iterator[bytes]
+    ranges: Iterator[FileRange] | None = None
+
+    def body(self) -> Iterator[BodyPiece]:
+        """For an answer: where they lie in files not the bytes, but the ranges."""
+        return self.chunks if self.ranges is None else self.ranges
 
     def read(self) -> bytes:
         """All bytes at once: for what is known to be small."""

@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import anyio
@@ -351,6 +352,7 @@ def _let_in(scope: Scope, actor: Actor) -> None:
     scope["state"] = {**scope.get("state", {}), "actor": actor}
 
 
+@lru_cache(maxsize=256)
 def _origin(url: str) -> Origin | None:
     """Scheme, host and port (RFC 6454 4), or None."""
     try:

@@ -11,7 +11,7 @@ from lxml import etree
 
 from storage.scratch import Scratch, unbounded
 from vna.model.errors import BadRequest, NotAuthorized, TooLarge, Unavailable, VnaError
-from vna.sending import gather
+from vna.sending import as_bytes, gather
 from vna.soap import addressing, envelope
 from vna.soap.faults import SoapFault
 from vna.soap.limits import Limits, Meter
@@ -59,7 +59,7 @@ def call(
     scratch = Scratch(spool_folder or Path(tempfile.gettempdir()), room)
     try:
         with _client(http, url) as client, _told(url):
-            pieces = gather(sent.pieces)
+            pieces = as_bytes(gather(sent.pieces))
             with client.stream("POST", url, content=pieces, headers=fields, timeout=timeout) as response:
                 return _received(response, scratch, limits, message_id)
     except BaseException:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from storage.scratch import Scratch
 from vna.model.access import Actor
 from vna.model.errors import VnaError
+from vna.model.file_range import BodyPiece
 from vna.soap import addressing, envelope
 from vna.soap.addressing import ADDRESSING_FAULT_ACTION, FAULT_ACTION, Addressing
 from vna.soap.envelope import Envelope
@@ -29,7 +30,7 @@ class Answered:
 
     status: int
     content_type: str
-    body: bytes | Iterator[bytes]
+    body: bytes | Iterator[BodyPiece]
     size: int | None
 
 

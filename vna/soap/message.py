@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 from lxml import etree
 
 from storage.scratch import Scratch
+from vna.model.file_range import BodyPiece
 from vna.soap.faults import sender
 from vna.soap.versions import Version
 from vna.xml.namespaces import XOP, qname
@@ -119,7 +120,7 @@ class Content:
 
     content_id: str
     media_type: str
-    pieces: Callable[[], Iterator[bytes]]
+    pieces: Callable[[], Iterator[BodyPiece]]
     size: int | None = None
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from vna.mime.writer import Part, multipart_size, new_boundary, write_multipart
-from vna.sending import gather
+from vna.model.file_range import BodyPiece
+from vna.sending import as_bytes, gather
 from vna.soap.message import Content, Packaging, new_content_id
 from vna.soap.package import MULTIPART, XOP_TYPE
 from vna.soap.versions import Version
@@ -19,13 +20,13 @@ class Outgoing:
 
     content_type: str
     size: int | None
-    pieces: Iterator[bytes]
+    pieces: Iterator[BodyPiece]
 
     def joined(self) -> bytes | None:
         """All of it, when it is small."""
-        return b"".join(self.pieces) if self.size is not None and self.size <= _JOINED else None
+        return b"".join(as_bytes(self.pieces)) if self.size is not None and self.size <= _JOINED else None
 
-    def begun(self) -> Iterator[bytes]:
+    def begun(self) -> Iterator[BodyPiece]:
         """All of it in pieces, of which the first has been read: a failure there can still be told."""
         gathered = gather(self.pieces)
         return chain(list(islice(gathered, 1)), gathered)
@@ -77,5 +78,5 @@ class _Late:
 
     content: Content
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[BodyPiece]:
         return self.content.pieces()

@@ -106,14 +106,14 @@ class Answer(Response):
         if answered.size is not None:
             self.headers["Content-Length"] = str(answered.size)
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         with self._scratch:
             if isinstance(self._body, bytes):
                 await send(start)
                 await send({"type": "http.response.body", "body": self._body})
             else:
-                await send_pieces(receive, send, start, self._body)
+                await send_pieces(scope, receive, send, start, self._body)
 
 
 def _said_by_http(request: Request) -> tuple[Version, str]:

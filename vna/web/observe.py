@@ -6,6 +6,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vna import events
+from vna.sending import ZERO_COPY
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ class Observed:
                 status = message["status"]
             elif message["type"] == "http.response.body":
                 size += len(message.get("body", b""))
+            elif message["type"] == ZERO_COPY:
+                size += message["count"]
             await send(message)
 
         started = time.perf_counter()

@@ -1,0 +1,125 @@
+"""Parts of files go from the page cache to the socket without passing through this process (sendfile, ASGI zero copy).
+
+uvicorn has no such thing; here it is put around the application of each request.
+"""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from typing import Any, Final
+
+from anyio.to_thread import run_sync
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from vna.sending import ZERO_COPY
+
+_MOST: Final = 4 << 20
+"""Bytes of one call: a file that is not in memory is read meanwhile, in a thread."""
+
+
+def sending_files(app: ASGIApp, cycle: RequestResponseCycle) -> ASGIApp:
+    """The application with the extension, for one request; unencrypted connections only."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"] = {**(scope.get("extensions") or {}), ZERO_COPY: {}}
+
+        async def sent(message: Message) -> None:
+            if message["type"] == ZERO_COPY:
+                await _send_file(cycle, send, message)
+            else:
+                await send(message)
+
+        await app(scope, receive, sent)
+
+    return served
+
+
+async def _send_file(cycle: RequestResponseCycle, send: Send, message: Message) -> None:
+    count = message["count"]
+    if cycle.disconnected:
+        return
+    if count and cycle.scope["method"] != "HEAD":
+        if cycle.chunked_encoding:
+            cycle.transport.write(b"%x\r\n" % count)
+        elif count > cycle.expected_content_length:
+            raise RuntimeError("the body is longer than Content-Length")
+        else:
+            cycle.expected_content_length -= count
+        await _flushed(cycle)
+        await _transfer(cycle, message["file"], message.get("offset", 0), count)
+        if cycle.chunked_encoding:
+            cycle.transport.write(b"\r\n")
+    if not message.get("more_body", False):
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _flushed(cycle: RequestResponseCycle) -> None:
+    """What was written before is with the kernel, so that what follows comes behind it."""
+    transport = cycle.transport
+    transport.set_write_buffer_limits(high=0)
+    try:
+        while transport.get_write_buffer_size() and not cycle.disconnected:
+            if cycle.flow.write_paused:
+                await cycle.flow.drain()
+            else:
+                await asyncio.sleep(0)
+    finally:
+        transport.set_write_buffer_limits()
+
+
+async def _transfer(cycle: RequestResponseCycle, file: int, offset: int, count: int) -> None:
+    """All of it, or the connection is cut: RuntimeError where the file is shorter."""
+    if cycle.transport.is_closing():
+        return
+    sock: socket.socket = cycle.transport.get_extra_info("socket")
+    target = os.dup(sock.fileno())  # the transport may close its own meanwhile, and the number be given to another
+    try:
+        end = offset + count
+        while offset < end:
+            try:
+                sent = await _some(target, file, offset, end - offset)
+            except BlockingIOError:
+                await _writable(target)
+                continue
+            if not sent:
+                raise RuntimeError("a file has become shorter while it was sent")
+            offset += sent
+    except ConnectionError:
+        cycle.transport.abort()  # gone: told to whoever sends by the connection's end
+    finally:
+        os.close(target)
+
+
+async def _some(target: int, file: int, offset: int, count: int) -> int:
+    if _in_memory(file, offset, count):
+        return os.sendfile(target, file, offset, min(count, _MOST))
+    return await run_sync(os.sendfile, target, file, offset, min(count, _MOST))
+
+
+def _in_memory(file: int, offset: int, count: int) -> bool:
+    """Whether the first and the last byte can be had without waiting for a disk: a guess about those between."""
+    buffer = bytearray(1)
+    try:
+        for place in (offset, offset + min(count, _MOST) - 1):
+            os.preadv(file, [buffer], place, os.RWF_NOWAIT)
+    except OSError:  # not in memory, or a file system that does not say
+        return False
+    return True
+
+
+async def _writable(target: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def wake(*_: Any) -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_writer(target, wake)
+    try:
+        await ready
+    finally:
+        with suppress(ValueError):
+            loop.remove_writer(target)
