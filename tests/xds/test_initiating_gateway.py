@@ -291,10 +291,15 @@ def test_a_community_that_hangs_is_waited_for_only_so_long(tmp_path: Path, dripp
             found = ask(a.initiating, find())
             took = time.monotonic() - begun
             again = [ask(a.initiating, find()) for _ in range(3)]
+            begun = time.monotonic()
+            given, _ = retrieve(a.initiating, wanted(b.documents[0], B), wanted("1.2.3", C))
+            took_documents = time.monotonic() - begun
 
     assert (found.status, found.homes, found.errors) == ("PartialSuccess", [B], [("XDSUnavailableCommunity", C)])
     assert "in time" in found.contexts[0]
     assert 0.9 < took < 3
+    assert took_documents < 5
+    assert (given.status, given.codes) == ("PartialSuccess", ["XDSUnavailableCommunity"])
     assert {(one.status, *one.errors) for one in again} == {("PartialSuccess", ("XDSUnavailableCommunity", C))}
 
 
@@ -312,6 +317,25 @@ def test_more_requests_than_may_be_at_once_are_told_so(tmp_path: Path) -> None:
 
     codes = sorted(code for one in answers for code, _ in one.errors)
     assert codes == ["XDSRegistryBusy", "XDSRegistryBusy", "XDSUnavailableCommunity"]
+
+
+def test_a_community_that_hangs_keeps_no_other_door_shut(tmp_path: Path) -> None:
+    with (
+        hanging() as url,
+        community(A, tmp_path, communities=asking((B, url)), gateway_timeout=3.0) as a,
+    ):
+        threads = [threading.Thread(target=lambda: ask(a.initiating, find())) for _ in range(60)]
+        for thread in threads:
+            thread.start()
+        time.sleep(1)
+        begun = time.monotonic()
+        answer = ask(a.responding, find())
+        took = time.monotonic() - begun
+        for thread in threads:
+            thread.join()
+
+    assert answer.status == "Success"
+    assert took < 1
 
 
 def response(status: str, *objects: etree._Element, errors: tuple[dict[str, str], ...] = ()) -> etree._Element:

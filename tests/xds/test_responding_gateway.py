@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from lxml import etree
 from pydicom.uid import generate_uid
@@ -30,7 +31,7 @@ from tests.xds.repositories import RENDERED
 from vna.documents.communities import home_community_id
 from vna.soap.client import call
 from vna.soap.faults import SoapFault
-from vna.xml.namespaces import PREFIXES
+from vna.xml.namespaces import PREFIXES, SOAP12
 from xds import iti18, iti38, iti43
 from xds.ebrim.writing import at_home
 
@@ -190,3 +191,41 @@ def test_a_home_community_id_is_an_oid(text: str, home: str) -> None:
 )
 def test_a_rendition_is_put_to_a_community(rendition: bytes, there: bytes) -> None:
     assert at_home(rendition, "H") == there
+
+
+@pytest.mark.parametrize("name", ["responding-gateway", "initiating-gateway"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<",
+        b"<x/>",
+        b"\x00" * 100,
+        b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+        f"<s:Envelope xmlns:s='{SOAP12}'><s:Body/></s:Envelope>".encode(),
+    ],
+)
+def test_what_is_no_message_is_a_fault(there: Community, name: str, body: bytes) -> None:
+    answer = httpx.post(f"{there.http}/xds/{name}", content=body, headers={"Content-Type": "application/soap+xml"})
+
+    assert answer.status_code == 400
+    assert b"Fault" in answer.content
+
+
+@pytest.mark.parametrize(
+    "home", ["'><x/>", "urn:oid:" + "1" * 5000, "urn:oid:1.2\n3", "a\u2028b", "ğ" * 300, "%", "'; --"]
+)
+def test_a_community_of_any_name_is_told_in_words(there: Community, home: str) -> None:
+    """Both gateways, each transaction."""
+    for url in (there.responding, there.initiating):
+        assert ask(url, get("1.2.3", home)).errors == [("XDSUnknownCommunity", B)]
+        assert retrieve(url, wanted("1.2.3", home, "1.2"))[0].codes == ["XDSUnknownCommunity"]
+        picture = instance(ct(), repository="1.2", home=home)
+        assert images(url, [picture]).errors == [("XDSUnknownCommunity", B)]
+
+
+def test_more_documents_than_may_be_asked_for_at_once_are_refused(there: Community) -> None:
+    many = [wanted(f"1.2.{number}", B) for number in range(10_001)]
+    for url in (there.responding, there.initiating):
+        answer, locations = retrieve(url, *many)
+        assert (answer.codes, locations) == (["XDSRepositoryOutOfResources"], [B])
