@@ -11,7 +11,7 @@ import httpx
 from lxml import etree
 
 from storage.scratch import Scratch
-from vna.documents.communities import Community, home_community_id, missing_home, unavailable_community
+from vna.documents.communities import Asked, Community, home_community_id, missing_home, unavailable_community
 from vna.documents.imaging_source import Wanted
 from vna.documents.problems import ErrorCode, Problem
 from vna.documents.repository import WantedDocument
@@ -64,7 +64,7 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a community's gateway takes each transaction; empty where it does not."""
+    """Where a community's gateway takes each transaction."""
 
     query: str
     retrieve: str
@@ -117,15 +117,13 @@ class CommunityClient:
                 self._http = self._connect()
             return self._http
 
-    def query_request(self, request: etree._Element, *, by_patient: bool) -> etree._Element:
+    def query_request(self, request: etree._Element, asked: Asked) -> etree._Element:
         """The body of ITI-38 for a consumer's: all its parameters, known or not (ITI TF-2 3.38.4.1.1), the patient as
-        that community knows them, and the community where objects are named."""
+        that community knows them, and its home where one was asked for."""
         made = deepcopy(request)
         query = made.find(qname(RIM, "AdhocQuery"))
         assert query is not None
-        if "home" in query.attrib:
-            del query.attrib["home"]
-        if not by_patient:
+        if asked.home:
             query.set("home", self.community.home)
         if self.community.affinity_domain and self._own_domain:
             ours, theirs = f"&{self._own_domain}&ISO", f"&{self.community.affinity_domain}&ISO"
@@ -137,7 +135,6 @@ class CommunityClient:
 
     def query(self, request: etree._Element, own: str) -> Objects:
         """Send such a body; `own` is our community, which no other can speak for."""
-        url = self._address(self._addresses.query)
         limits = Limits(
             envelope=_MOST_ANSWERED,
             attachments=10,
@@ -145,7 +142,7 @@ class CommunityClient:
             message_bytes=_MOST_ANSWERED.size,
             grace_seconds=self._conditions.seconds,
         )
-        with self._call(url, iti38.ACTION, request, limits, Packaging.PLAIN) as answer:
+        with self._call(self._addresses.query, iti38.ACTION, request, limits, Packaging.PLAIN) as answer:
             return _objects(answer.body, self.community.home, own)
 
     def retrieve(self, wanted: Sequence[WantedDocument]) -> Documents:
@@ -169,7 +166,7 @@ class CommunityClient:
             message_bytes=self._conditions.message_bytes,
             grace_seconds=self._conditions.seconds,
         )
-        answer = self._call(self._address(address), action, request, limits, Packaging.XOP)
+        answer = self._call(address, action, request, limits, Packaging.XOP)
         try:
             return _retrieved(answer, self.community.home, places)
         except SoapFault as fault:  # of what was answered: attachments that are not there
@@ -194,12 +191,6 @@ class CommunityClient:
             )
         except SoapFault as fault:
             raise Rejected(f"it answers with a fault: {fault.reason}") from fault
-
-    @staticmethod
-    def _address(address: str) -> str:
-        if not address:
-            raise Rejected("no address of it is known for this transaction")
-        return address
 
 
 def _objects(body: etree._Element, home: str, own: str) -> Objects:

@@ -28,10 +28,7 @@ def operation(forwarding: Forwarding) -> Operation:
     def query(message: Message, actor: Actor) -> bytes:
         asked = iti18.asked_of(message.body)
         _check_size(message.body)
-        requests = {
-            home: client.query_request(message.body, by_patient=bool(asked.by_patient))
-            for home, client in forwarding.clients.items()
-        }
+        requests = {home: client.query_request(message.body, asked) for home, client in forwarding.clients.items()}
         gathered = gateway.query(
             actor,
             asked,

@@ -78,16 +78,15 @@ class Directory:
             gateways.setdefault((other.gateway, other.affinity_domain), home)
         return [self.own, *gateways.values()], []
 
-    def of_documents(self, wanted: Iterable[W], *, alone: bool = False) -> tuple[dict[str, list[W]], list[Problem]]:
-        """What goes to each community, and why something goes nowhere (ITI TF-2 3.43.4.1.3). With `alone` only our own
-        community is known."""
+    def of_documents(self, wanted: Iterable[W]) -> tuple[dict[str, list[W]], list[Problem]]:
+        """What goes to each community, and why something goes nowhere (ITI TF-2 3.43.4.1.3)."""
         places: dict[str, list[W]] = {}
         problems: list[Problem] = []
         for one in dict.fromkeys(wanted):
             home = home_community_id(one.home)
             if not one.home:
                 problems.append(missing_home("a document is asked for without its homeCommunityId", self.own))
-            elif home == self.own or (home in self.others and not alone):
+            elif home == self.own or home in self.others:
                 places.setdefault(home, []).append(one)
             else:
                 problems.append(unknown_community(one.home, self.own))

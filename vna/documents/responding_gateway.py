@@ -50,7 +50,7 @@ class RespondingGateway:
     def retrieve(self, actor: Actor, wanted: Sequence[WantedDocument]) -> tuple[list[repository.Given], list[Problem]]:
         """What of it is here and can be given, and what cannot, with the reason (ITI TF-2 3.39.4.1.3)."""
         self._policy.check(actor, Action.READ_DOCUMENTS)
-        places, problems = self._directory.of_documents(wanted, alone=True)
+        places, problems = self._directory.of_documents(wanted)
         given, missing = self._repository.retrieve(actor, places.get(self.home, []))
         return given, located([*problems, *missing], self.home)
 
@@ -60,7 +60,7 @@ class RespondingGateway:
         """The same of instances (RAD TF-2 4.75.4.1.3). `scratch` has to live until the last piece is read."""
         for study in dict.fromkeys(one.study_instance_uid for one in wanted):
             self._policy.check(actor, Action.RETRIEVE, study)
-        places, problems = self._directory.of_documents(wanted, alone=True)
+        places, problems = self._directory.of_documents(wanted)
         here = places.get(self.home, [])
         if not here and problems:
             return [], problems

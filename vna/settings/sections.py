@@ -497,6 +497,8 @@ class XdsSettings(Section):
         homes = [one.home_community_id for one in self.communities]
         if homes and not self.home_community_id:
             raise ValueError("communities are asked on behalf of ours: set home_community_id first")
+        if not self.affinity_domain and any(one.affinity_domain for one in self.communities):
+            raise ValueError("patients have another authority in a community than in ours: set affinity_domain first")
         twice = next((home for home in homes if [*homes, self.home_community_id].count(home) > 1), "")
         if twice:
             raise ValueError(f"the community {twice} is there twice, or is our own")
