@@ -131,6 +131,11 @@ def test_local_mode_refuses_an_address_that_others_can_reach_and_says_what_to_se
             '[{"home_community_id": "1.2", "query": "http://h/", "tls": {"key": "ours.key"}}]',
             "VNA_XDS__COMMUNITIES[0].tls: a key needs its certificate",
         ),
+        (
+            "VNA_XDS__COMMUNITIES",
+            '[{"home_community_id": "1.2", "query": "http://h/", "token": "t"}]',
+            "VNA_XDS__COMMUNITIES[0]: a token goes over https alone",
+        ),
         ("VNA_XDS__COMMUNITIES", '[{"home_community_id": "1.2"}]', "VNA_XDS__COMMUNITIES[0].query: Field required"),
         ("VNA_SECURITY__MODE", "open", "VNA_SECURITY__MODE: should be 'local' or 'enforced'"),
         ("VNA_STORAGE__MIN_FREE", "lots", "VNA_STORAGE__MIN_FREE: could not parse value and unit"),

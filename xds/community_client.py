@@ -31,7 +31,8 @@ from xds.retrieved import Retrieved
 
 _PIECE = 256 << 10
 _SUCCESS, _FAILURE = f"{RESPONSE_STATUS}Success", f"{RESPONSE_STATUS}Failure"
-_MOST_ANSWERED = Bounds(size=64 << 20, marks=2_000_000)
+_MOST_ANSWERED = Bounds(size=32 << 20, marks=1_000_000)
+"""Some 6,000 documents; as references far more."""
 _AT_HOME = frozenset(qname(RIM, name) for name in ("ExtrinsicObject", "RegistryPackage", "ObjectRef"))
 """What has to say its community (ITI TF-2 3.38.4.1.3)."""
 

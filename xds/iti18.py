@@ -21,6 +21,7 @@ from xds.transaction import transaction
 
 ACTION = "urn:ihe:iti:2007:RegistryStoredQuery"
 TARGETS = "$targetCommunityIdList"
+_NOBODY = "()"  # as good as none (ITI TF-1 18.2.6)
 
 _OBJECT_REF, _LEAF_CLASS = "ObjectRef", "LeafClass"
 _TYPES = {vocabulary.STABLE: STABLE, vocabulary.ON_DEMAND: ON_DEMAND}
@@ -63,6 +64,7 @@ def asked_of(request: etree._Element) -> Asked:
         for slot in query.iterchildren(qname(RIM, "Slot"))
         if slot.get("name") == TARGETS
         for text in slot_values(slot)
+        if text != _NOBODY
         for value in values(text, TARGETS)
     ]
     return Asked(stored.by_patient if stored is not None else None, query.get("home", "").strip(), targets)

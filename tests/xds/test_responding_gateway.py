@@ -82,6 +82,10 @@ def test_a_patient_who_is_not_known_is_one_without_documents(there: Community) -
 
 def test_a_query_for_other_communities_finds_nothing_here(there: Community) -> None:
     assert ask(there.responding, find(targetCommunityIdList=f"('{A}','{B}')")).homes == [B] * len(there.documents)
+    assert ask(there.responding, find(targetCommunityIdList="()")).homes == [B] * len(there.documents)
+    by_id = get(there.documents[0])
+    by_id[-1].append(find(targetCommunityIdList=f"('{B}')")[-1][-1])
+    assert ask(there.responding, by_id).errors == [("XDSMissingHomeCommunityId", B)]
     answer = ask(there.responding, find(targetCommunityIdList=f"('{A}')"))
     assert (answer.status, answer.objects) == ("Success", [])
 

@@ -38,7 +38,7 @@ class RespondingGateway:
         Refused for another community, and for objects without their community.
         """
         self._policy.check(actor, Action.READ_DOCUMENTS)
-        if asked.targets and not asked.home:
+        if asked.by_patient and asked.targets and not asked.home:
             if self.home not in map(home_community_id, asked.targets):
                 return Answer()
         else:

@@ -402,6 +402,11 @@ class CommunitySettings(Section):
     def _has_an_address(self) -> "CommunitySettings":
         if not self.query:
             raise ValueError("a community needs the address that takes its queries")
+        places = [urlsplit(url) for url in (self.query, self.retrieve, self.images) if url]
+        if self.token.get_secret_value() and any(
+            place.scheme == "http" and not is_loopback(place.hostname or "") for place in places
+        ):
+            raise ValueError("a token goes over https alone, unless to this machine")
         return self
 
 
