@@ -10,6 +10,8 @@ from vna.model.identifiers import is_uid
 from vna.model.instances import Instance, Selection
 from vna.security.requests import origin_of
 
+_NAMES = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID", "instance": "SOPInstanceUID"}
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -30,11 +32,11 @@ class Target:
 
 def target_of(request: Request) -> Target:
     """The UIDs of the path; BadRequest where one is none."""
-    names = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID", "instance": "SOPInstanceUID"}
-    for name, keyword in names.items():
-        if name in request.path_params and not is_uid(request.path_params[name]):
+    named = request.path_params
+    for name, keyword in _NAMES.items():
+        if name in named and not is_uid(named[name]):
             raise BadRequest(f"the {keyword} in the address is not a UID: 1 to 64 digits and dots")
-    return Target(*(request.path_params.get(name, "") for name in names))
+    return Target(*(named.get(name, "") for name in _NAMES))
 
 
 def service_url(request: Request, public_url: str) -> str:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import instance_url, service_url, target_of
+from dicomweb.frame_ranges import kept_frame, wants_range
 from dicomweb.frames import Locate, frame_parts, pixels
 from dicomweb.media_types import OCTET_STREAM, Offer, acceptable, choose, is_native
 from dicomweb.pixel_forms import PixelForm, choose_pixels
@@ -36,8 +37,7 @@ def bulkdata(request: Request, service: StudiesService) -> Response:
     if path == PIXEL_DATA and not is_native(instance.transfer_syntax_uid):
         if not instance.number_of_frames:
             raise NotFound("the instance has no pixel data")
-        form = choose_pixels(ranges, instance.transfer_syntax_uid, single=instance.number_of_frames == 1)
-        return pixels(service, actor, instance, range(1, instance.number_of_frames + 1), form, lambda _: address)
+        return _compressed(request, service, actor, instance, ranges, address)
     offer = _offer(request, ranges)
     if not offer.multipart:
         return _value(request, service, actor, instance, path)
@@ -46,9 +46,24 @@ def bulkdata(request: Request, service: StudiesService) -> Response:
     return multipart([Part(headers, value.body(), value.size)], media_type=OCTET_STREAM)
 
 
+def _compressed(
+    request: Request,
+    service: StudiesService,
+    actor: Actor,
+    instance: Instance,
+    ranges: Sequence[MediaType],
+    address: str,
+) -> Response:
+    """The frames, one part each; a film and a single frame alone too, and by range."""
+    single, stored = instance.number_of_frames == 1, instance.transfer_syntax_uid
+    form = choose_pixels(ranges, stored, single=single, alone=wants_range(request))
+    if single and not form.offer.multipart and not form.target:
+        return kept_frame(request, service, actor, instance, 1, form.content_type)
+    return pixels(service, actor, instance, range(1, instance.number_of_frames + 1), form, _always(address))
+
+
 def _offer(request: Request, ranges: Sequence[MediaType]) -> Offer:
-    """Of bytes alone a range can be given: those who ask for one get them so, where they take them so at all."""
-    if "range" in request.headers:
+    if wants_range(request):
         with suppress(NotAcceptable):
             return choose(ranges, OFFERS[1:])
     return choose(ranges, OFFERS)
@@ -98,6 +113,9 @@ def pixeldata(request: Request, service: StudiesService) -> Response:
     if not found:
         raise NotFound("there is no pixel data")
     base = service_url(request, service.public_url)
+    if target.instance and not is_native(found[0].transfer_syntax_uid):
+        address = f"{instance_url(base, found[0])}/bulkdata/{PIXEL_DATA}"
+        return _compressed(request, service, actor, found[0], ranges, address)
     forms = [choose_pixels(ranges, instance.transfer_syntax_uid, single=False) for instance in found]
 
     def parts() -> Iterator[Part]:

@@ -1,7 +1,7 @@
 """STOW-RS of metadata with bulk data beside it: instances put together from the parts of a body (PS3.18 10.5.2)."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from dicomweb.intake import Refused, Result
 from dicomweb.media_types import COMPRESSED, DICOM_JSON, DICOM_XML, JSON, OCTET_STREAM
 from dicomweb.native_model import native_model
+from dicomweb.pictures import with_pixels
 from storage.compose import PIXEL_DATA, Bulk, compose
 from storage.elements import text
 from storage.jpeg_header import image_pixel
@@ -29,6 +30,8 @@ from vna.model.identifiers import is_uid
 from vna.model.instances import Arrival
 from vna.model.query import Element
 from vna.model.transfer_syntaxes import EXPLICIT_LE, TRANSFER_SYNTAXES
+from vna.pixels.image import PICTURES, Image
+from vna.pixels.picture import pixels_of_picture
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +64,7 @@ class Composition:
     arrival: Arrival
     results: list[Result] = field(default_factory=list)
     _parts: list[_Part] = field(default_factory=list)
+    _pictures: dict[str, Image] = field(default_factory=dict)
     _scratch: Scratch | None = None
     _buffer: bytearray = field(default_factory=bytearray)
 
@@ -140,13 +144,41 @@ class Composition:
     def _completed(self, elements: dict[str, Element]) -> tuple[str, dict[str, Element]]:
         """The transfer syntax of the pixels; what the metadata does not say of a JPEG image, the image says."""
         uri = elements.get(PIXEL_DATA, {}).get("BulkDataURI")
+        if uri and (uri in self._pictures or self._is_picture(uri)):
+            if uri not in self._pictures:
+                self._pictures[uri] = self._decoded(uri)
+            return EXPLICIT_LE, with_pixels(elements, uri, self._pictures[uri])
         found = self._find(uri) if uri else Bulk(())
         if found.transfer_syntax_uid and "00280010" not in elements:
             elements = {**image_pixel(found.files[0]), **elements}
         return found.transfer_syntax_uid or EXPLICIT_LE, elements
 
+    def _is_picture(self, uri: str) -> bool:
+        return any(part.media.name in PICTURES for part in self._at(uri))
+
+    def _decoded(self, uri: str) -> Image:
+        """The pictures at the address, which their pixels take the place of: one frame or more of each."""
+        parts, described = self._at(uri), None
+        made = _Part(MediaType(OCTET_STREAM), uri, self._kept.size)
+        for part in parts:
+            if part.media.name not in PICTURES:
+                raise CannotUnderstand("pictures and other bulk data have one Content-Location")
+            image, pixels = pixels_of_picture(self._kept.read(part.start, part.size), part.media.name)
+            before = described.number_of_frames if described is not None else 0
+            if described not in (None, replace(image, number_of_frames=before)):
+                raise CannotUnderstand("the pictures of an instance differ in size or in kind")
+            described = replace(image, number_of_frames=before + image.number_of_frames)
+            self._kept.write(pixels)
+            made.size += len(pixels)
+        assert described is not None  # one of them is a picture
+        self._parts = [part for part in self._parts if part not in parts] + [made]
+        return described
+
+    def _at(self, uri: str) -> list[_Part]:
+        return [part for part in self._parts if part.location == uri and part.media.name not in METADATA]
+
     def _find(self, uri: str) -> Bulk:
-        parts = [part for part in self._parts if part.location == uri and part.media.name not in METADATA]
+        parts = self._at(uri)
         if not parts:
             raise CannotUnderstand("a BulkDataURI is the Content-Location of no part")
         return Bulk([self._kept.open(part.start, part.size) for part in parts], _syntax_of(parts[0].media))

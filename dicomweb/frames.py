@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import instance_url, service_url, target_of
-from dicomweb.media_types import acceptable
-from dicomweb.pixel_forms import PixelForm, choose_pixels
-from dicomweb.responses import multipart, stream
-from dicomweb.retrieve import held
+from dicomweb.frame_ranges import kept_frame, wants_range
+from dicomweb.media_types import accept_field
+from dicomweb.pixel_forms import PixelForm, pixel_form
+from dicomweb.responses import joined, multipart, multipart_at_once, stream
 from dicomweb.service import StudiesService
+from storage.frames import FrameTable
 from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import BadRequest
@@ -31,6 +32,7 @@ class _Asked:
 
     actor: Actor
     instance: Instance
+    table: FrameTable
     numbers: Sequence[int]
     form: PixelForm
     locate: Locate
@@ -39,28 +41,36 @@ class _Asked:
 def frames(request: Request, service: StudiesService) -> Response:
     """The frames named, in the order named."""
     asked = _asked(request, service)
+    if wants_range(request) and not asked.form.offer.multipart and not asked.form.target:
+        return kept_frame(request, service, asked.actor, asked.instance, asked.numbers[0], asked.form.content_type)
     return pixels(service, asked.actor, asked.instance, asked.numbers, asked.form, asked.locate)
 
 
 def frames_at_once(request: Request, service: StudiesService) -> Response | None:
     """The same where it takes no more than look-ups: a few frames as they are kept, which lie in files."""
+    if wants_range(request):
+        return None
     asked = _asked(request, service)
     if asked.form.target or len(asked.numbers) > _FEW:
         return None
-    kept = service.retrieval.frames(asked.actor, asked.instance, asked.numbers)
+    kept = service.retrieval.frames(asked.actor, asked.instance, asked.numbers, table=asked.table)
     if any(one.ranges is None for one in kept):
         return None
-    return _answer(asked.form, _parts(asked.form, asked.locate, asked.numbers, _bodies(kept)))
+    parts = list(_parts(asked.form, asked.locate, asked.numbers, _bodies(kept)))
+    if not asked.form.offer.multipart:
+        return joined(list(parts[0].chunks), media_type=asked.form.content_type)
+    return multipart_at_once(parts, media_type=asked.form.offer.media_type)
 
 
 def _asked(request: Request, service: StudiesService) -> _Asked:
     actor, target = actor_of(request), target_of(request)
     numbers = frame_numbers(request.path_params["frames"])
-    ranges = acceptable(request)
-    instance = held(service, actor, target)[0]
-    form = choose_pixels(ranges, instance.transfer_syntax_uid, single=len(numbers) == 1)
+    accept = accept_field(request)
+    instance, table = service.retrieval.with_frames(actor, target.study, target.series, target.instance)
+    single, alone = len(numbers) == 1, wants_range(request)
+    form = pixel_form(accept, instance.transfer_syntax_uid, single=single, alone=alone)
     address = f"{instance_url(service_url(request, service.public_url), instance)}/frames/"
-    return _Asked(actor, instance, numbers, form, lambda number: f"{address}{number}")
+    return _Asked(actor, instance, table, numbers, form, lambda number: f"{address}{number}")
 
 
 def pixels(

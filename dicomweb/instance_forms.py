@@ -41,18 +41,24 @@ def choose_form(ranges: Sequence[MediaType], stored: frozenset[str], *, alone: b
     NotAcceptable where it takes nothing of it.
     """
     forms = {form.offer: form for form in reversed(_forms(_named(ranges), stored, alone=alone))}
-    return forms[choose(ranges, list(reversed(forms)))]
+
+    def by_name() -> list[Offer]:
+        return [form.offer for form in _forms(list(TRANSFER_SYNTAXES), stored, alone=alone)]
+
+    return forms[choose(ranges, list(reversed(forms)), by_name)]
 
 
 def _named(ranges: Sequence[MediaType]) -> list[str]:
     named = dict.fromkeys(media.parameters.get("transfer-syntax", "") for media in ranges)
-    return [uid for uid in named if uid in TRANSFER_SYNTAXES and uid not in NOT_FOR_THE_WEB]
+    return [uid for uid in named if uid in TRANSFER_SYNTAXES]
 
 
 def _forms(named: Sequence[str], stored: frozenset[str], *, alone: bool) -> list[Form]:
     kept = stored if len(stored) == 1 else frozenset({"*"})
     possible = [
-        uid for uid in dict.fromkeys((*named, EXPLICIT_LE)) if all(can_transcode_lossily(one, uid) for one in stored)
+        uid
+        for uid in dict.fromkeys((*named, EXPLICIT_LE))
+        if uid not in NOT_FOR_THE_WEB and all(can_transcode_lossily(one, uid) for one in stored)
     ]
     forms = []
     for multipart in (True, False) if alone else (True,):

@@ -1,7 +1,8 @@
 """Which representation is given: what the caller accepts meets what can be made (PS3.18 8.7, RFC 9110 12.5.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -42,6 +43,10 @@ COMPRESSED: tuple[tuple[str, tuple[str, ...]], ...] = (  # PS3.18 Table 8.7.3-5;
     ("video/H265", ("4.107", "4.108")),
 )
 _MEDIA_TYPE = {f"1.2.840.10008.1.2.{end}": name for name, ends in COMPRESSED for end in ends}
+
+
+REMEMBERED = 512
+"""Characters of an Accept field up to which what comes of it is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +102,32 @@ def pixel_content_type(offer: Offer, transfer_syntax_uid: str) -> str:
     return f"{offer.media_type}; transfer-syntax={syntax}"
 
 
-def acceptable(request: Request) -> list[MediaType]:
-    """What the caller takes: the `accept` parameter (PS3.18 8.3.3.1) before the header field, anything without both.
+def acceptable(request: Request) -> Sequence[MediaType]:
+    """What the caller takes, anything where it does not say; BadRequest where it takes none of it in UTF-8."""
+    return ranges_of(accept_field(request))
 
-    BadRequest where it takes none of it in UTF-8.
-    """
-    check_charset(request)
-    asked = request.query_params.getlist("accept") or request.headers.getlist("accept")
+
+def accept_field(request: Request) -> str:
+    """The `accept` parameter (PS3.18 8.3.3.1), else the header field, as one text."""
+    asked: list[str] = []
+    if request.scope["query_string"]:
+        check_charset(request)
+        asked = request.query_params.getlist("accept")
+    asked = asked or request.headers.getlist("accept")
     # An unescaped plus sign of application/dicom+json has become a space on the way.
-    text = ",".join(asked).replace("dicom json", "dicom+json").replace("dicom xml", "dicom+xml")
-    return parse_media_types(text) or [MediaType("*/*")]
+    return ",".join(asked).replace("dicom json", "dicom+json").replace("dicom xml", "dicom+xml")
+
+
+def ranges_of(accept: str) -> Sequence[MediaType]:
+    """The ranges of a text that `accept_field` gives; those of most callers are the same few."""
+    return _remembered_ranges(accept) if len(accept) <= REMEMBERED else _ranges(accept)
+
+
+def _ranges(accept: str) -> Sequence[MediaType]:
+    return tuple(parse_media_types(accept)) or (MediaType("*/*"),)
+
+
+_remembered_ranges = lru_cache(maxsize=512)(_ranges)
 
 
 def check_charset(request: Request) -> None:
@@ -120,10 +141,12 @@ def check_charset(request: Request) -> None:
         raise BadRequest(f"charset: answers are in UTF-8, not in {named[:64]}")
 
 
-def choose(ranges: Sequence[MediaType], offers: Sequence[Offer]) -> Offer:
+def choose(
+    ranges: Sequence[MediaType], offers: Sequence[Offer], by_name: Callable[[], Sequence[Offer]] = tuple
+) -> Offer:
     """The offer that the caller likes best; among equals the range named first, then the offer made first.
 
-    NotAcceptable names what could have been given.
+    NotAcceptable names what could have been given, those that have to be asked for by name (`by_name`) among it.
     """
     best: tuple[tuple[float, int], Offer] | None = None
     for offer in offers:
@@ -131,7 +154,7 @@ def choose(ranges: Sequence[MediaType], offers: Sequence[Offer]) -> Offer:
         if rank is not None and (best is None or rank > best[0]):
             best = (rank, offer)
     if best is None:
-        raise NotAcceptable("this can be given as " + ", ".join(dict.fromkeys(map(str, offers))) + _in_syntax(offers))
+        raise NotAcceptable(f"this can be given as {_listed([*offers, *by_name()])}")
     return best[1]
 
 
@@ -178,6 +201,12 @@ def _quality(media: MediaType) -> float:
         return 1.0
 
 
-def _in_syntax(offers: Sequence[Offer]) -> str:
-    syntaxes = sorted(set().union(*(offer.syntaxes for offer in offers)))
-    return f", in transfer syntax {' or '.join(syntaxes)}" if syntaxes else ""
+def _listed(offers: Sequence[Offer]) -> str:
+    """Each media type once, with the transfer syntaxes in which it can be had."""
+    syntaxes: dict[str, list[str]] = {}
+    for offer in offers:
+        syntaxes.setdefault(str(offer), []).extend(uid for uid in sorted(offer.syntaxes) if uid[0].isdigit())
+    return ", ".join(
+        f"{name} (transfer-syntax {' or '.join(dict.fromkeys(uids))})" if uids else name
+        for name, uids in syntaxes.items()
+    )

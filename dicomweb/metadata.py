@@ -7,7 +7,7 @@ from starlette.responses import Response
 from dicomweb.address import service_url, target_of
 from dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, Offer, acceptable, choose
 from dicomweb.native_xml import native_xml
-from dicomweb.prepared import json_metadata, json_metadata_at_once, objects
+from dicomweb.prepared import json_metadata, json_metadata_at_once, objects, validators
 from dicomweb.responses import multipart
 from dicomweb.service import StudiesService
 from vna.mime.writer import Part
@@ -32,7 +32,9 @@ def metadata(request: Request, service: StudiesService) -> Response:
     base = service_url(request, service.public_url)
     if not offer.multipart:
         return json_metadata(request, service, actor, target, base, offer.media_type)
-    service.retrieval.state(actor, target.study, target.series, target.instance)  # is anything held?
+    headers, has_it = validators(request, service, actor, target, base, str(offer))
+    if has_it:
+        return Response(status_code=304, headers=headers)
     datasets = objects(service, actor, target, base)
     parts = (Part((("Content-Type", DICOM_XML),), [native_xml(orjson.loads(one))]) for one in datasets)
-    return multipart(parts, media_type=DICOM_XML)
+    return multipart(parts, media_type=DICOM_XML, headers=headers)

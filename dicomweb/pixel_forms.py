@@ -1,17 +1,20 @@
 """In which form pixels are given: as they are kept, or in a transfer syntax that is asked for (PS3.18 8.7.3.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dicomweb.media_types import (
     COMPRESSED,
     OCTET_STREAM,
+    REMEMBERED,
     Offer,
     choose,
     is_native,
     pixel_content_type,
     pixel_media_type,
     pixel_offers,
+    ranges_of,
 )
 from vna.mime.media_type import MediaType
 from vna.model.transfer_syntaxes import EXPLICIT_LE, TRANSFER_SYNTAXES, can_transcode, can_transcode_lossily
@@ -29,8 +32,23 @@ class PixelForm:
     content_type: str
 
 
-def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool) -> PixelForm:
-    """What the caller likes best of frames kept in `stored`; `single` where one may stand without multipart.
+def pixel_form(accept: str, stored: str, *, single: bool, alone: bool = False) -> PixelForm:
+    """`choose_pixels` for the text that `accept_field` gives."""
+    if len(accept) > REMEMBERED:
+        return _chosen(accept, stored, single, alone)
+    return _remembered(accept, stored, single, alone)
+
+
+def _chosen(accept: str, stored: str, single: bool, alone: bool) -> PixelForm:
+    return choose_pixels(ranges_of(accept), stored, single=single, alone=alone)
+
+
+_remembered = lru_cache(maxsize=512)(_chosen)
+
+
+def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool, alone: bool = False) -> PixelForm:
+    """What the caller likes best of frames kept in `stored`; `single` where one may stand without multipart, and
+    `alone` where that comes first.
 
     As they are kept comes first; plain little endian numbers is what application/octet-stream means by itself.
     """
@@ -42,14 +60,24 @@ def choose_pixels(ranges: Sequence[MediaType], stored: str, *, single: bool) -> 
     for uid in _DEFAULTS:
         if uid != stored and can_transcode(stored, uid):
             _add(targets, pixel_media_type(uid), uid, single=single)
-    for uid in dict.fromkeys(media.parameters.get("transfer-syntax", "") for media in ranges):
+    _add_named(targets, (media.parameters.get("transfer-syntax", "") for media in ranges), stored, single=single)
+
+    def by_name() -> list[Offer]:
+        every: dict[Offer, str] = {}
+        _add_named(every, TRANSFER_SYNTAXES, stored, single=single)
+        return list(every)
+
+    offer = choose(ranges, sorted(targets, key=lambda offer: alone and offer.multipart), by_name)
+    target = targets[offer]
+    return PixelForm(offer, target, pixel_content_type(offer, target or stored))
+
+
+def _add_named(targets: dict[Offer, str], named: Iterable[str], stored: str, *, single: bool) -> None:
+    for uid in dict.fromkeys(named):
         syntax = TRANSFER_SYNTAXES.get(uid)
         if syntax and syntax.encapsulated and uid != stored and can_transcode_lossily(stored, uid):
             for media_type in (pixel_media_type(uid), OCTET_STREAM):
                 _add(targets, media_type, uid, single=single, unasked=False)
-    offer = choose(ranges, list(targets))
-    target = targets[offer]
-    return PixelForm(offer, target, pixel_content_type(offer, target or stored))
 
 
 def _add(targets: dict[Offer, str], media_type: str, uid: str, *, single: bool, unasked: bool = True) -> None:

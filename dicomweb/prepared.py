@@ -85,6 +85,19 @@ def _made(service: StudiesService, asked: _Asked) -> Response:
     return Response(body, headers=headers, media_type=asked.media_type)
 
 
+def validators(
+    request: Request, service: StudiesService, actor: Actor, target: Target, base: str, media_type: str
+) -> tuple[dict[str, str], bool]:
+    """Header fields of an answer in parts, and whether the caller has it already; NotFound when nothing is held.
+
+    The entity tag is a weak one: the boundary is new each time (RFC 9110 8.8.1).
+    """
+    state = service.retrieval.state(actor, target.study, target.series, target.instance)
+    asked = _Asked(actor, target, base, media_type, state, coded=False)
+    tag = _entity_tag(asked)
+    return _headers(asked, f"W/{tag}"), _has_it(request, tag, state)
+
+
 def takes_gzip(request: Request) -> bool:
     """Whether Accept-Encoding has gzip with a quality above 0 (RFC 9110 12.5.3)."""
     named: dict[str, float] = {}

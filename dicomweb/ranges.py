@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.responses import HEADERS, stream
+from dicomweb.errors import refusal
+from dicomweb.responses import stream
 from vna.model.file_range import BodyPiece
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
@@ -56,7 +57,9 @@ def ranged(request: Request, size: int, tag: str, media_type: str, give: Give) -
     if part is None:
         return stream(give(0, size), media_type=media_type, size=size, headers=headers)
     if not part.length:
-        return Response(status_code=416, headers=HEADERS | {"Content-Range": f"bytes */{size}"})
+        answer = refusal(request, 416, f"the range lies past the end: there are {size} bytes")
+        answer.headers["Content-Range"] = f"bytes */{size}"
+        return answer
     chunks = give(part.start, part.length)
     answer = stream(chunks, media_type=media_type, size=part.length, headers=headers | part.headers)
     answer.status_code = 206

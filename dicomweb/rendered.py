@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import instance_url, service_url, target_of
+from dicomweb.film import film, film_types, is_film
 from dicomweb.frames import frame_numbers
-from dicomweb.media_types import Offer, acceptable, choose, pixel_media_type
-from dicomweb.ranges import ranged
+from dicomweb.media_types import Offer, acceptable, choose
 from dicomweb.rendering import parameters_of, rules_of, thumbnail_viewport
 from dicomweb.report import html_report, text_report
 from dicomweb.responses import HEADERS, multipart, stream
@@ -19,16 +19,14 @@ from dicomweb.service import StudiesService
 from vna.mime.writer import Part
 from vna.model.access import Actor
 from vna.model.errors import BadRequest, NotAcceptable, NotFound
-from vna.model.file_range import BodyPiece
 from vna.model.instances import Instance
 from vna.pixels.render import GIF, JPEG, MEDIA_TYPES
 from vna.security.requests import actor_of
 
 HTML, PLAIN, PDF = "text/html", "text/plain", "application/pdf"
-_MP4, _MP4_AT = b"ftyp", 4
-"""How the first box of an MP4 file begins behind its length (ISO 14496-12 4.3)."""
 _DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"
 SR = "1.2.840.10008.5.1.4.1.1.88."
+_NO_STILL = "no still pictures are made of a film: the rendered resource of its instance is the film itself"
 _SANDBOX = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 
 
@@ -40,6 +38,8 @@ def rendered(request: Request, service: StudiesService) -> Response:
         return _several(request, service, actor, found)
     instance = found[0]
     if "frames" in request.path_params:
+        if is_film(instance):
+            raise NotAcceptable(_NO_STILL)
         return _picture(request, service, actor, instance, frame_numbers(request.path_params["frames"]))
     if is_film(instance):
         _no_picture(request)
@@ -64,6 +64,8 @@ def thumbnail(request: Request, service: StudiesService) -> Response:
     numbers = frame_numbers(request.path_params["frames"]) if "frames" in request.path_params else [1]
     found = held(service, actor, target)
     pictured = [instance for instance in found if instance.number_of_frames and not is_film(instance)]
+    if not pictured and any(map(is_film, found)):
+        raise NotAcceptable(_NO_STILL)
     if not pictured:
         raise NotFound("there is nothing to be shown")
     chosen = pictured[len(pictured) // 2] if not target.instance else pictured[0]
@@ -113,29 +115,6 @@ def _several(request: Request, service: StudiesService, actor: Actor, found: Seq
             yield Part((("Content-Type", offer.media_type), ("Content-Location", address)), [one], len(one))
 
     return multipart(parts(), media_type=offer.media_type)
-
-
-def is_film(instance: Instance) -> bool:
-    """Whether its pixels are a film."""
-    return pixel_media_type(instance.transfer_syntax_uid).startswith("video/")
-
-
-def film_types(service: StudiesService, actor: Actor, instance: Instance) -> list[str]:
-    """The media types a stored film can be given as: that of Table 8.7.3-5, and MP4 where its container is that."""
-    (begin,) = service.retrieval.frames(actor, instance, [1], 0, _MP4_AT + len(_MP4))
-    is_mp4 = begin.read()[_MP4_AT:] == _MP4
-    return list(dict.fromkeys([pixel_media_type(instance.transfer_syntax_uid), *(["video/mp4"] if is_mp4 else [])]))
-
-
-def film(request: Request, service: StudiesService, actor: Actor, instance: Instance, media_type: str) -> Response:
-    """A stored film, or the range of it that is asked for."""
-    (whole,) = service.retrieval.frames(actor, instance, [1])
-
-    def give(start: int, length: int) -> Iterator[BodyPiece]:
-        (part,) = service.retrieval.frames(actor, instance, [1], start, length)
-        return part.body()
-
-    return ranged(request, whole.size, f'"{instance.sha256[:32]}-film"', media_type, give)
 
 
 def _document(request: Request, service: StudiesService, actor: Actor, instance: Instance) -> Response:

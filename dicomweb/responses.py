@@ -56,12 +56,12 @@ class Gathered(Response):
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        whole = b"" if takes_files(scope) else await run_sync(b"".join, as_bytes(self._pieces))
+        pieces = self._pieces if takes_files(scope) else [await run_sync(b"".join, as_bytes(self._pieces))]
+        if scope["method"] == "HEAD":
+            pieces = [b""]
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if takes_files(scope) and scope["method"] != "HEAD":
-            for piece in self._pieces:
-                await send_piece(send, piece)
-        await send({"type": "http.response.body", "body": whole})
+        for number, piece in enumerate(pieces, 1):
+            await send_piece(send, piece, more_body=number < len(pieces))
 
 
 def stream(
@@ -85,12 +85,22 @@ def joined(pieces: list[BodyPiece], *, media_type: str, headers: Mapping[str, st
     return Response(b"".join(as_bytes(pieces)), headers=HEADERS | dict(headers or {}), media_type=media_type)
 
 
-def multipart(parts: Iterable[Part], *, media_type: str) -> Response:
+def multipart_at_once(parts: Sequence[Part], *, media_type: str) -> Response:
+    """The same as `multipart` of a few parts that are there."""
+    boundary = new_boundary()
+    return joined(list(write_multipart(parts, boundary)), media_type=_multipart_type(media_type, boundary))
+
+
+def _multipart_type(media_type: str, boundary: str) -> str:
+    return f'{MULTIPART}; type="{media_type}"; boundary={boundary}'
+
+
+def multipart(parts: Iterable[Part], *, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     """The parts one after another as multipart/related; a sequence of parts of known size has a Content-Length."""
     boundary = new_boundary()
     size = multipart_size(parts, boundary) if isinstance(parts, Sequence) else None
-    content_type = f'{MULTIPART}; type="{media_type}"; boundary={boundary}'
-    return stream(write_multipart(parts, boundary), media_type=content_type, size=size)
+    content_type = _multipart_type(media_type, boundary)
+    return stream(write_multipart(parts, boundary), media_type=content_type, size=size, headers=headers)
 
 
 def _again(first: BodyPiece, rest: Iterator[BodyPiece]) -> Iterator[BodyPiece]:

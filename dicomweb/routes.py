@@ -11,12 +11,13 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from dicomweb.bulkdata import bulkdata, every_bulkdata, pixeldata
 from dicomweb.capabilities import described
 from dicomweb.changefeed import changefeed, latest
 from dicomweb.delete import delete
-from dicomweb.errors import guarded
+from dicomweb.errors import Endpoint, guarded
 from dicomweb.frames import frames, frames_at_once
 from dicomweb.metadata import metadata, metadata_at_once
 from dicomweb.rendered import rendered, thumbnail
@@ -70,8 +71,9 @@ _INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
 WADO = "/wado"
 _SHOWN = (_STUDY, _SERIES, _INSTANCE, f"{_INSTANCE}/frames/{{frames}}")
 
+MOST_ASKED = 4
+"""How many of the addresses that follow viewers ask again and again."""
 ADDRESSES = (
-    # What viewers ask most comes first: addresses are tried in this order.
     Address("GET", f"{_INSTANCE}/frames/{{frames}}", frames, Action.RETRIEVE, frames_at_once),
     *(
         Address("GET", f"{path}/metadata", metadata, Action.RETRIEVE, metadata_at_once)
@@ -135,6 +137,17 @@ def _pictures() -> CapacityLimiter:
         return _AT_ONCE.get()
 
 
+class _Answering:
+    """An endpoint as ASGI: it raises nothing, so that nothing has to be put around it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
 def _route(address: Address, service: StudiesService) -> Route:
     transaction = address.transaction
     at_once = address.at_once if service.retrieval.is_prompt else None
@@ -150,4 +163,4 @@ def _route(address: Address, service: StudiesService) -> Route:
             answer = await run_sync(partial(transaction, request, service), limiter=limiter)
         return await answer if isinstance(answer, Awaitable) else answer
 
-    return Route(address.url, guarded(endpoint), methods=[address.method])
+    return Route(address.url, _Answering(guarded(endpoint)), methods=[address.method])

@@ -30,6 +30,7 @@ REQUIRED: dict[Level, tuple[tuple[str, str], ...]] = {  # type R of PS3.18 Table
         ("00080020", "DA"),
         ("00080030", "TM"),
         ("00080050", "SH"),
+        (MODALITIES_IN_STUDY, "CS"),
         ("00080090", "PN"),
         ("00100010", "PN"),
         ("00100020", "LO"),
@@ -42,7 +43,10 @@ REQUIRED: dict[Level, tuple[tuple[str, str], ...]] = {  # type R of PS3.18 Table
     Level.SERIES: (("00080060", "CS"), ("00200011", "IS"), ("00201209", "IS")),
     Level.IMAGE: (("00080016", "UI"), ("00200013", "IS")),
 }
-"""Given without a value where none is known (PS3.4 C.2.2.1.2). ModalitiesInStudy is the exception, see `answer`."""
+"""Given without a value where none is known (PS3.4 C.2.2.1.2)."""
+
+_NO_MODALITY: Element = {"vr": "CS", "Value": [None]}
+"""One value, an empty one (PS3.18 F.2.5): OHIF's study list breaks on a ModalitiesInStudy that has no Value at all."""
 
 _UIDS = frozenset({"0020000D", "0020000E", "00080018"})
 _LEVELS = {tag: attribute.level for tag, attribute in BY_TAG.items()} | {c.tag: c.level for c in COMPUTED}
@@ -148,8 +152,8 @@ def _answers(
             kept = {tag: e for tag, e in above if everything or tag in asked or _LEVELS.get(tag, level) > named}
             common = shared[id(match.above)] = {**required, **kept}
         one = {**common, **match.own}
-        if not one.get(MODALITIES_IN_STUDY, {}).get("Value"):
-            one.pop(MODALITIES_IN_STUDY, None)  # a viewer's study list breaks on one that has no value
+        if MODALITIES_IN_STUDY in one and not one[MODALITIES_IN_STUDY].get("Value"):
+            one[MODALITIES_IN_STUDY] = _NO_MODALITY
         url = resource_url(base, match.study_instance_uid, match.series_instance_uid, match.sop_instance_uid)
         one[RETRIEVE_URL] = {"vr": "UR", "Value": [url]}
         found.append(one)

@@ -5,9 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import Target
+from dicomweb.film import film, film_types, is_film
 from dicomweb.instance_forms import choose_form
-from dicomweb.media_types import DICOM, Offer, check_charset, choose
-from dicomweb.rendered import HTML, PDF, PLAIN, SR, film, film_types, is_film, report_or_document
+from dicomweb.media_types import DICOM, Offer, acceptable, check_charset, choose
+from dicomweb.rendered import HTML, PDF, PLAIN, SR, report_or_document
 from dicomweb.rendering import rules_of
 from dicomweb.responses import stream
 from dicomweb.retrieve import held
@@ -21,20 +22,38 @@ from vna.pixels.render import GIF, MEDIA_TYPES
 from vna.security.requests import actor_of
 
 _UIDS = (("studyUID", "study"), ("seriesUID", "series"), ("objectUID", "instance"))
+_PARAMETERS = (  # PS3.18 9.1.2, 9.4.1.2, 9.5.1.2
+    "requestType",
+    *(name for name, _ in _UIDS),
+    "contentType",
+    "anonymize",
+    "imageAnnotation",
+    "transferSyntax",
+    "frameNumber",
+    "imageQuality",
+    "rows",
+    "columns",
+    "region",
+    "windowCenter",
+    "windowWidth",
+    "presentationSeriesUID",
+    "presentationUID",
+)
 _MOST = 8192
 """Pixels of a side that was not said."""
 _DOCUMENT_CLASSES = "1.2.840.10008.5.1.4.1.1.104."
 
 
 def wado(request: Request, service: StudiesService) -> Response:
-    """The object as its kind is shown best, or as `contentType` says."""
-    actor, asked = actor_of(request), dict(request.query_params)
+    """The object as `contentType` says, else as Accept does, else as its kind is shown best (PS3.18 9.1.2.2.1)."""
+    actor, asked = actor_of(request), _asked(request)
     target = _target(asked)
     check_charset(request)
     if asked.get("anonymize", "no") != "no":
         raise NotAcceptable("anonymize is not offered")
     instance = held(service, actor, target)[0]
-    ranges = parse_media_types(asked.get("contentType", "").replace("dicom json", "dicom+json")) or [MediaType("*/*")]
+    named = asked.get("contentType", "").replace("dicom json", "dicom+json")
+    ranges = parse_media_types(named) if named else acceptable(request)
     offer = choose(ranges, _offers(service, actor, instance))
     if offer.media_type == DICOM:
         if "frameNumber" in asked:
@@ -46,6 +65,17 @@ def wado(request: Request, service: StudiesService) -> Response:
         return film(request, service, actor, instance, offer.media_type)
     header = orjson.loads(service.retrieval.metadata(actor, instance))
     return report_or_document(service, actor, instance, header, offer.media_type)
+
+
+def _asked(request: Request) -> dict[str, str]:
+    """The parameters of the request; BadRequest names one of ours that is empty or given more than once."""
+    for name in _PARAMETERS:
+        values = request.query_params.getlist(name)
+        if len(values) > 1:
+            raise BadRequest(f"{name} is given more than once")
+        if values and not values[0].strip():
+            raise BadRequest(f"{name} has no value")
+    return dict(request.query_params)
 
 
 def _target(asked: dict[str, str]) -> Target:

@@ -15,7 +15,7 @@ from struct import Struct, error, pack, unpack
 from storage.dictionary import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, ITEM, PIXEL_DATA, SEQUENCE_END
 from storage.elements import text, whole_number
 from storage.values import Element
-from vna.model.errors import CannotUnderstand, NotFound
+from vna.model.errors import CannotUnderstand, Damaged, NotFound
 
 Buffer = bytes | bytearray | memoryview | mmap
 Ranges = tuple[tuple[int, int], ...]
@@ -24,11 +24,14 @@ Fragments = list[tuple[int, int]]
 
 MAX_FRAGMENTS = 2_000_000
 
+_MOST_BITS = 1 << 60
+"""Of a frame: rows and columns that say more are none."""
 _UNDEFINED = 0xFFFFFFFF
 _ITEM_HEADER = 8
 _FORMAT = 1
 _HEAD = Struct("<BB")
 _NATIVE = Struct("<QQQ")
+_SIZE = Struct("<Q")
 _ENCAPSULATED = Struct("<II")
 _END_OF_IMAGE = b"\xff\xd9"  # EOI of JPEG and JPEG-LS, EOC of JPEG 2000
 _START_OF_IMAGE = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
@@ -48,8 +51,10 @@ class FrameTable:
     """The frames of one instance, as offsets in its file.
 
     Native: `first` is the offset of the pixel data and `frame_bits` the length of a frame, which can end inside a
-    byte where BitsAllocated is 1. Encapsulated: fragment i is `lengths[i]` bytes from `offsets[i]`, and frame n is
-    the fragments from `starts[n-1]` up to `starts[n]`.
+    byte where BitsAllocated is 1. `count` are the frames that are whole, or 1 where there is only one and it is cut;
+    `size` the bytes of the pixel data where they end inside a frame, else 0.
+    Encapsulated: fragment i is `lengths[i]` bytes from `offsets[i]`, and frame n is the fragments from `starts[n-1]`
+    up to `starts[n]`.
     """
 
     kind: Kind = Kind.NONE
@@ -59,9 +64,13 @@ class FrameTable:
     offsets: tuple[int, ...] = ()
     lengths: tuple[int, ...] = ()
     starts: tuple[int, ...] = ()
+    size: int = 0
 
     def ranges(self, n: int) -> Ranges:
-        """Offset and length of each piece of frame `n`, counted from 1."""
+        """Offset and length of each piece of frame `n`, counted from 1; Damaged where it is not all there."""
+        if self.size and (n - 1) * self.frame_bits < 8 * self.size < n * self.frame_bits:
+            there, whole = self.size - (n - 1) * self.frame_bits // 8, (self.frame_bits + 7) // 8
+            raise Damaged(f"frame {n} is cut: {there} of its {whole} bytes are there")
         if not 1 <= n <= self.count:
             raise NotFound(f"there is no frame {n}: the instance has {self.count}")
         if self.kind is Kind.NATIVE:
@@ -78,7 +87,8 @@ class FrameTable:
         """A compact form to keep beside the instance."""
         head = _HEAD.pack(_FORMAT, self.kind)
         if self.kind is Kind.NATIVE:
-            return head + _NATIVE.pack(self.first, self.frame_bits, self.count)
+            size = _SIZE.pack(self.size) if self.size else b""
+            return head + _NATIVE.pack(self.first, self.frame_bits, self.count) + size
         if self.kind is Kind.NONE:
             return head
         ends = (0, *(offset + length for offset, length in zip(self.offsets, self.lengths, strict=True)))
@@ -102,7 +112,8 @@ class FrameTable:
             raise ValueError(form)
         if kind == Kind.NATIVE:
             first, frame_bits, count = _NATIVE.unpack_from(packed, _HEAD.size)
-            return cls(Kind.NATIVE, count, first, frame_bits)
+            cut = packed[_HEAD.size + _NATIVE.size :]
+            return cls(Kind.NATIVE, count, first, frame_bits, size=_SIZE.unpack(cut)[0] if cut else 0)
         if kind == Kind.NONE:
             return cls()
         fragments, count = _ENCAPSULATED.unpack_from(packed, _HEAD.size)
@@ -116,7 +127,7 @@ class FrameTable:
 def native_frames(
     elements: Mapping[str, Element], value_offset: int, value_length: int, tag: int = PIXEL_DATA
 ) -> FrameTable:
-    """Frames of pixel data that is not encapsulated: those wholly there.
+    """Frames of pixel data that is not encapsulated: those wholly there, and where one is cut.
 
     Without Rows and Columns a single frame is the whole value, and several cannot be told apart.
     """
@@ -124,10 +135,13 @@ def native_frames(
     bits = _frame_bits(elements, tag)
     if not bits:
         bits = value_length * 8 if frames == 1 else 0
-    if not bits:
+    if not 0 < bits < _MOST_BITS:
         return FrameTable()
-    present = min(frames, value_length * 8 // bits)
-    return FrameTable(Kind.NATIVE, present, value_offset, bits) if present else FrameTable()
+    whole = value_length * 8 // bits
+    if whole >= frames:
+        return FrameTable(Kind.NATIVE, frames, value_offset, bits)
+    size = value_length if value_length * 8 > whole * bits else 0
+    return FrameTable(Kind.NATIVE, max(whole, 1), value_offset, bits, size=size) if whole or size else FrameTable()
 
 
 def _frame_bits(elements: Mapping[str, Element], tag: int) -> int:

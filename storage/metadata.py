@@ -91,6 +91,8 @@ def _frames(buf: Buffer, reader: Reader, elements: dict[str, Element], *, video:
         table = frames_of(buf, pixels.items, expected, offsets, lengths)
     if table.count != expected:
         reader.warn(f"{expected} frames are said to be in {PIXELS[pixels.tag]}, {table.count} were found")
+    elif table.size:
+        reader.warn(f"the only frame of {PIXELS[pixels.tag]} is cut")
     return table
 
 

@@ -1,6 +1,7 @@
 """Bodies of HTTP answers from blocking iterators: some pieces in memory, and an event loop that never waits.
 
-Plain ASGI, for every HTTP door. What lies in files is sent without reading it where the server offers that.
+Plain ASGI, for every HTTP door. What lies in files is sent without reading it where the server offers that. That a
+caller takes nothing is noticed by the server (`vna.app.answering`).
 """
 
 import logging
@@ -24,8 +25,6 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
 PIECE = 256 * 1024
-SEND_SECONDS = 600.0
-"""A caller that takes nothing for so long is let go."""
 ZERO_COPY: Final = "http.response.zerocopysend"
 """The extension of ASGI by which a server takes a file descriptor, offset and count for a part of the body."""
 _READ = 1 << 20
@@ -57,27 +56,24 @@ def takes_files(scope: Scope) -> bool:
     return ZERO_COPY in (scope.get("extensions") or {})
 
 
-async def send_piece(send: Send, piece: BodyPiece) -> None:
-    """One piece of a body of which more follows; a range only where `takes_files` says so."""
-    with anyio.fail_after(SEND_SECONDS):
-        if isinstance(piece, bytes):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-            return
-        with opened(piece) as descriptor:
-            message = {"file": descriptor, "offset": piece.offset, "count": piece.length, "more_body": True}
-            await send({"type": ZERO_COPY, **message})
+async def send_piece(send: Send, piece: BodyPiece, *, more_body: bool = True) -> None:
+    """One piece of a body; a range only where `takes_files` says so."""
+    if isinstance(piece, bytes):
+        await send({"type": "http.response.body", "body": piece, "more_body": more_body})
+        return
+    with opened(piece) as descriptor:
+        message = {"file": descriptor, "offset": piece.offset, "count": piece.length, "more_body": more_body}
+        await send({"type": ZERO_COPY, **message})
 
 
 @contextmanager
 def opened(place: FileRange) -> Iterator[int]:
-    """The descriptor of its file; Unavailable when the file is gone or has become shorter."""
+    """The descriptor of its file; Unavailable when the file is gone."""
     try:
         descriptor = os.open(place.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as exc:
         raise Unavailable("a file of the blob store cannot be opened") from exc
     try:
-        if os.fstat(descriptor).st_size < place.offset + place.length:
-            raise Unavailable("a file of the blob store is shorter than it was")
         yield descriptor
     finally:
         os.close(descriptor)

@@ -1,13 +1,14 @@
 """Asking a document registry or an Initiating Gateway elsewhere: ITI-18 as a Document Consumer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from lxml import etree
 
 from vna.documents.problems import ErrorCode, Problem, Refused
-from vna.model.documents import DocumentEntry, Status
+from vna.model.documents import Association, DocumentEntry, Status
 from vna.model.errors import Unavailable
 from vna.soap.client import call
 from vna.soap.limits import Limits
@@ -20,8 +21,11 @@ from xds.responses import has_succeeded, problems_in
 
 FIND_DOCUMENTS = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
 FIND_BY_REFERENCE_ID = "urn:uuid:12941a89-e02e-4be5-967c-ce4bfc8fe492"
+GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
+GET_ASSOCIATIONS = "urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155"
 _ACCESSION = "urn:ihe:iti:xds:2013:accession"
 _MOST = 100_000
+_AT_ONCE = 100
 _LIMITS = Limits(envelope=Bounds(size=256 << 20, marks=10_000_000), attachments=10, message_bytes=256 << 20)
 
 
@@ -39,7 +43,11 @@ class FoundDocuments:
 
 
 class RegistryClient:
-    """A registry at this address; `timeout` is in seconds, for each wait on the network."""
+    """A registry at this address; `timeout` is in seconds, for each wait on the network.
+
+    Everything raises Refused with what the registry says, Unavailable when it does not answer, and SoapFault when it
+    answers with one.
+    """
 
     def __init__(self, url: str, spool_folder: Path, *, timeout: float = 60.0) -> None:
         self._url = url
@@ -50,31 +58,54 @@ class RegistryClient:
         self, patient_id: str, status: Status = Status.APPROVED, accession: str = "", *, home: str = ""
     ) -> FoundDocuments:
         """Stable documents of a patient; `accession` is a number, or `number^^^&OID&ISO`. `home` is the one community
-        that a gateway is to ask.
-
-        Refused with what is said when nothing could be answered, Unavailable when it does not answer, SoapFault when it
-        answers with one.
-        """
+        that a gateway is to ask. What only some communities answer is taken."""
         slots = {
             "$XDSDocumentEntryPatientId": _quoted(patient_id),
-            "$XDSDocumentEntryStatus": f"({_quoted(STATUS_URN[status])})",
+            "$XDSDocumentEntryStatus": _list([STATUS_URN[status]]),
         }
         if accession:
-            slots["$XDSDocumentEntryReferenceIdList"] = f"({_quoted(_reference(accession))})"
-        request = query_request(FIND_BY_REFERENCE_ID if accession else FIND_DOCUMENTS, slots, home)
+            slots["$XDSDocumentEntryReferenceIdList"] = _list([_reference(accession)])
+        query_id = FIND_BY_REFERENCE_ID if accession else FIND_DOCUMENTS
+        listed, problems = self._answered(query_id, slots, home, partly=True)
+        return FoundDocuments(reading.documents(listed, _MOST), problems)
+
+    def documents(self, *, entry_uuids: Iterable[str] = (), unique_ids: Iterable[str] = ()) -> list[DocumentEntry]:
+        """Every version of documents by their entryUUIDs, or by their uniqueIds."""
+        found: list[DocumentEntry] = []
+        for by, values in (("EntryUUID", entry_uuids), ("UniqueId", unique_ids)):
+            for several in _batches(values):
+                listed = self._asked(GET_DOCUMENTS, {f"$XDSDocumentEntry{by}": _list(several)})
+                found += reading.documents(listed, _MOST)
+        return found
+
+    def associations(self, entry_uuids: Iterable[str]) -> list[Association]:
+        """Every association that has one of these at an end, of whatever status."""
+        found: list[Association] = []
+        for several in _batches(entry_uuids):
+            slots = {"$uuid": _list(several), "$XDSAssociationStatus": _list(STATUS_URN.values())}
+            found += reading.associations(self._asked(GET_ASSOCIATIONS, slots), _MOST)
+        return found
+
+    def _asked(self, query_id: str, slots: Mapping[str, str]) -> etree._Element:
+        return self._answered(query_id, slots)[0]
+
+    def _answered(
+        self, query_id: str, slots: Mapping[str, str], home: str = "", *, partly: bool = False
+    ) -> tuple[etree._Element, Sequence[Problem]]:
+        request = query_request(query_id, slots, home)
         with call(
             self._url, ACTION, request, timeout=self._timeout, limits=_LIMITS, spool_folder=self._spool_folder
         ) as answer:
-            if not has_succeeded(answer.body, partly=True):
+            if not has_succeeded(answer.body, partly=partly):
                 none = Problem(ErrorCode.REGISTRY, "the registry refuses and gives no reason")
                 raise Refused(problems_in(answer.body) or [none])
             listed = answer.body.find(qname(RIM, "RegistryObjectList"))
             if listed is None:
                 raise Unavailable("the registry's answer has no RegistryObjectList")
-            return FoundDocuments(reading.documents(listed, _MOST), problems_in(answer.body))
+            return listed, problems_in(answer.body)
 
 
-def query_request(query_id: str, slots: dict[str, str], home: str = "") -> etree._Element:
+def query_request(query_id: str, slots: Mapping[str, str], home: str = "") -> etree._Element:
     """The body of ITI-18; values as ITI TF-2 3.18.4.1.2.3.5 codes them."""
     request = etree.Element(qname(QUERY, "AdhocQueryRequest"), nsmap={"query": QUERY, "rim": RIM})
     etree.SubElement(request, qname(QUERY, "ResponseOption"), returnType="LeafClass", returnComposedObjects="true")
@@ -90,6 +121,16 @@ def query_request(query_id: str, slots: dict[str, str], home: str = "") -> etree
 def _quoted(text: str) -> str:
     escaped = text.replace("'", "''")
     return f"'{escaped}'"
+
+
+def _batches(values: Iterable[str]) -> Iterator[list[str]]:
+    iterator = iter(values)
+    while several := list(islice(iterator, _AT_ONCE)):
+        yield several
+
+
+def _list(texts: Iterable[str]) -> str:
+    return f"({','.join(map(_quoted, texts))})"
 
 
 def _reference(accession: str) -> str:

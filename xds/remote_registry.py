@@ -1,17 +1,18 @@
-"""A document registry elsewhere, called by ITI-42 (ITI TF-2 3.42)."""
+"""A document registry elsewhere, called by ITI-42 (ITI TF-2 3.42), and asked by ITI-18 what it has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vna.documents.identifiers import settled
 from vna.documents.problems import ErrorCode, Problem, Problems, Refused, refused
-from vna.model.documents import Submission
+from vna.model.documents import DocumentEntry, Submission
 from vna.model.errors import NotAuthorized, Unavailable
 from vna.soap.client import call
 from vna.soap.faults import SoapFault
 from vna.soap.limits import Limits
 from xds.ebrim.writing import submit_request
 from xds.iti42 import ACTION
+from xds.registry_client import RegistryClient
 from xds.responses import has_succeeded, problems_in
 
 _LIMITS = Limits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20)
@@ -42,5 +43,14 @@ class RemoteRegistry:
                 return found
         except SoapFault as fault:
             raise refused(ErrorCode.REGISTRY, f"the registry answers with a fault: {fault.reason}") from fault
+        except NotAuthorized as error:
+            raise Unavailable(str(error)) from error
+
+    def documents(self, *, unique_ids: Iterable[str]) -> Sequence[DocumentEntry]:
+        """What is registered there under these uniqueIds. Refused or Unavailable when it does not say."""
+        try:
+            return RegistryClient(self._url, self._spool_folder, timeout=self._timeout).documents(unique_ids=unique_ids)
+        except SoapFault as fault:
+            raise Unavailable(f"the registry answers a query with a fault: {fault.reason}") from fault
         except NotAuthorized as error:
             raise Unavailable(str(error)) from error

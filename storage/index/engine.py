@@ -3,8 +3,9 @@
 import fcntl
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ DRIVER_INTEGRITY_ERRORS = (sqlite3.IntegrityError, psycopg.IntegrityError)
 _LOG_BYTES = 8 << 20
 """Twice what is written between two checkpoints."""
 
+_MOST_IDLE = 8
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -50,6 +52,8 @@ class Database:
         alone = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._has_index: dict[str, bool] = {}
         self._glances = self.engine.execution_options(**alone)
+        self._idle: deque[sa.Connection] = deque()
+        """Of SQLite, for glances: taking one out of the pool costs more than the statement."""
 
     def _sqlite(self) -> sa.Engine:
         database = self.url.database or ""
@@ -90,8 +94,29 @@ class Database:
     @contextmanager
     def glance(self) -> Iterator[sa.Connection]:
         """A connection for one reading statement: without the cost of a transaction around it."""
-        with self._translated(), self._glances.connect() as connection:
-            yield connection
+        with self._translated():
+            if not self.is_sqlite:
+                with self._glances.connect() as connection:
+                    yield connection
+                return
+            connection = self._taken()
+            try:
+                yield connection
+                if connection.in_transaction():
+                    connection.rollback()
+            except BaseException:
+                connection.close()
+                raise
+            if len(self._idle) < _MOST_IDLE:
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    def _taken(self) -> sa.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._glances.connect()
 
     def has_index(self, name: str) -> bool:
         """Whether PostgreSQL has an index that depends on one of its extensions; SQLite has all that we make."""
@@ -160,6 +185,9 @@ class Database:
 
     def close(self) -> None:
         """Close every connection that is not in use."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
         self.engine.dispose()
 
 

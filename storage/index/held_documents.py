@@ -70,6 +70,11 @@ def held(connection: sa.Connection, unique_ids: Iterable[str]) -> list[HeldDocum
     return _where(connection, table.c.unique_id, unique_ids)
 
 
+def of_blobs(connection: sa.Connection, blobs: Iterable[str]) -> list[HeldDocument]:
+    """The documents whose bytes these are."""
+    return _where(connection, table.c.blob, blobs)
+
+
 def remove(connection: sa.Connection, blobs: Iterable[str]) -> list[HeldDocument]:
     """Forget the documents whose bytes these are; those that were there."""
     names = list(blobs)

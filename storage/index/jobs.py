@@ -54,9 +54,9 @@ def add(
     payload: str = "",
     run_after: str = "",
     priority: int = 0,
-) -> None:
-    """Queue one job in the caller's transaction. Greater priorities go first."""
-    connection.execute(
+) -> int:
+    """Queue one job in the caller's transaction, and give its number. Greater priorities go first."""
+    added = connection.execute(
         sa.insert(jobs).values(
             kind=kind,
             order_key=order_key,
@@ -66,6 +66,8 @@ def add(
             created_at=time_text(datetime.now(UTC)),
         )
     )
+    assert added.inserted_primary_key is not None
+    return int(added.inserted_primary_key[0])
 
 
 def schedule(
@@ -143,6 +145,12 @@ def waiting(connection: sa.Connection, kind: str, order_key: str) -> bool:
         .limit(1)
     ).first()
     return found is not None
+
+
+def numbers(connection: sa.Connection, kind: str, order_key: str) -> set[int]:
+    """The jobs of one kind and key, those that were given up too."""
+    wanted = sa.select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.order_key == order_key)
+    return set(connection.execute(wanted).scalars())
 
 
 def _mine(job: Job) -> tuple[sa.ColumnElement[bool], ...]:

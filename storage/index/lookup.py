@@ -111,6 +111,22 @@ def is_held(connection: sa.Connection, sop_instance_uid: str, sha256: bytes) -> 
 
 _ONE = Prepared(sa.select(*_COLUMNS).select_from(_JOINED).where(instances.c.sop_instance_uid == sa.bindparam("uid")))
 _NAMES = [column.name for column in _COLUMNS]
+_ONE_AND_OFFSETS = Prepared(
+    sa.select(*_COLUMNS, instances.c.frames)
+    .select_from(_JOINED)
+    .where(instances.c.sop_instance_uid == sa.bindparam("uid"))
+)
+
+
+def one_and_offsets(connection: sa.Connection, study: str, series_uid: str, instance: str) -> tuple[Held, bytes] | None:
+    """An instance with its packed frame and bulk offset tables, by one statement; None when it is not held there."""
+    row = _ONE_AND_OFFSETS.run(connection, uid=instance).fetchone()
+    if row is None:
+        return None
+    held = _held(dict(zip(_NAMES, row[:-1], strict=True)))
+    if (held.instance.study_instance_uid, held.instance.series_instance_uid) != (study, series_uid):
+        return None
+    return held, bytes(row[-1])
 
 
 def select(connection: sa.Connection, selection: Selection) -> Iterator[Held]:

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from storage.index import held_documents
 from tests.archives import Backend
 from tests.cli.conftest import Vna
 from tests.objects import ct, part10
 from tests.xds.gateways import A, B, C, asking, community, three
 from tests.xds.listening import listening
 from tests.xds.registries import PATIENT
-from tests.xds.repositories import OID, RENDERED, SETTINGS, pdf, provide
+from tests.xds.repositories import OID, RENDERED, SETTINGS, pdf, provide, registered
 from vna.app import build, prepare
 from vna.app.doors import Addresses, http_application
 from vna.metrics import Metrics
+from vna.model.access import SYSTEM
+from vna.settings import load
 
 
 @pytest.fixture
@@ -60,6 +63,37 @@ def test_a_report_of_another_kind_is_refused(vna: Vna, study: str, tmp_path: Pat
     assert done.code == 1
     assert ".pdf, .txt or .xml" in done.err
     assert vna("xds", "publish", study, "--report", tmp_path / "absent.pdf").code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "mime_type", "code"),
+    [
+        ("report.pdf", "application/pdf", "urn:ihe:rad:PDF"),
+        ("report.TXT", "text/plain", "urn:ihe:rad:TEXT"),
+        ("report.xml", "text/xml", "urn:ihe:rad:CDA:ImagingReportStructuredHeadings:2013"),
+    ],
+)
+def test_a_report_is_registered_with_the_format_of_its_kind_and_refers_to_its_study(
+    vna: Vna, study: str, tmp_path: Path, name: str, mime_type: str, code: str
+) -> None:
+    report = tmp_path / name
+    report.write_bytes("Toraks BT: olağan.".encode())
+
+    done = vna("xds", "publish", study, "--report", report, "--title", "Toraks BT raporu")
+
+    assert (done.code, done.err) == (0, "")
+    unique_id = done.out.split()[-1]
+    archive = build(load().settings)
+    entry = registered(archive, unique_id)
+    assert archive.publishing.published(SYSTEM, study) is None
+    with archive.database.read() as connection:
+        (held,) = held_documents.held(connection, [unique_id])
+    assert b"".join(archive.blobs.stream(held.blob)) == report.read_bytes()
+    archive.close()
+    assert (entry.mime_type, entry.title) == (mime_type, "Toraks BT raporu")
+    assert entry.format_code is not None
+    assert entry.format_code.code == code
+    assert entry.reference_ids[-1].startswith(study)
 
 
 def test_documents_are_found_and_fetched(vna: Vna, tmp_path: Path) -> None:

@@ -53,6 +53,18 @@ def test_pages_of_a_configured_origin_may_ask_and_read(shared: Web) -> None:
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, VIEWER)
 
 
+def test_pages_of_a_configured_origin_read_every_field_that_answers_have(shared: Web) -> None:
+    told = shared.get("studies", headers={"Origin": VIEWER}).headers["access-control-expose-headers"].lower()
+    for field in ("Link", "Content-Location", "Content-Range", "ETag", "X-Total-Count", "Warning", "Allow", "Location"):
+        assert field.lower() in told.split(", ")
+    asked = {
+        "Origin": VIEWER,
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "range,if-range",
+    }
+    assert shared.request("OPTIONS", "studies", headers=asked).status_code == 200
+
+
 def test_pages_of_other_origins_may_not(shared: Web, web: Web) -> None:
     for door in (shared, web):
         answer = door.get("studies", headers={"Origin": "https://elsewhere.example.org"})

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pydicom
 import pydicom.data
@@ -134,6 +135,99 @@ def test_a_photograph_tells_its_own_size_where_the_metadata_does_not(web: Web) -
 
     assert (stored.Rows, stored.Columns, stored.SamplesPerPixel, stored.BitsAllocated) == (30, 40, 3, 8)
     assert stored.pixel_array.shape == (30, 40, 3)
+
+
+GREY = np.arange(30 * 40, dtype="<u2").reshape(30, 40)
+PICTURES = {
+    "grey": Image.fromarray((GREY // 5).astype("u1")),
+    "16 bits": Image.fromarray(GREY * 50),
+    "colour": Image.fromarray(np.stack([GREY // 5, GREY % 251, GREY // 7], -1).astype("u1")),
+    "opaque": Image.fromarray(np.stack([GREY // 5, GREY % 251, GREY // 7, GREY * 0 + 255], -1).astype("u1")),
+    "palette": Image.fromarray((GREY // 5).astype("u1")).convert("RGB").quantize(64),
+}
+PIXEL_ATTRIBUTES = (
+    *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("SamplesPerPixel", "PhotometricInterpretation"),
+)
+
+
+def saved(picture: Image.Image, kind: str, **more: Any) -> bytes:
+    out = BytesIO()
+    picture.save(out, kind, **more)
+    return out.getvalue()
+
+
+def undescribed() -> pydicom.Dataset:
+    ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
+    for keyword in PIXEL_ATTRIBUTES:
+        delattr(ds, keyword)
+    return ds
+
+
+@pytest.mark.claim("PS3.18-10.5.2/consumer")
+@pytest.mark.parametrize(("name", "kind"), [*((name, "PNG") for name in PICTURES), ("palette", "GIF"), ("grey", "GIF")])
+def test_a_consumer_picture_becomes_pixels_without_any_loss(web: Web, name: str, kind: str) -> None:
+    content = saved(PICTURES[name], kind)
+    part = bulk("bulk/7FE00010", content, f"image/{kind.lower()}")
+    stored = fetched(web, send(web, [described(undescribed()), part]))
+    expected = np.asarray(Image.open(BytesIO(content)).convert("RGB")) if kind == "GIF" or name == "palette" else None
+    if expected is None:
+        expected = (
+            np.asarray(PICTURES[name])[..., :3] if PICTURES[name].mode.startswith("RGB") else np.asarray(PICTURES[name])
+        )
+    assert np.array_equal(stored.pixel_array, expected)
+    assert stored.BitsAllocated == (16 if name == "16 bits" else 8)
+    assert stored.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+    assert "NumberOfFrames" not in stored
+
+
+@pytest.mark.claim("PS3.18-10.5.2/consumer")
+def test_pictures_in_several_parts_and_an_animation_become_frames(web: Web) -> None:
+    first, second = PICTURES["colour"], PICTURES["colour"].transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    parts = [bulk("bulk/7FE00010", saved(one, "PNG"), "image/png") for one in (first, second)]
+    stored = fetched(web, send(web, [described(undescribed()), *parts]))
+    assert stored.NumberOfFrames == 2
+    assert np.array_equal(stored.pixel_array, np.stack([np.asarray(first), np.asarray(second)]))
+    moving = saved(first, "GIF", save_all=True, append_images=[second])
+    stored = fetched(web, send(web, [described(undescribed()), bulk("bulk/7FE00010", moving, "image/gif")]))
+    assert (stored.NumberOfFrames, stored.pixel_array.shape) == (2, (2, 30, 40, 3))
+
+
+def _transparent() -> bytes:
+    picture = PICTURES["opaque"].copy()
+    picture.putpixel((3, 3), (1, 2, 3, 0))
+    return saved(picture, "PNG")
+
+
+def _bomb() -> bytes:
+    content = bytearray(saved(PICTURES["grey"], "PNG"))
+    content[16:24] = (60000).to_bytes(4, "big") * 2
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ([b"no picture at all"], "is none"),
+        ([saved(PICTURES["grey"], "PNG")[:60]], "cannot be decoded"),
+        ([_transparent()], "transparent"),
+        ([_bomb()], "larger than"),
+        ([saved(PICTURES["grey"], "PNG"), saved(PICTURES["colour"], "PNG")], "differ"),
+    ],
+)
+def test_a_picture_that_makes_no_pixels_is_refused_in_words(web: Web, parts: list[bytes], words: str) -> None:
+    sent = [bulk("bulk/7FE00010", content, "image/png") for content in parts]
+    answer = send(web, [described(undescribed()), *sent])
+    assert answer.status_code in (409, 413)
+    assert words in answer.headers["warning"]
+
+
+def test_a_picture_of_another_size_than_the_metadata_says_is_refused(web: Web) -> None:
+    ds = undescribed()
+    ds.Rows, ds.Columns = 31, 40
+    answer = send(web, [described(ds), bulk("bulk/7FE00010", saved(PICTURES["grey"], "PNG"), "image/png")])
+    assert answer.status_code == 409
+    assert "another size" in answer.headers["warning"]
 
 
 @pytest.mark.claim("PS3.18-10.5.1.4/metadata")

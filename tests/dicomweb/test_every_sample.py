@@ -26,7 +26,7 @@ from tests.pixels.test_compress import LEAST_PSNR, luminance, psnr
 from vna.model import transfer_syntaxes as ts
 
 LOSSLESS = (
-    *(ts.RLE, ts.JPEG_LOSSLESS_SV1, ts.JPEG_LS, ts.JPEG_2000_LOSSLESS, ts.HTJ2K_LOSSLESS),
+    *(ts.RLE, ts.JPEG_LOSSLESS_SV1, ts.JPEG_LS, ts.JPEG_2000_LOSSLESS, ts.HTJ2K_LOSSLESS, ts.HTJ2K_LOSSLESS_RPCL),
     ts.DEFLATED_LE,
 )
 LOSSY = (ts.JPEG_BASELINE, ts.JPEG_EXTENDED, ts.JPEG_LS_NEAR, ts.JPEG_2000)

@@ -203,17 +203,69 @@ def test_slow_readers_do_not_keep_others_waiting(live: LiveArchive) -> None:
 
 @pytest.mark.claim("PS3.18-8.4.3")
 def test_half_an_instance_is_never_passed_off_as_the_whole(live: LiveArchive, folder: Path) -> None:
-    (ds,) = study(6, frames=40, rows=512, columns=512)
+    datasets = study(6, count=2, frames=40, rows=512, columns=512)
+    for ds in datasets:
+        headers = {"Content-Type": "application/dicom"}
+        assert httpx.post(f"{live.dicomweb}/studies", content=part10(ds), headers=headers, timeout=30).is_success
+    cut = datasets[1]
+    (blob,) = (folder / "data" / "blobs" / "studies").rglob(f"{cut.SOPInstanceUID}*")
+    with blob.open("r+b") as file:
+        file.truncate(blob.stat().st_size - 5 * MEGABYTE)
+    told = httpx.get(url_of(live, cut))
+    assert told.status_code == 503
+    assert "shorter than the index says" in told.json()["message"]
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{live.dicomweb}/studies/{cut.StudyInstanceUID}")
+    assert live.child.output().count("answer broken off") == 1
+
+
+def test_files_are_sent_bit_for_bit_to_readers_of_every_pace(live: LiveArchive) -> None:
+    (ds,) = study(61, frames=24, rows=512, columns=512)
+    pixels = np.random.default_rng(1).bytes(24 * 512 * 512 * 2)
+    ds.PixelData = pixels
     body = part10(ds)
     headers = {"Content-Type": "application/dicom"}
     assert httpx.post(f"{live.dicomweb}/studies", content=body, headers=headers, timeout=30).is_success
-    (blob,) = (folder / "data" / "blobs" / "studies").rglob(f"{ds.SOPInstanceUID}*")
-    with blob.open("r+b") as file:
-        file.truncate(len(body) - 5 * MEGABYTE)
-    for url in (url_of(live, ds), f"{live.dicomweb}/studies/{ds.StudyInstanceUID}"):
-        with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(url)
-    assert live.child.output().count("answer broken off") == 2
+    address = urlsplit(url_of(live, ds))
+    for pause in (0.0, 0.02):
+        assert _slowly(address.port or 0, f"{address.path}", "Accept: application/dicom", pause) == body
+        assert (
+            _slowly(address.port or 0, f"{address.path}/frames/7", "Accept: application/octet-stream", pause)
+            == (pixels[6 * 512 * 512 * 2 : 7 * 512 * 512 * 2])
+        )
+
+
+def test_readers_who_go_away_in_the_middle_of_a_file_leave_nothing_open(live: LiveArchive) -> None:
+    (ds,) = study(62, frames=40, rows=512, columns=512)
+    headers = {"Content-Type": "application/dicom"}
+    assert httpx.post(f"{live.dicomweb}/studies", content=part10(ds), headers=headers, timeout=30).is_success
+    address = urlsplit(url_of(live, ds))
+    workers = psutil.Process(live.child.pid).children(recursive=True)
+
+    def held() -> int:
+        return sum(ds.SOPInstanceUID in file.path for one in workers for file in one.open_files())
+
+    for _ in range(20):
+        with closing(socket.create_connection(("127.0.0.1", address.port or 0))) as caller:
+            caller.sendall(
+                f"GET {address.path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/dicom\r\n\r\n".encode()
+            )
+            assert caller.recv(1000)
+    eventually(lambda: held() == 0)
+    assert "Traceback" not in live.child.output()
+
+
+def _slowly(port: int, path: str, field: str, pause: float) -> bytes:
+    """The body of an answer, read with pauses into a small buffer."""
+    with closing(socket.socket()) as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        caller.connect(("127.0.0.1", port))
+        caller.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{field}\r\nConnection: close\r\n\r\n".encode())
+        received = bytearray()
+        while piece := caller.recv(1 << 20):
+            received += piece
+            time.sleep(pause)
+    return bytes(received.partition(b"\r\n\r\n")[2])
 
 
 @contextmanager

@@ -144,6 +144,24 @@ def test_metadata_that_the_caller_has_is_not_sent_again_until_it_changes(web: We
     assert changed.headers["etag"] != first.headers["etag"]
 
 
+@pytest.mark.claim("PS3.18-10.4.3.2")
+def test_metadata_as_xml_that_the_caller_has_is_not_sent_again_either(web: Web, stow: Stow) -> None:
+    assert stow(ct()).status_code == 200
+    address, xml = f"studies/{STUDY}/metadata", {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    first = web.get(address, headers=xml)
+    assert first.headers["etag"].startswith('W/"')  # parts have a new boundary each time
+    assert first.headers["etag"] != web.get(address).headers["etag"]
+    for condition in (
+        {"If-None-Match": first.headers["etag"]},
+        {"If-Modified-Since": first.headers["last-modified"]},
+    ):
+        again = web.get(address, headers=xml | condition)
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert stow(ct(InstanceNumber=2)).status_code == 200
+    changed = web.get(address, headers=xml | {"If-None-Match": first.headers["etag"]})
+    assert (changed.status_code, len(parts_of(changed))) == (200, 2)
+
+
 @pytest.mark.claim("PS3.18-8.4.1/encoding")
 @pytest.mark.parametrize(
     ("accepted", "coded"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import numpy as np
@@ -17,8 +18,8 @@ from tests import objects
 from tests.dicomweb.builders import ct
 from tests.dicomweb.client import Web, parts_of
 from tests.dicomweb.conftest import Stow
-from tests.dicomweb.test_rendered import stored
-from vna.model.transfer_syntaxes import can_transcode
+from tests.dicomweb.test_rendered import sample, stored
+from vna.model.transfer_syntaxes import STORAGE_TRANSFER_SYNTAXES, can_transcode
 
 GIVING = [one for one in ADDRESSES if one.method == "GET"]
 
@@ -61,6 +62,21 @@ def test_a_media_type_that_nobody_makes_is_406_everywhere(web: Web, image: Datas
     refused = web.get(f"{path_of(address.path, image)}&{name}=application/x-nothing")
     assert refused.status_code == 406
     assert "this can be given as" in refused.json()["message"]
+
+
+@pytest.mark.claim("PS3.18-8.5/406")
+@pytest.mark.parametrize("path", ["", "/frames/1", "/bulkdata/7FE00010"])
+def test_406_names_every_transfer_syntax_that_can_be_had(web: Web, path: str) -> None:
+    url = f"{stored(web, sample('MR_small_RLE.dcm'))}{path}"
+    refused = web.get(url, headers={"Accept": "application/x-nothing"})
+    named = set(re.findall(r"1\.2\.840\.10008[0-9.]+", refused.json()["message"]))
+    made = set()
+    for uid in STORAGE_TRANSFER_SYNTAXES:
+        for media_type in ("application/dicom", "application/octet-stream"):
+            accept = f"{media_type}; transfer-syntax={uid}"
+            answer = web.get(url, headers={"Accept": accept})
+            made |= {uid} if answer.is_success or "can be given as" not in answer.json()["message"] else set()
+    assert named == made
 
 
 @pytest.mark.claim("PS3.18-8.7.3/named")

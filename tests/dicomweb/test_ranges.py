@@ -62,6 +62,7 @@ def test_who_takes_parts_only_gets_everything_whatever_range_is_asked_for(web: W
 def test_a_range_past_the_end_is_416_and_says_how_long_it_is(web: Web, address: str, asked: str) -> None:
     answer = web.get(address, headers={"Accept": "application/octet-stream", "Range": asked})
     assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(PIXELS)}")
+    assert answer.json() == {"status": 416, "message": f"the range lies past the end: there are {len(PIXELS)} bytes"}
 
 
 @pytest.mark.parametrize(

@@ -179,17 +179,43 @@ def test_a_structured_report_is_a_page_that_runs_nothing(web: Web) -> None:
     assert "\n\nBulgu: <script>alert(1)</script> nodül\n" in plain.text
 
 
+def film_of(content: bytes, syntax: str = "1.2.840.10008.1.2.4.102") -> bytes:
+    ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.4.1", NumberOfFrames=30, SOPInstanceUID=generate_uid())
+    ds.PixelData = pydicom.encaps.encapsulate([content])
+    ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+    return part10(ds, syntax)
+
+
 @pytest.mark.claim("PS3.18-8.7.4/video", "PS3.18-8.6.1.1/ranges")
 def test_a_stored_film_plays_from_anywhere_in_it(web: Web) -> None:
     film = bytes(range(256)) * 100
-    ds = ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.4.1", NumberOfFrames=30, SOPInstanceUID=generate_uid())
-    ds.PixelData = pydicom.encaps.encapsulate([film])
-    ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
-    url = f"{stored(web, part10(ds, '1.2.840.10008.1.2.4.102'))}/rendered"
+    instance = stored(web, film_of(film))
+    url = f"{instance}/rendered"
     whole = web.get(url)
     part = web.get(url, headers={"Range": "bytes=1000-1999"})
     assert (whole.headers["content-type"], whole.content) == ("video/mp4", film)
     assert (part.status_code, part.content) == (206, film[1000:2000])
+    for path in ("bulkdata/7FE00010", "pixeldata", "frames/1"):
+        for headers, query in (({}, "?accept=video/mp4"), ({"Accept": "video/mp4"}, ""), ({"Accept": "*/*"}, "")):
+            part = web.get(f"{instance}/{path}{query}", headers={**headers, "Range": "bytes=1000-1999"})
+            assert (part.status_code, part.content) == (206, film[1000:2000]), (path, query)
+            assert part.headers["content-range"] == f"bytes 1000-1999/{len(film)}"
+        whole = web.get(f"{instance}/{path}?accept=video/mp4")
+        assert (whole.status_code, whole.content) == (200, film)
+        assert whole.headers["content-type"].startswith("video/mp4")
+
+
+@pytest.mark.parametrize("path", ["thumbnail", "frames/1/thumbnail", "frames/1/rendered", "rendered"])
+def test_a_still_of_a_film_is_refused_and_says_where_the_film_is(web: Web, path: str) -> None:
+    answer = web.get(f"{stored(web, film_of(bytes(500)))}/{path}", headers={"Accept": "image/jpeg"})
+    assert answer.status_code == 406
+    assert "film" in answer.json()["message"] or "video/mp4" in answer.json()["message"]
+
+
+def test_metadata_says_in_which_syntax_the_instance_is_kept(web: Web) -> None:
+    (ds,) = web.get(f"{stored(web, film_of(bytes(500)))}/metadata").json()
+    assert ds["00083002"] == {"vr": "UI", "Value": ["1.2.840.10008.1.2.4.102"]}
+    assert list(ds) == sorted(ds)
 
 
 def test_damaged_pixels_are_an_error_of_their_frame_and_the_file_is_served_all_the_same(
@@ -217,7 +243,7 @@ def test_damaged_pixels_are_an_error_of_their_frame_and_the_file_is_served_all_t
         ("4.102", b"\0\0\0\x18ftypisom", ["video/mp4"]),
         ("4.102", b"\x47@\0\x10\0\0\0\0\0\0\0\0", ["video/mp4"]),
         ("4.100", b"\0\0\x01\xb3\0\0\0\0\0\0\0\0", ["video/mpeg"]),
-        ("4.107", b"\0\0\0\x18ftypisom", ["video/H265", "video/mp4"]),
+        ("4.107", b"\0\0\0\x18ftypisom", ["video/mp4", "video/H265"]),
         ("4.108", b"\x47@\0\x10\0\0\0\0\0\0\0\0", ["video/H265"]),
     ],
 )

@@ -126,6 +126,8 @@ def test_a_sample_comes_back_as_it_went_in_or_is_refused_for_its_reason(
     (metadata,) = web.get(f"{url}/metadata").json()
     assert web.get(f"{url}/metadata", headers={"Accept": "multipart/related; type=application/dicom+xml"}).is_success
     ds = pydicom.dcmread(BytesIO(data), force=True)
+    (syntax,) = metadata.pop("00083002")["Value"]  # the archive's own statement
+    assert syntax == ds.file_meta.get("TransferSyntaxUID", syntax)
     assert {tag for tag in metadata if not tag.endswith("0000")} == {
         f"{element.tag:08X}" for element in ds if element.tag.element and element.tag != TRAILING_PADDING
     }

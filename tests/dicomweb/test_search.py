@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pydicom
 import pytest
 from lxml import etree
 from pydicom.dataset import Dataset
@@ -141,10 +142,16 @@ def test_counts_and_modalities_are_those_of_the_study(web: Web, held: list[Datas
     assert sorted(one["00080061"]["Value"]) == ["CT", "MR"]
 
 
-def test_modalities_in_study_is_never_without_a_value(web: Web, stow: Stow) -> None:
+@pytest.mark.claim("PS3.18-10.6.3.3.1")
+@pytest.mark.parametrize("query", ["", "?includefield=ModalitiesInStudy", "?ModalitiesInStudy="])
+def test_modalities_of_a_study_that_has_none_are_one_empty_value(web: Web, stow: Stow, query: str) -> None:
     assert stow(ct(Modality="")).status_code == 200
-    (one,) = find(web, "studies?includefield=ModalitiesInStudy")
-    assert one.get("00080061", {"Value": ["left out"]})["Value"]
+    (one,) = find(web, f"studies{query}")
+    assert one["00080061"] == {"vr": "CS", "Value": [None]}  # OHIF wants a Value
+    assert pydicom.Dataset.from_json(one).ModalitiesInStudy in ("", None)
+    answer = web.get(f"studies{query}", headers={"Accept": "multipart/related; type=application/dicom+xml"})
+    ((_, body),) = parts_of(answer)
+    assert b'tag="00080061" vr="CS" keyword="ModalitiesInStudy"/>' in body
 
 
 @pytest.mark.claim(

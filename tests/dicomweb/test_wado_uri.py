@@ -113,3 +113,32 @@ def test_what_makes_no_sense_is_said(
     answer = ask(web, image, **more)
     assert answer.status_code == status
     assert word in answer.json()["message"]
+
+
+@pytest.mark.claim("PS3.18-8.3.1/once")
+@pytest.mark.parametrize(
+    "name", ["contentType", "transferSyntax", "frameNumber", "imageQuality", "rows", "windowCenter", "presentationUID"]
+)
+def test_a_parameter_that_is_empty_or_given_twice_is_400_and_named(web: Web, image: pydicom.Dataset, name: str) -> None:
+    for values, words in (("", "has no value"), (["1", "2"], "more than once")):
+        answer = ask(web, image, **{name: values})  # type: ignore[arg-type]
+        assert answer.status_code == 400
+        assert f"{name} {'is given ' if values else ''}{words}" in answer.json()["message"]
+    assert ask(web, image, somethingElse="").status_code == 200
+
+
+@pytest.mark.claim("PS3.18-9.1.2.2.1")
+def test_without_content_type_the_accept_field_says_what_is_taken(web: Web, image: pydicom.Dataset) -> None:
+    def kind(accept: str, **more: str) -> Any:
+        uids = {"studyUID": image.StudyInstanceUID, "seriesUID": image.SeriesInstanceUID}
+        params = {"requestType": "WADO", **uids, "objectUID": image.SOPInstanceUID, **more}
+        return web.get("http://127.0.0.1:8080/wado", params=params, headers={"Accept": accept})
+
+    assert kind("image/png").headers["content-type"] == "image/png"
+    assert kind("application/dicom").headers["content-type"] == "application/dicom"
+    assert kind("image/png", contentType="image/gif").headers["content-type"] == "image/gif"
+    for browser in ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "*/*", "text/html,*/*;q=0.8"):
+        assert kind(browser).headers["content-type"] == "image/jpeg"
+    refused = kind("application/json")
+    assert refused.status_code == 406
+    assert "image/jpeg, image/png, image/gif, application/dicom" in refused.json()["message"]

@@ -2,124 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pydicom
 import pytest
-from pydicom import Dataset
 from pydicom.uid import generate_uid
 
-from storage.index import documents, jobs
-from storage.index.document_queries import Depth
+from storage.index import jobs
 from storage.index.events import time_text
 from tests.archives import Open, put, rows
-from tests.objects import ct, part10
+from tests.documents.sites import OWN, Killed, Site, make_site, stored
+from tests.objects import part10
 from vna.app import Application
 from vna.documents.descriptions import Describing
-from vna.documents.own_repository import OwnRepository
 from vna.documents.problems import ErrorCode, Refused, refused
 from vna.documents.profile import Profile
-from vna.documents.publisher import Publisher
 from vna.documents.publishing import PUBLISH, noticing
 from vna.jobs.retries import GivenUp
 from vna.jobs.workers import Workers
-from vna.model.access import SYSTEM, Actor, Coercion, Peer
-from vna.model.documents import DocumentEntry, DocumentQuery, Kind, Status, Submission
+from vna.model.access import SYSTEM, Coercion, Peer
+from vna.model.documents import Status
 from vna.model.errors import NotFound, Unavailable
-
-OWN = "1.2.826.0.1.3680043.10.1561.77"
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-@dataclass(slots=True)
-class Repository:
-    """Registers in the archive's own registry and keeps documents here; `fails` happens before or after that."""
-
-    archive: Application
-    kept: dict[str, bytes] = field(default_factory=dict)
-    submissions: list[Submission] = field(default_factory=list)
-    before: Callable[[], None] = lambda: None
-    after: Callable[[], None] = lambda: None
-
-    def __call__(self, actor: Actor, submission: Submission, contents: Mapping[str, bytes]) -> None:
-        self.before()
-        for document in submission.documents:
-            data = contents[document.entry_uuid]
-            assert document.size == str(len(data))
-            assert document.hash == hashlib.sha1(data).hexdigest()
-        self.archive.documents.register(actor, submission)
-        self.submissions.append(submission)
-        self.kept.update({document.unique_id: contents[document.entry_uuid] for document in submission.documents})
-        self.after()
-
-
-@dataclass(slots=True)
-class Site:
-    """An archive that publishes to itself."""
-
-    archive: Application
-    repository: Repository
-    publisher: Publisher
-
-    def publish(self, study: str) -> None:
-        self.publisher(study)
-
-    def entries(self, *statuses: Status) -> list[DocumentEntry]:
-        """What is registered, oldest first."""
-        query = DocumentQuery(Kind.DOCUMENT, statuses=frozenset(statuses or Status), conditions=())
-        with self.archive.database.read() as connection:
-            every = connection.exec_driver_sql("select entry_uuid from document_objects order by id").all()
-            uuids = tuple(row[0] for row in every)
-            if not uuids:
-                return []
-            found = documents.held(connection, replace(query, entry_uuids=uuids), Depth.OBJECT)
-            by_uuid = {one.entry_uuid: one.object for one in found}
-        return [entry for uuid in uuids if isinstance(entry := by_uuid.get(uuid), DocumentEntry)]
-
-    def approved(self) -> DocumentEntry:
-        (entry,) = self.entries(Status.APPROVED)
-        return entry
-
-    def manifest(self) -> Dataset:
-        return pydicom.dcmread(io.BytesIO(self.repository.kept[self.approved().unique_id]))
-
-    def listed(self) -> set[str]:
-        """The instances that the current manifest names."""
-        (study,) = self.manifest().CurrentRequestedProcedureEvidenceSequence
-        return {
-            one.ReferencedSOPInstanceUID
-            for series in study.ReferencedSeriesSequence
-            for one in series.ReferencedSOPSequence
-        }
 
 
 @pytest.fixture
 def site(open_archive: Open) -> Site:
     return make_site(open_archive())
-
-
-def make_site(archive: Application, profile: Profile | None = None) -> Site:
-    repository = Repository(archive)
-    update = partial(archive.documents.update, SYSTEM)
-    destination = OwnRepository(archive.database, archive.patients, repository, update)
-    publisher = Publisher(
-        archive.database, lambda: Describing(profile or Profile(), OWN), destination, archive.settings.dimse.ae_title
-    )
-    return Site(archive, repository, publisher)
-
-
-def stored(archive: Application, study: str = "", **values: object) -> Dataset:
-    ds = ct(**{**({"StudyInstanceUID": study} if study else {}), **values})
-    put(archive, part10(ds))
-    return ds
 
 
 def test_a_manifest_is_registered_and_names_what_is_held(site: Site) -> None:
@@ -184,14 +93,14 @@ def test_a_correction_makes_a_new_version(open_archive: Open) -> None:
     assert len(site.entries(Status.DEPRECATED)) == 1
 
 
-def test_when_nothing_is_left_the_manifest_is_withdrawn_and_what_comes_back_is_published_anew(site: Site) -> None:
+def test_when_nothing_is_left_the_manifest_is_removed_and_what_comes_back_is_published_anew(site: Site) -> None:
     ds = stored(site.archive)
     study = ds.StudyInstanceUID
     site.publish(study)
     site.archive.deletion.delete(SYSTEM, study)
     for _ in range(2):
         site.publish(study)
-        assert site.entries(Status.APPROVED) == []
+        assert site.entries() == []
 
     list(site.archive.deletion.restore(SYSTEM, study))
     site.publish(study)
@@ -211,7 +120,6 @@ def test_a_study_that_becomes_another_patients_leaves_the_first_one(open_archive
     site.publish(ds.StudyInstanceUID)
 
     assert [(entry.source_patient_id[:2], entry.status) for entry in site.entries()] == [
-        ("P1", Status.DEPRECATED),
         ("P2", Status.APPROVED),
     ]
 
@@ -260,7 +168,7 @@ def test_a_process_that_was_killed_leaves_one_manifest_in_effect(
     assert site.manifest().InstanceNumber == expected
 
 
-def test_what_was_killed_and_then_deleted_is_withdrawn(site: Site) -> None:
+def test_what_was_killed_and_then_deleted_is_removed(site: Site) -> None:
     study = stored(site.archive).StudyInstanceUID
 
     def kill() -> None:
@@ -272,7 +180,7 @@ def test_what_was_killed_and_then_deleted_is_withdrawn(site: Site) -> None:
     site.archive.deletion.delete(SYSTEM, study)
     site.publish(study)
 
-    assert [entry.status for entry in site.entries()] == [Status.DEPRECATED]
+    assert site.entries() == []
 
 
 def test_a_manifest_that_somebody_else_deprecated_or_removed_is_published_anew(site: Site) -> None:

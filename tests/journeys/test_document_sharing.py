@@ -13,11 +13,13 @@ from pathlib import Path
 import httpx
 import pydicom
 import pytest
+from hl7.client import MLLPClient
 from lxml import etree
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from tests.archives import Backend, LiveArchive, start_archive
+from tests.hl7.messages import adt
 from tests.objects import ct, part10
 from tests.peers.dcmtk import Dcmtk
 from tests.xds.builders import query
@@ -66,9 +68,10 @@ class Consumer:
 
     registry: str
     repository: str
+    patient: str = PATIENT
 
     def find(self, status: str = "Approved", **slots: str) -> list[Entry]:
-        patient = {"XDSDocumentEntryPatientId": f"'{PATIENT}'", "XDSDocumentEntryStatus": f"('{STATUS}{status}')"}
+        patient = {"XDSDocumentEntryPatientId": f"'{self.patient}'", "XDSDocumentEntryStatus": f"('{STATUS}{status}')"}
         body = query(FIND_BY_REFERENCE if slots else FIND, **patient, **slots)
         with call(self.registry, iti18.ACTION, body) as answer:
             assert answer.body.get("status", "").endswith(":Success"), etree.tostring(answer.body)
@@ -80,6 +83,11 @@ class Consumer:
             assert time.monotonic() < deadline, f"{len(found)} documents where {count} were waited for"
             time.sleep(0.3)
         return found
+
+    def holds(self, entry: Entry) -> bool:
+        wanted = [WantedDocument(entry.repository, entry.unique_id)]
+        with call(self.repository, iti43.ACTION, retrieve_request(wanted)) as answer:
+            return bool(answer.attachments)
 
     def manifest(self, entry: Entry) -> Dataset:
         wanted = [WantedDocument(entry.repository, entry.unique_id)]
@@ -204,7 +212,10 @@ def test_images_are_found_and_retrieved_by_whoever_knows_the_patient(
 
     assert httpx.delete(f"{archive.dicomweb}/studies/{wanted[0].study}").is_success
     somebody.wait_for(0)
-    assert len(somebody.find("Deprecated")) == 2
+    assert somebody.find("Deprecated") == []
+    while somebody.holds(entry) or somebody.holds(newer):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
 
 
 def test_what_was_to_be_published_when_the_archive_was_killed_is_published_once(
@@ -233,6 +244,32 @@ def other(tmp_path: Path) -> Iterator[LiveArchive]:
     archive = start_archive(Backend("sqlite+folder", folder), XDS__UNKNOWN_PATIENTS="register")
     yield archive
     archive.stop()
+
+
+def test_a_merge_told_by_hl7_moves_manifests_and_those_to_come(
+    serve: Callable[..., LiveArchive], dcmtk: Dcmtk, study: list[Path], profile: dict[str, str]
+) -> None:
+    archive = serve(**profile)
+    send(dcmtk, archive, *study[:2])
+    uid = str(pydicom.dcmread(study[0]).StudyInstanceUID)
+    assert archive.vna("xds", "publish", uid).returncode == 0
+    before = consumer(archive.http)
+    after = replace(before, patient=f"HASTA-8^^^&{DOMAIN}&ISO")
+    (entry,) = before.find()
+
+    with MLLPClient("127.0.0.1", archive.hl7_port) as client:
+        client.socket.settimeout(20)
+        told = client.send_message(adt("A40", after.patient, mrg=before.patient))
+    assert b"MSA|AA" in told
+
+    assert (before.find(), after.find()) == ([], [entry])
+    assert str(after.manifest(entry).PatientID) == "HASTA-7"  # a document is what it was
+    send(dcmtk, archive, *study[2:])
+    assert archive.vna("xds", "publish", uid).returncode == 0
+    (newer,) = after.find()
+    assert {one.instance for one in asked(after.manifest(newer))} == uids(study)
+    assert after.find("Deprecated") == [entry]
+    assert before.find("Deprecated") == []
 
 
 def test_manifests_go_to_the_repository_of_a_region(
@@ -273,8 +310,12 @@ def test_manifests_go_to_the_repository_of_a_region(
     assert archive.vna("delete", uid).returncode == 0
     done = archive.vna("xds", "publish", uid)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "withdrawn" in done.stdout
+    assert "removed" in done.stdout
     assert [one.mime_type for one in region.find()] == ["application/pdf"]
+    assert region.find("Deprecated") == []
+    while region.holds(entry):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
 
 
 def test_images_of_another_community_are_found_and_retrieved_through_gateways(

@@ -231,6 +231,12 @@ def test_a_study_opens_from_the_list_and_shows_its_pixels(page: Page, held: dict
     _look(page, "seen.levels > 60 && seen.lit > 0.3")
 
 
+def test_a_study_without_any_modality_is_listed_and_opens(page: Page, held: dict[str, Study]) -> None:
+    _list(page, held)
+    _open(page, held["Bare"])  # by its address: from the list OHIF offers no mode for it
+    _look(page, "seen.levels > 60 && seen.lit > 0.3")
+
+
 @pytest.mark.parametrize("kind", ["CT", "Turkish"])
 def test_pixels_of_a_grey_image_show(page: Page, held: dict[str, Study], kind: str) -> None:
     _open(page, held[kind])
@@ -282,6 +288,16 @@ def test_a_segmentation_shows_over_its_images(page: Page, held: dict[str, Study]
     assert _look(page, "seen.levels > 60 && seen.lit > 0.3")["coloured"] < 0.01
     page.locator('[data-cy="study-browser-thumbnail-no-image"]').filter(has_text="SEG").dblclick()
     _look(page, "seen.coloured > 0.02")
+
+
+def test_a_film_plays(page: Page, held: dict[str, Study]) -> None:
+    if "Film" not in held:
+        pytest.skip("../shared/data/dicom is not here")
+    with page.expect_response(re.compile("/rendered$")) as film:
+        _open(page, held["Film"])
+    assert film.value.status == 206
+    assert film.value.headers["content-type"] == "video/mp4"
+    _look(page, "seen.levels > 60 && seen.lit > 0.1")
 
 
 def test_a_file_is_uploaded_in_the_viewer(

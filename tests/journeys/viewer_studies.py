@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from tests.objects import ct, part10
-from tests.peers.samples import pydicom_files
+from tests.peers.samples import pydicom_files, shared_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,16 @@ def studies() -> dict[str, Study]:
         _study("SEG", _segmented(), 7),
         _study("ECG", [_sample("waveform_ecg.dcm")], 8),
         _study("Turkish", _ct_series(1), 9, modality="CT", name=TURKISH_NAME, description="Göğüs BT: ışın dozu düşük"),  # noqa: RUF001
+        _study("Bare", _ct_series(1, Modality=""), 13, modality=""),
         _study("Prior", _ct_series(1), 10, modality="CT", name="PatientMR^Given", patient_id="PID-002-MR"),
     ]
-    return {study.kind: study for study in made}
+    return {study.kind: study for study in [*made, *_film()]}
+
+
+def _film() -> list[Study]:
+    """A film of coloured bars in MP4, H.264; nothing where the shared samples are absent."""
+    found = [path for path in shared_files() if path.parent.name == "video"]
+    return [_study("Film", [dcmread(found[0])], 12, modality="ES")] if found else []
 
 
 def upload() -> Study:
@@ -112,11 +119,12 @@ def _picture(rows: int, columns: int, shift: int = 0) -> NDArray[np.uint16]:
     return made
 
 
-def _ct_series(slices: int = 4) -> list[Dataset]:
+def _ct_series(slices: int = 4, Modality: str = "CT") -> list[Dataset]:
     series, frame = generate_uid(), generate_uid()
     return [
         ct(
             SeriesInstanceUID=series,
+            Modality=Modality,
             FrameOfReferenceUID=frame,
             SeriesDescription="Axial",
             InstanceNumber=number + 1,

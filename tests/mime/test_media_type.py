@@ -34,7 +34,13 @@ def test_a_list_is_split_at_commas_outside_quotes() -> None:
     assert parse_media_types("") == parse_media_types(" , ") == []
 
 
-@pytest.mark.parametrize("text", ["dicom", "a/b c/d", "a/", "/b", 'a/b; x="open', "a/b; =c", "a/b, c"])
+def test_the_asterisk_that_java_sends_means_anything() -> None:
+    found = parse_media_types("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2")
+    assert [media.name for media in found] == ["text/html", "image/gif", "image/jpeg", "*/*", "*/*"]
+    assert found[3].parameters == {"q": ".2"}
+
+
+@pytest.mark.parametrize("text", ["dicom", "**", "*a", "a/b c/d", "a/", "/b", 'a/b; x="open', "a/b; =c", "a/b, c"])
 def test_what_is_no_media_type_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="not a media type"):
         parse_media_types(text)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from storage.inflate import inflated
 from storage.metadata import Scan, scan
 from storage.part10 import read_file_meta
+from vna.model.errors import Damaged
 from vna.model.transfer_syntaxes import EXPLICIT_BE
 from vna.pixels.recode import swapped
 from vna.pixels.value_representations import SWAPPED_UNITS
@@ -40,7 +42,10 @@ def stored(part10: bytes) -> Stored:
     content = bytes(inflated(part10, meta))
     made = Stored(found.elements, meta.transfer_syntax_uid, [], content, found)
     vr = found.elements.get("7FE00010", {}).get("vr", "OW")
-    ranges = [found.frames.ranges(number) for number in range(1, found.frames.count + 1)]
+    ranges = []
+    for number in range(1, found.frames.count + 1):
+        with suppress(Damaged):  # of a frame that is cut nothing is given
+            ranges.append(found.frames.ranges(number))
     if ranges and not found.encapsulated:
         first = ranges[0][0][0]
         content = content[:first] + made._turned(content[first:], vr)

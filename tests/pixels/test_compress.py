@@ -61,7 +61,7 @@ def _all_turns() -> list[Any]:
     """Each sample with a lossless target, every other one with a lossy one too, in turns."""
     turns = []
     for number, path in enumerate(_with_pixels()):
-        targets = (LOSSLESS[number % 5], *([] if number % 2 else [LOSSY[number // 2 % 4]]))
+        targets = (LOSSLESS[number % len(LOSSLESS)], *([] if number % 2 else [LOSSY[number // 2 % 4]]))
         turns += [pytest.param(path, uid, id=f"{samples.name(path)}-{uid}") for uid in targets]
     return turns
 
@@ -189,6 +189,7 @@ def test_an_object_without_pixels_is_not_compressed() -> None:
         (ts.JPEG_2000_LOSSLESS, "YBR_RCT"),
         (ts.JPEG_2000, "YBR_ICT"),
         (ts.HTJ2K_LOSSLESS, "YBR_RCT"),
+        (ts.HTJ2K_LOSSLESS_RPCL, "YBR_RCT"),
         (ts.JPEG_BASELINE, "YBR_FULL_422"),
         (ts.JPEG_LS, "RGB"),
         (ts.RLE, "RGB"),
@@ -203,6 +204,19 @@ def test_colour_is_named_as_the_compression_keeps_it(target: str, photometric: s
     assert (made.PhotometricInterpretation, made.PlanarConfiguration) == (photometric, 0)
     if target in LOSSLESS:
         assert np.array_equal(made.pixel_array, np.moveaxis(planes[0], 0, 2))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (70, 90), (512, 400), (2100, 2300)])
+@pytest.mark.claim("PS3.5-8.2")
+def test_htj2k_by_resolution_is_in_the_order_and_with_the_markers_of_its_syntax(size: tuple[int, int]) -> None:
+    pixels = ramp(1, *size)
+    made = transcoded_bytes(encoded(image(pixels), ts.EXPLICIT_LE), ts.HTJ2K_LOSSLESS_RPCL)
+    assert np.array_equal(transcoded(part10(made, ts.HTJ2K_LOSSLESS_RPCL), ts.EXPLICIT_LE).pixel_array, pixels[0])
+    stream = made[made.index(b"\xff\x4f\xff\x51") :]
+    style = stream[stream.index(b"\xff\x52") + 4 :]  # COD of ISO 15444-1 A.6.1: style, order, layers, transform, levels
+    assert style[1] == 2  # RPCL
+    assert min(size) / 2 ** style[5] <= 64
+    assert stream.index(b"\xff\x55") < stream.index(b"\xff\x93")  # TLM, in the main header
 
 
 def test_a_loss_is_told_behind_those_before_it() -> None:

@@ -55,7 +55,10 @@ def native(pixels: np.ndarray[Any, Any], **attributes: Any) -> Stored:
     return stored(encoded(image(pixels, **attributes), ts.EXPLICIT_LE))
 
 
-@pytest.mark.parametrize("target", [ts.RLE, ts.JPEG_LS, ts.JPEG_2000_LOSSLESS, ts.JPEG_LOSSLESS_SV1, ts.HTJ2K_LOSSLESS])
+@pytest.mark.parametrize(
+    "target",
+    [ts.RLE, ts.JPEG_LS, ts.JPEG_2000_LOSSLESS, ts.JPEG_LOSSLESS_SV1, ts.HTJ2K_LOSSLESS, ts.HTJ2K_LOSSLESS_RPCL],
+)
 def test_a_frame_goes_into_a_compression_and_back(target: str) -> None:
     kept = native(ramp(2, 24, 40))
     made = transcode_frame(kept.header, kept.syntax_uid, kept.frames[1], target)

@@ -245,6 +245,66 @@ def test_forwarded_fields_of_a_configured_proxy_are_believed() -> None:
     assert seen["address"] == "203.0.113.9"
 
 
+LOGIN = "Basic " + b64encode(f"ayşe:{PASSWORD}".encode()).decode()
+FORWARDED = [
+    ({"X-Forwarded-Host": "vna.example.org", "X-Forwarded-Proto": "https"}, "https://vna.example.org"),
+    ({"X-Forwarded-Host": "evil.example, vna.example.org:8443"}, "http://vna.example.org:8443"),
+    ({"X-Forwarded-Host": "vna.example.org", "X-Forwarded-Port": "8443"}, "http://vna.example.org:8443"),
+    (
+        {"X-Forwarded-Host": "vna.example.org", "X-Forwarded-Port": "443", "X-Forwarded-Proto": "https"},
+        "https://vna.example.org",
+    ),
+    ({"X-Forwarded-Host": "[2001:db8::1]", "X-Forwarded-Port": "8443"}, "http://[2001:db8::1]:8443"),
+    ({"Forwarded": "for=6.6.6.6;host=evil.example, for=203.0.113.9;proto=https;host=vna.example.org"}, "https://vna.example.org"),
+    ({"Forwarded": 'for="[2001:db8::7]:4711"; proto=https; host="vna.example.org:8443"'}, "https://vna.example.org:8443"),
+    (
+        {"Forwarded": "for=6.6.6.6;host=evil.example", "X-Forwarded-Host": "vna.example.org"},
+        "http://vna.example.org",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("headers", "url"), FORWARDED)
+def test_without_a_public_address_the_host_that_a_configured_proxy_was_called_by_is_ours(
+    archive: Application, headers: dict[str, str], url: str
+) -> None:
+    app = enforced(INNER, HttpRules(trusted_proxies=("10.0.0.0/8",)), archive.accounts)
+    headers = {**headers, "Authorization": LOGIN, "Host": "vna:8080"}
+    seen = asking(app, client="10.0.0.1")(headers=headers)
+    assert seen.status_code == 200
+    assert seen.json()["url"] == f"{url}/who"
+    for rules, client in ((HttpRules(trusted_proxies=("10.0.0.0/8",)), "192.168.0.1"), (HttpRules(), "10.0.0.1")):
+        refused = asking(enforced(INNER, rules, archive.accounts), client=client)(headers=headers)
+        assert refused.status_code == 403
+        assert "VNA_HTTP__PUBLIC_URL" in refused.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("X-Forwarded-Host", "vna.example.org/evil"),
+        ("X-Forwarded-Host", "user@vna.example.org"),
+        ("X-Forwarded-Host", 'vna"'),
+        ("Forwarded", "host=vna.example.org;proto"),
+        ("Forwarded", 'host="vna.example.org'),
+    ],
+)
+def test_a_forwarded_host_that_is_none_means_nothing(archive: Application, field: str, value: str) -> None:
+    app = enforced(INNER, HttpRules(trusted_proxies=("10.0.0.0/8",)), archive.accounts)
+    headers = {field: value, "Authorization": LOGIN}
+    assert asking(app, client="10.0.0.1")(headers=headers).json()["url"] == "http://127.0.0.1:8080/who"
+
+
+def test_the_address_of_the_caller_is_read_from_forwarded_too() -> None:
+    rules = HttpRules(trusted_proxies=("10.0.0.0/8",))
+    for value, address in (
+        ("for=6.6.6.6, for=203.0.113.9:4711, for=10.0.0.7", "203.0.113.9"),
+        ('for="[2001:db8::7]:4711"', "2001:db8::7"),
+    ):
+        seen = asking(local(INNER, rules), client="10.0.0.1")(headers={"Forwarded": value}).json()
+        assert seen["address"] == address
+
+
 def test_forwarded_fields_of_anybody_else_mean_nothing() -> None:
     rules = HttpRules(trusted_proxies=("10.0.0.0/8",))
     headers = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost"}

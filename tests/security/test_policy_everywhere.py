@@ -87,6 +87,7 @@ WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
+    (Links, "look"),
     (Links, "open"),
     (Links, "visitor"),
     (Peers, "get"),

@@ -16,7 +16,7 @@ from storage.inflate import inflated
 from storage.metadata import Element, scan
 from storage.part10 import read_file_meta
 from tests.storage.oracle import expected_frames, read, read_frame, shared_files, wheel_files
-from vna.model.errors import CannotUnderstand, NotFound
+from vna.model.errors import CannotUnderstand, Damaged, NotFound
 
 REFUSED = {"MR_truncated.dcm", "SC_rgb_jpeg.dcm"}
 JPEG = (b"\xff\xd8\xff\xe0start", b"middle", b"end\xff\xd9")
@@ -204,7 +204,14 @@ def test_frames_of_single_bits_keep_every_bit(rows: int, columns: int, number: i
 
 def test_only_frames_that_are_wholly_there_count() -> None:
     assert native_frames(image(4, 5, 16, number=3), 0, 119).count == 2
-    assert native_frames(image(4, 5, 16), 0, 39) == FrameTable()
+    assert native_frames(image(4, 5, 16), 0, 0) == FrameTable()
+    for number, length, frame in ((3, 119, 3), (3, 81, 3), (1, 39, 1), (1, 1, 1)):
+        table = native_frames(image(4, 5, 16, number=number), 0, length)
+        assert FrameTable.from_bytes(table.to_bytes()) == table
+        with pytest.raises(Damaged, match=f"frame {frame} is cut"):
+            table.ranges(frame)
+    with pytest.raises(NotFound):
+        native_frames(image(4, 5, 16, number=3), 0, 80).ranges(3)
 
 
 def test_subsampled_chrominance_makes_frames_shorter() -> None:

@@ -45,7 +45,9 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
             prepare(settings)
         application = build(settings)
         opened.append(application)
-        app = http_application(application, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), metrics)
+        app = http_application(
+            application, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112), ("0.0.0.0", 2575)), metrics
+        )
         return Archive(application, app, Web(app, "http://127.0.0.1:8080"))
 
     yield make

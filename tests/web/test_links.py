@@ -65,10 +65,27 @@ def test_a_spent_link_is_gone_and_an_unknown_one_not_found(archive: Open) -> Non
 
 
 def test_looking_at_a_link_spends_nothing(archive: Open) -> None:
-    made, _, _, path = _made(archive, "local")
-    assert made.web.request("HEAD", path).status_code == 405
-    assert made.web.request("POST", path).status_code == 405
+    made, one, _, path = _made(archive, "local")
+    for _ in range(3):
+        looked = made.web.request("HEAD", path)
+        assert (looked.status_code, looked.content) == (303, b"")
+        assert looked.headers["location"] == f"/viewer/viewer?StudyInstanceUIDs={one}"
+        assert "set-cookie" not in looked.headers
+    refused = made.web.request("POST", path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
     assert made.web.get(path).status_code == 303
+    assert made.web.request("HEAD", path).status_code == 410
+    assert made.web.request("HEAD", "/l/nothing").status_code == 404
+
+
+def test_a_link_to_a_study_that_was_deleted_says_so_and_keeps_its_use(archive: Open) -> None:
+    made, one, _, path = _made(archive, "local")
+    made.application.deletion.delete(SYSTEM, one, reason="by mistake")
+    for method in ("GET", "HEAD"):
+        gone = made.web.request(method, path)
+        assert gone.status_code == 410
+        assert "set-cookie" not in gone.headers
+    assert "no longer held" in made.web.get(path).text
 
 
 @pytest.mark.parametrize("mode", MODES)

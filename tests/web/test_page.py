@@ -37,7 +37,17 @@ def test_it_says_what_this_is_and_where_the_doors_are(archive: Open) -> None:
     assert "mode local" in text
     assert "<code>VNA@127.0.0.1:11112</code>" in text
     assert "<code>http://127.0.0.1:8080/dicom-web</code>" in text
+    assert "<code>127.0.0.1:2575</code>" in text
     assert "Nothing is stored yet" in text
+
+
+def test_every_address_of_document_sharing_is_shown_and_describes_itself(archive: Open) -> None:
+    web = archive().web
+    shown = re.findall(r'<a href="(/xds/[^"]+\?wsdl)"><code>http://127\.0\.0\.1:8080/xds/', web.get("/").text)
+
+    assert {"/xds/registry?wsdl", "/xds/repository?wsdl", "/xds/imaging-source?wsdl"} <= set(shown)
+    for url in shown:
+        assert b"definitions" in web.get(url).content
 
 
 def test_the_public_address_is_shown_where_one_is_set(archive: Open) -> None:

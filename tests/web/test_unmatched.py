@@ -19,6 +19,8 @@ from vna.web import page
         ("GET", "/dicom-web/nothing", 404, ""),
         ("POST", "/dicom-web/studies/1.2/nothing", 404, ""),
         ("GET", "//evil.example/", 404, ""),
+        ("GET", "/dicom-web/studies/1.2/series/1.3/..%2f", 404, ""),
+        ("GET", "/dicom-web/studies/1.2/metadata%2F", 404, ""),
         ("PUT", "/dicom-web/studies", 405, "GET, HEAD, POST"),
         ("PUT", "/dicom-web/studies/1.2", 405, "DELETE, GET, HEAD, POST"),
         ("POST", "/dicom-web/series", 405, "GET, HEAD"),
@@ -101,3 +103,25 @@ def test_without_a_public_address_a_forged_host_is_refused_in_enforced_mode(arch
         assert "VNA_HTTP__PUBLIC_URL" in response.json()["message"]
     for path in ("/healthz", "/readyz", "/metrics"):
         assert made.web.get(path, headers={"Host": "vna:8080"}).status_code == 200
+
+
+def test_addresses_in_answers_are_those_of_the_host_that_a_configured_proxy_was_called_by(archive: Open) -> None:
+    made = archive(security={"mode": "enforced"}, http={"trusted_proxies": ("127.0.0.0/8",)})
+    made.application.accounts.add_user(
+        SYSTEM, "user", PASSWORD, frozenset({Action.STORE, Action.QUERY, Action.RETRIEVE})
+    )
+    ds = ct()
+    proxied = {"Host": "vna:8080", "X-Forwarded-Host": "vna.example.org", "X-Forwarded-Proto": "https"}
+    stored = made.web.post(
+        "/dicom-web/studies",
+        auth=("user", PASSWORD),
+        headers={**proxied, "Content-Type": "application/dicom"},
+        content=part10(ds),
+    )
+    base = f"https://vna.example.org/dicom-web/studies/{ds.StudyInstanceUID}"
+    assert stored.json()["00081190"]["Value"] == [base]
+    (study,) = made.web.get("/dicom-web/studies", auth=("user", PASSWORD), headers=proxied).json()
+    assert study["00081190"]["Value"] == [base]
+    path = f"/dicom-web/studies/{ds.StudyInstanceUID}/metadata"
+    (metadata,) = made.web.get(path, auth=("user", PASSWORD), headers=proxied).json()
+    assert metadata["7FE00010"]["BulkDataURI"].startswith(f"{base}/series/")

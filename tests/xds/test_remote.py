@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,14 @@ from lxml import etree
 from starlette.applications import Starlette
 
 from storage.index.engine import Database
-from tests.xds.builders import document, submission
+from tests.xds.builders import document, link, submission
 from tests.xds.listening import listening
-from tests.xds.registries import make
+from tests.xds.registries import PATIENT, make
 from vna.documents.problems import ErrorCode, Refused
+from vna.documents.repository import WantedDocument
+from vna.documents.withdrawal import leaving
 from vna.jobs.retries import GivenUp
-from vna.model.access import Actor
+from vna.model.access import SYSTEM, Actor
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.security.http import HttpRules, local
@@ -28,6 +30,7 @@ from vna.xml.namespaces import LCM, RS, XDSB, qname
 from xds import registry as door
 from xds.ebrim import reading
 from xds.iti41 import ACTION as PROVIDE
+from xds.iti86 import ACTION as REMOVE
 from xds.remote import RemoteRepository
 from xds.responses import registry_response
 
@@ -123,9 +126,52 @@ def test_an_update_is_sent_to_the_registry(database: Database, tmp_path: Path) -
         at(door.PATH, dict(door.operations(registries.registry)), tmp_path) as other,
         pytest.raises(Refused, match="XDSUnknownPatientId"),
     ):
-        other.update(submission(document("d")))
+        other.metadata.update(submission(document("d")))
+
+
+def test_what_is_removed_is_gone_from_registry_and_repository(database: Database, tmp_path: Path) -> None:
+    registries = make(database)
+    registries.patients.register(SYSTEM, PATIENT)
+    first, second = document("first"), document("second")
+    registered = registries.registry.register(SYSTEM, submission(first))
+    old = registered.documents[0].entry_uuid
+    registries.registry.register(SYSTEM, submission(second, link("second", "RPLC", old)))
+
+    with at(door.PATH, dict(door.operations(registries.registry)), tmp_path) as other:
+        gone = leaving(other.metadata, [second.unique_id])
+        other.metadata.remove(gone.entry_uuids)
+
+        assert {one.unique_id for one in gone.documents} == {first.unique_id, second.unique_id}
+        assert other.metadata.documents(unique_ids=[first.unique_id, second.unique_id]) == []
+        assert other.metadata.associations(gone.entry_uuids) == []
+        with pytest.raises(Refused, match="UnresolvedReferenceException"):
+            other.metadata.remove(gone.entry_uuids)
+
+
+def test_who_removes_nothing_says_so(tmp_path: Path) -> None:
+    """By a fault, as those do who do not know the transaction."""
+    with at("/xds", answering(lambda _message: registry_response()), tmp_path) as other:
+        with pytest.raises(Refused) as caught:
+            other.metadata.remove(["urn:uuid:1"])
+        with pytest.raises(GivenUp, match="the repository removes no documents"):
+            other.discard([WantedDocument("1.2", "1.3")])
+
+    assert "the registry answers with a fault" in caught.value.problems[0].context
+
+
+@pytest.mark.parametrize(
+    ("code", "judged"),
+    [("XDSDocumentUniqueIdError", nullcontext()), ("XDSRepositoryError", pytest.raises(Refused))],
+)
+def test_a_document_that_is_gone_already_is_removed(
+    tmp_path: Path, code: str, judged: AbstractContextManager[object]
+) -> None:
+    reply = Reply(f"{REMOVE}Response", response(FAILURE, {"errorCode": code}))
+
+    with at("/xds", {REMOVE: lambda _message, _actor: reply}, tmp_path) as other, judged:
+        other.discard([WantedDocument("1.2", "1.3")])
 
 
 def test_without_a_registry_nothing_can_be_withdrawn(tmp_path: Path) -> None:
     with pytest.raises(GivenUp, match="VNA_XDS__PUBLISH_REGISTRY"):
-        RemoteRepository("http://127.0.0.1:9/xds", "", tmp_path).update(submission(document("d")))
+        RemoteRepository("http://127.0.0.1:9/xds", "", tmp_path).metadata.update(submission(document("d")))

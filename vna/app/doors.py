@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from dicomweb.routes import MOST_ASKED
 from dicomweb.routes import routes as dicomweb_routes
 from dicomweb.service import PREFIX, StudiesService
 from dimse.entity import Admission, profile
@@ -46,6 +47,27 @@ class Addresses:
 
     http: tuple[str, int]
     dimse: tuple[str, int]
+    hl7: tuple[str, int] | None = None
+
+
+_ASKED = ("Accept", "Authorization", "Content-Type", "If-Modified-Since", "If-None-Match", "If-Range", "Range")
+_TOLD = (
+    "Accept-Ranges",
+    "Allow",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Location",
+    "Content-Range",
+    "ETag",
+    "Last-Modified",
+    "Link",
+    "Location",
+    "Vary",
+    "WWW-Authenticate",
+    "Warning",
+    "X-Total-Count",
+)
+"""Header fields that pages of other origins may send, and read of an answer, beside those that they always may."""
 
 
 def http_application(application: Application, addresses: Addresses, metrics: Metrics) -> ASGIApp:
@@ -61,17 +83,28 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         public_url=settings.http.public_url,
         max_body=int(settings.http.max_body),
     )
+    sharing = document_services(application)
+    shown = web.Addresses(
+        settings.dimse.ae_title,
+        *addresses.dimse,
+        PREFIX,
+        settings.http.public_url,
+        addresses.hl7,
+        tuple(dict.fromkeys(route.path for route in sharing)),
+    )
     site = web.Site(
         mode=settings.security.mode.value,
-        addresses=web.Addresses(settings.dimse.ae_title, *addresses.dimse, PREFIX, settings.http.public_url),
+        addresses=shown,
         search=application.search,
         status=application.status,
         metrics=metrics,
         viewer=settings.http.viewer,
         links=application.links,
     )
+    dicomweb = dicomweb_routes(service)
     starlette = Starlette(
-        routes=[*web.routes(site), *dicomweb_routes(service), *document_services(application)],
+        # Tried in this order: what viewers ask for each picture comes first.
+        routes=[*dicomweb[:MOST_ASKED], *web.routes(site), *dicomweb[MOST_ASKED:], *sharing],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute
@@ -135,8 +168,8 @@ def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=("GET", "HEAD", "POST", "DELETE", "OPTIONS"),
-        allow_headers=("Accept", "Authorization", "Content-Type", "If-Modified-Since", "If-None-Match", "Range"),
-        expose_headers=("Content-Range", "ETag", "Last-Modified", "Warning", "X-Total-Count"),
+        allow_headers=_ASKED,
+        expose_headers=_TOLD,
         max_age=600,
     )
 

@@ -11,7 +11,7 @@ import orjson
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from vna.app.file_sending import sending_files
+from vna.app.answering import answering
 
 MOST_ADDRESS: Final = 65_535
 """Bytes of path and query together: what the parser can take apart."""
@@ -41,9 +41,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._expect()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        if self.scheme == "http":
-            app = sending_files(app, cycle)  # type: ignore[arg-type,assignment]  # the same in other words
-        super()._start_asgi_task(cycle, app)
+        answered = answering(app, cycle)  # type: ignore[arg-type]  # the same in other words
+        super()._start_asgi_task(cycle, answered)  # type: ignore[arg-type]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()

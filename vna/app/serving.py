@@ -62,7 +62,7 @@ class Supervisor:
         self._http = _listen("HTTP", settings.http.host, settings.http.port, backlog=2048)
         dimse = _listen("DIMSE", settings.dimse.host, settings.dimse.port, backlog=4096)
         self._hl7 = _listen("HL7", settings.hl7.host, settings.hl7.port, backlog=128)
-        self.addresses = Addresses(_place(self._http), _place(dimse))
+        self.addresses = Addresses(_place(self._http), _place(dimse), _place(self._hl7))
         self._acceptor = Acceptor(dimse, settings.dimse.max_associations)
 
     def run(self) -> None:

@@ -31,9 +31,11 @@ def _methods(request: Request, scope: Scope) -> set[str]:
 
 
 def _other_slash(request: Request) -> str:
-    """The address with a slash at its end, or without it, whichever exists."""
+    """The address with a slash at its end, or without it, whichever exists; an escaped slash is none."""
     path: str = request.scope["path"]
     raw: bytes = request.scope["raw_path"]
+    if path.endswith("/") != raw.endswith(b"/"):
+        return ""
     other, raw = (path[:-1], raw.removesuffix(b"/")) if path.endswith("/") else (f"{path}/", raw + b"/")
     if not _methods(request, {**request.scope, "path": other}):
         return ""

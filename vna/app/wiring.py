@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -32,14 +33,16 @@ from vna.documents.descriptions import Describing
 from vna.documents.imaging_source import ImagingSource
 from vna.documents.initiating_gateway import InitiatingGateway
 from vna.documents.own_oid import OwnOid
-from vna.documents.own_repository import OwnRepository
+from vna.documents.own_repository import OwnMetadata, OwnRepository
 from vna.documents.profile import Profile
 from vna.documents.publisher import Destination, Publisher
 from vna.documents.publishing import PUBLISH, Publishing, noticing
 from vna.documents.registry import Registry, RegistryRules
+from vna.documents.removing import REMOVE, Removing
 from vna.documents.reports import Reports
 from vna.documents.repository import InMemory, Repository
 from vna.documents.responding_gateway import RespondingGateway
+from vna.documents.unanswered import SETTLE
 from vna.identity import patients as identity
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
@@ -58,7 +61,7 @@ from vna.security.sources import Sources
 from vna.settings import SecurityMode, Settings, XdsSettings
 from xds.community_client import CommunityClient
 from xds.ebrim.writing import rendition
-from xds.remote import RemoteRepository, RemoteUpdates
+from xds.remote import RemoteMetadata, RemoteRepository
 from xds.remote_registry import RemoteRegistry
 
 _CONNECTIONS_OF_A_WORKER = 64
@@ -98,6 +101,7 @@ class Application:
     responding: RespondingGateway | None
     initiating: InitiatingGateway | None
     communities: Mapping[str, CommunityClient]
+    removing: Removing
 
     @property
     def local(self) -> bool:
@@ -112,7 +116,12 @@ class Application:
 
     def workers(self) -> Workers:
         """What does durable jobs."""
-        works: dict[str, Work] = {FILL: filling(self.database), PUBLISH: self.publisher}
+        works: dict[str, Work] = {
+            FILL: filling(self.database),
+            PUBLISH: self.publisher,
+            SETTLE: partial(self.repository.settle, SYSTEM),
+        }
+        works[REMOVE] = self.removing
         return Workers(self.database, works, threads=self.settings.jobs.workers)
 
     def catch_up(self) -> None:
@@ -207,6 +216,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         responding=responding,
         initiating=initiating,
         communities=communities,
+        removing=Removing(database, destination),
     )
 
 
@@ -243,11 +253,9 @@ def _destination(
     def provide(actor: Actor, submission: Submission, contents: Mapping[str, bytes]) -> None:
         repository.provide(actor, submission, {name: InMemory(data) for name, data in contents.items()})
 
-    def update(submission: Submission) -> None:
-        documents.update(SYSTEM, submission)
-
-    elsewhere = RemoteUpdates(settings.registry_url, blobs.spool_folder)
-    return OwnRepository(database, patients, provide, elsewhere if settings.registry_url else update)
+    elsewhere = RemoteMetadata(settings.registry_url, blobs.spool_folder)
+    metadata = elsewhere if settings.registry_url else OwnMetadata(documents)
+    return OwnRepository(database, patients, provide, repository.remove, metadata)
 
 
 def _registry_rules(settings: XdsSettings) -> RegistryRules:

@@ -95,18 +95,34 @@ class Retrieval:
                 return self._transcoded(instance, target)
         raise NotAcceptable(f"cannot be given in another syntax than {instance.transfer_syntax_uid}")
 
-    def frames(
-        self, actor: Actor, instance: Instance, numbers: Sequence[int], start: int = 0, length: int | None = None
-    ) -> list[Outgoing]:
-        """One answer per frame number (from 1), as stored, native ones in little endian; NotFound past the last.
+    def with_frames(self, actor: Actor, study: str, series: str, instance: str) -> tuple[Instance, FrameTable]:
+        """An instance and where its frames are, for `frames`; NotFound when it is not held."""
+        self._policy.check(actor, Action.RETRIEVE, study)
+        with self._database.glance() as connection:
+            found = lookup.one_and_offsets(connection, study, series, instance)
+        if found is None:
+            raise NotFound("no such instance")
+        held, offsets = found
+        one = replace(held.instance, coercion=coercion_of(held.rules)) if held.rules else held.instance
+        return one, unpack_frames(offsets)
 
-        Of each `length` bytes from `start` on.
+    def frames(
+        self,
+        actor: Actor,
+        instance: Instance,
+        numbers: Sequence[int],
+        start: int = 0,
+        length: int | None = None,
+        *,
+        table: FrameTable | None = None,
+    ) -> list[Outgoing]:
+        """One answer per frame number (from 1), as stored, native ones in little endian; NotFound past the last, and
+        Damaged where one is cut.
+
+        Of each `length` bytes from `start` on. Where its frames are is looked up, unless `table` says it.
         """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
-        table = unpack_frames(self._offsets(instance))
-        for number in numbers:
-            if not 1 <= number <= table.count:
-                raise NotFound(f"there is no frame {number}: the instance has {table.count}")
+        table = table or unpack_frames(self._offsets(instance))
         wanted = [cut(table.ranges(number), start, length) for number in numbers]
         if instance.transfer_syntax_uid in _CHANGED:
             read = self._changed_reader(actor, instance, table)

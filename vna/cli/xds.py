@@ -78,7 +78,7 @@ def _published(archive: "Application", study: str) -> bool:
         return False
     found = archive.publishing.published(SYSTEM, study)
     if found is None or not found.entry_uuid:
-        say(f"{study}: nothing is left of it, so that its manifest is withdrawn")
+        say(f"{study}: nothing is left of it, so that its manifest is removed")
     else:
         say(f"{study}: manifest {found.number} is document {found.unique_id}")
     return True

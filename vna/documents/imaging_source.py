@@ -64,6 +64,8 @@ class ImagingSource:
             self._policy.check(actor, Action.RETRIEVE, study)
         if len(wanted) > MOST_INSTANCES:
             raise OutOfResources(f"at most {MOST_INSTANCES} instances are given at once, not {len(wanted)}")
+        if not wanted:
+            return [], [Problem(ErrorCode.IMAGING_REQUEST, "the request lists no instance")]
         if not any(syntaxes):
             return [], [Problem(ErrorCode.REPOSITORY, "the request lists no transfer syntax")]
         answer = _Answer(self._retrieval, actor, [syntax for syntax in syntaxes if syntax], scratch)

@@ -1,9 +1,9 @@
 """The work of publishing a study: its manifest is provided once in effect, the newest in the place of the one before,
-and withdrawn when nothing is left (RAD TF-2 4.68)."""
+and removed when nothing is left (RAD TF-2 4.68)."""
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -19,6 +19,9 @@ from vna.documents.descriptions import Describing
 from vna.documents.identifiers import new_uuid
 from vna.documents.manifest import Elements, Source, Version
 from vna.documents.problems import ErrorCode, Refused
+from vna.documents.removing import Removing
+from vna.documents.repository import WantedDocument
+from vna.documents.withdrawal import Metadata, leaving
 from vna.jobs.retries import GivenUp
 from vna.model.access import SYSTEM
 from vna.model.contents import StudyContents
@@ -30,17 +33,22 @@ log = logging.getLogger(__name__)
 
 _ROUNDS = 5
 _GONE = frozenset({ErrorCode.UNRESOLVED, ErrorCode.UPDATE})
+_LATER = frozenset({ErrorCode.BUSY, ErrorCode.REPOSITORY_BUSY, ErrorCode.OUT_OF_RESOURCES})
 _NO_PREDECESSOR = frozenset({ErrorCode.UNRESOLVED, ErrorCode.DEPRECATED})
 
 
 class Destination(Protocol):
     """A repository with its registry: our own in this process, or another one over the network."""
 
+    @property
+    def metadata(self) -> Metadata:
+        """The registry."""
+
     def provide(self, submission: Submission, contents: Mapping[str, bytes]) -> None:
         """Store and register documents (ITI-41); contents by entryUUID. Refused, or Unavailable when nobody knows."""
 
-    def update(self, submission: Submission) -> None:
-        """Change metadata (ITI-57). Refused, or Unavailable when nobody knows."""
+    def discard(self, documents: Sequence[WantedDocument]) -> None:
+        """Remove documents (ITI-86); what is not there is gone already. Refused, or Unavailable when nobody knows."""
 
     def survivor(self, patient_id: str) -> str:
         """The identifier of the patient that this one was merged into, where that is known; else itself."""
@@ -89,6 +97,7 @@ class Publisher:
         self._destination = destination
         self._retrieve_ae_title = retrieve_ae_title
         self._clock = clock
+        self._removing = Removing(database, destination)
 
     def __call__(self, study_instance_uid: str) -> None:
         """Publish one study as it is now; harmless when done already. GivenUp when it cannot be published at all."""
@@ -204,27 +213,42 @@ class Publisher:
         return attempt
 
     def _withdraw(self, held: Publication) -> bool:
-        """Deprecate what is published of a study, and what may have been; True when that is done."""
+        """Remove what is published of a study, and what may have been; True when that is done."""
         pending = _attempt(held.pending) if held.pending else None
-        if pending is not None:
-            self._deprecate(pending.entry_uuid, pending.patient_id)
-        if held.entry_uuid:
-            self._deprecate(held.entry_uuid, held.patient_id)
-        if held.entry_uuid or pending is not None:
+        published = [one for one in (pending, held) if one is not None and one.entry_uuid]
+        if published:
+            self._remove(held.study_instance_uid, published)
             number = pending.number if pending is not None else held.number
             self._put(Publication(held.study_instance_uid, number=number), tell=True)
             log.info("manifest withdrawn", extra={"study_instance_uid": held.study_instance_uid})
         return True
 
-    def _deprecate(self, entry_uuid: str, patient_id: str) -> None:
+    def _remove(self, study_instance_uid: str, published: Sequence[Attempt | Publication]) -> None:
+        """Where a registry removes nothing, what it lists is deprecated, and the documents stay."""
+        try:
+            gone = leaving(self._destination.metadata, [one.unique_id for one in published])
+            self._removing.remove(study_instance_uid, gone)
+        except Refused as refusal:
+            if _LATER & {problem.code for problem in refusal.problems}:
+                raise
+            fields = {"study_instance_uid": study_instance_uid, "reason": str(refusal)}
+            log.warning("manifest cannot be removed, only deprecated", extra=fields)
+            for one in published:
+                self._deprecate(one.entry_uuid, one.patient_id, refusal)
+
+    def _deprecate(self, entry_uuid: str, patient_id: str, instead: Refused) -> None:
         update = self._describing.withdrawal(
             entry_uuid, self._destination.survivor(patient_id), unique_id=manifest.new_uid(), at=self._clock()
         )
         try:
-            self._destination.update(update)
+            self._destination.metadata.update(update)
         except Refused as refusal:
-            if not {problem.code for problem in refusal.problems} <= _GONE:
+            codes = {problem.code for problem in refusal.problems}
+            if _LATER & codes:
                 raise
+            if not codes <= _GONE:
+                what = f"the registry neither removes the manifest ({instead}) nor deprecates it ({refusal})"
+                raise GivenUp(f"{what}: it has to be removed by hand") from refusal
 
     def _done(self, held: Publication, attempt: Attempt, digest: str) -> None:
         study = held.study_instance_uid

@@ -1,11 +1,12 @@
 """The document registry: what is registered, changed, removed and found, whichever door asks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from storage.index import identities
+from storage.index import documents, identities
+from storage.index.document_queries import Depth
 from storage.index.engine import Connection, Database
 from vna.documents import answers, removal
 from vna.documents.answers import Answer
@@ -20,7 +21,7 @@ from vna.documents.submission import check_alone, check_first_versions, check_ne
 from vna.documents.update import Update
 from vna.identity.patients import Patients
 from vna.model.access import Action, Actor
-from vna.model.documents import Submission
+from vna.model.documents import Association, DocumentEntry, DocumentQuery, Kind, Status, Submission
 from vna.model.events import EventKind
 from vna.security.policy import Policy
 
@@ -99,6 +100,23 @@ class Registry:
         """New versions of documents that differ only in what anybody may correct (Restricted Metadata Update 3.92)."""
         self._policy.check(actor, Action.WRITE_DOCUMENTS)
         return self._update(actor, submission, restricted=True)
+
+    def versions(
+        self, actor: Actor, *, entry_uuids: Iterable[str] = (), unique_ids: Iterable[str] = ()
+    ) -> list[DocumentEntry]:
+        """Documents by their entryUUIDs, or every version of them by their uniqueIds."""
+        self._policy.check(actor, Action.READ_DOCUMENTS)
+        query = DocumentQuery(Kind.DOCUMENT, entry_uuids=tuple(entry_uuids), unique_ids=tuple(unique_ids))
+        with self._database.read() as connection:
+            found = documents.held(connection, query, Depth.OBJECT)
+        return [one.object for one in found if isinstance(one.object, DocumentEntry)]
+
+    def associations(self, actor: Actor, entry_uuids: Iterable[str]) -> list[Association]:
+        """Every association that has one of these at an end, of whatever status."""
+        self._policy.check(actor, Action.READ_DOCUMENTS)
+        with self._database.read() as connection:
+            found = documents.associations(connection, entry_uuids, Depth.OBJECT, statuses=tuple(Status))
+        return [link.object for link in found if link.object is not None]
 
     def remove(self, actor: Actor, entry_uuids: Sequence[str]) -> None:
         """Forget objects and associations (ITI TF-2 3.62)."""

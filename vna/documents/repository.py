@@ -1,5 +1,6 @@
 """The document repository: documents provided, retrieved and removed, whichever door asks."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -7,14 +8,16 @@ from functools import partial
 from typing import Protocol
 
 from storage.blobs.base import BlobStore
-from storage.index import events, held_documents
+from storage.index import events, held_documents, jobs
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.held_documents import HeldDocument
+from vna.documents import unanswered
 from vna.documents.contents import Content, Contents, InMemory
 from vna.documents.problems import ErrorCode, Problem, Problems, Refused, refused
 from vna.documents.registry import Registry
 from vna.documents.requirements import named
+from vna.jobs.retries import GivenUp
 from vna.model.access import Action, Actor
 from vna.model.documents import DocumentEntry, Submission
 from vna.model.errors import NotFound, OutOfResources, Unavailable
@@ -22,6 +25,8 @@ from vna.model.events import EventKind
 from vna.security.policy import Policy
 
 __all__ = ["Content", "Given", "InMemory", "RemoteRegistry", "Repository", "WantedDocument"]
+
+log = logging.getLogger(__name__)
 
 MOST_DOCUMENTS = 10_000
 
@@ -31,6 +36,9 @@ class RemoteRegistry(Protocol):
 
     def register(self, submission: Submission) -> Sequence[Problem]:
         """Register it there; the warnings. Refused with what that registry finds wrong, Unavailable without it."""
+
+    def documents(self, *, unique_ids: Iterable[str]) -> Sequence[DocumentEntry]:
+        """What is registered there under these uniqueIds. Refused or Unavailable when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +161,68 @@ class Repository:
         kept: Sequence[HeldDocument],
         tell: Callable[[Connection], None],
     ) -> Sequence[Problem]:
-        """The documents can be retrieved before the registry hears of them, and cannot when it refuses them."""
+        """The documents can be retrieved before the registry hears of them, and cannot when it refuses them. While it
+        does not answer nobody knows, and they stay."""
         with self._database.transaction() as connection:
             tell(connection)
+            job_id = unanswered.note(connection, submission, kept, self._clock())
+        try:
+            warnings = self._register(remote, submission, kept, job_id)
+        except Refused:
+            self._discard(actor, [one.blob for one in kept], job_id)
+            raise
+        except Unavailable as error:
+            what = f"the registry: {error}; what it did is not known, so the same submission may be sent again"
+            raise refused(ErrorCode.REGISTRY_NOT_AVAILABLE, what) from error
+        with self._database.transaction() as connection:
+            unanswered.hurry(connection, submission)
+            others = unanswered.contradicting(connection, kept)
+        self._discard(actor, [one.blob for one in others], job_id)
+        return warnings
+
+    def _register(
+        self, remote: RemoteRegistry, submission: Submission, kept: Sequence[HeldDocument], job_id: int
+    ) -> Sequence[Problem]:
+        """A submission that was not answered and comes again may have been registered the first time."""
         try:
             return remote.register(submission)
-        except BaseException as error:
-            self._discard(actor, [one.blob for one in kept])
-            if isinstance(error, Unavailable):
-                raise refused(ErrorCode.REGISTRY_NOT_AVAILABLE, f"the registry: {error}") from error
-            raise
+        except Refused as refusal:
+            with self._database.read() as connection:
+                is_repeated = unanswered.is_repeated(connection, submission, job_id)
+            if not is_repeated or ErrorCode.DUPLICATE not in {problem.code for problem in refusal.problems}:
+                raise
+            if not self._has(remote, kept):
+                raise
+            return ()
 
-    def _discard(self, actor: Actor, blobs: Sequence[str]) -> None:
+    def _has(self, remote: RemoteRegistry, kept: Sequence[HeldDocument]) -> bool:
+        """Whether a registry says that all of these documents are here."""
+        try:
+            entries = remote.documents(unique_ids=[one.unique_id for one in kept])
+        except Refused:
+            return False
+        return not unanswered.unregistered(kept, entries)
+
+    def settle(self, actor: Actor, payload: str) -> None:
+        """What a job does about documents of which a registry elsewhere said nothing: those that it has not registered
+        go. GivenUp when documents are registered here now; Refused or Unavailable while it does not say."""
+        self._policy.check(actor, Action.WRITE_DOCUMENTS)
+        if self._remote is None:
+            raise GivenUp("without VNA_XDS__REGISTRY_URL there is no registry to ask whether it has these documents")
+        with self._database.read() as connection:
+            held = held_documents.of_blobs(connection, unanswered.blobs(payload))
+        if not held:
+            return
+        entries = self._remote.documents(unique_ids=[one.unique_id for one in held])
+        lost = unanswered.unregistered(held, entries)
+        self._discard(actor, [one.blob for one in lost])
+        log.info("unanswered registration settled", extra={"kept": len(held) - len(lost), "discarded": len(lost)})
+
+    def _discard(self, actor: Actor, blobs: Sequence[str], job_id: int | None = None) -> None:
         now = self._clock()
         with self._database.transaction() as connection:
+            if job_id is not None:
+                jobs.drop(connection, job_id)
             for held in held_documents.remove(connection, blobs):
                 _tell(connection, EventKind.DOCUMENT_DISCARDED, held, actor, now)
         self._contents.drop(blobs)

@@ -8,6 +8,7 @@ from vna.model.errors import BadRequest
 
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TYPE = re.compile(rf"\s*({_NAME})/({_NAME})")
+_ANYTHING = re.compile(r"\s*\*(?=\s*(?:[;,]|$))")  # what Java's HttpURLConnection sends beside */*
 # `type=application/dicom` without quotes is no token, for the slash, and yet what viewers send.
 _PARAMETER = re.compile(rf'\s*;(?:\s*({_NAME})\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?')
 _END = re.compile(r"\s*(,|$)")
@@ -51,7 +52,7 @@ def parse_media_types(text: str) -> list[MediaType]:
 
 
 def _one(text: str, at: int) -> tuple[MediaType, int]:
-    head = _TYPE.match(text, at)
+    head = _TYPE.match(text, at) or _ANYTHING.match(text, at)
     if head is None:
         raise BadRequest(f"not a media type: {_shown(text)}")
     parameters: dict[str, str] = {}
@@ -60,7 +61,7 @@ def _one(text: str, at: int) -> tuple[MediaType, int]:
         at = found.end()
         if found[1]:
             parameters.setdefault(found[1].lower(), _unquoted(found[2]))
-    return MediaType(f"{head[1]}/{head[2]}".lower(), parameters), at
+    return MediaType(head[0].strip().lower() if head.re is _TYPE else "*/*", parameters), at
 
 
 def _unquoted(value: str) -> str:

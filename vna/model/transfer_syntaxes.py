@@ -89,6 +89,7 @@ _ENCODABLE: Final = frozenset(
         JPEG_2000_LOSSLESS,
         JPEG_2000,
         HTJ2K_LOSSLESS,
+        HTJ2K_LOSSLESS_RPCL,
         RLE,
     }
 )

@@ -3,17 +3,20 @@
 Codecs are loaded here and only here: `vna.pixels.codecs` runs this in processes of its own.
 """
 
+from io import BytesIO
 from struct import unpack_from
 from typing import Any, Final
 
 import gdcm
+import imagecodecs
 import numpy as np
+import PIL.Image
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import get_j2k_parameters
 
 from vna.model import transfer_syntaxes as ts
-from vna.model.errors import Damaged
-from vna.pixels.image import DCT, WAVELET, Image, interleaved, kept_plain
+from vna.model.errors import Damaged, NotAcceptable, TooLarge
+from vna.pixels.image import DCT, MOST_FRAME_BYTES, PICTURES, WAVELET, Image, interleaved, kept_plain
 
 _SIGN_CORRECTED: Final = WAVELET | {ts.JPEG_LS, ts.JPEG_LS_NEAR}
 
@@ -21,6 +24,8 @@ _SIGN_CORRECTED: Final = WAVELET | {ts.JPEG_LS, ts.JPEG_LS_NEAR}
 def decode(frame: bytes, image: Image, syntax_uid: str) -> bytes:
     """Decode one frame into little endian samples of Bits Allocated, by pixel; Damaged when it cannot be."""
     image.check()
+    if syntax_uid in PICTURES:
+        return _decode_picture(frame, image, syntax_uid)
     if kept_plain(syntax_uid):
         return interleaved(frame, image)
     _check_size(frame, image, syntax_uid)
@@ -31,6 +36,30 @@ def decode(frame: bytes, image: Image, syntax_uid: str) -> bytes:
     if len(decoded) != image.frame_bytes:
         raise Damaged("a frame does not have the size that rows and columns say")
     return decoded
+
+
+def _decode_picture(content: bytes, image: Image, media_type: str) -> bytes:
+    """All pictures in it, one behind the other, without the alpha channel of what is opaque."""
+    png, _ = PICTURES
+    try:
+        count = 1 if media_type == png else getattr(PIL.Image.open(BytesIO(content)), "n_frames", 1)
+        if count * image.frame_bytes > MOST_FRAME_BYTES:
+            raise TooLarge(f"a picture is larger than {MOST_FRAME_BYTES} bytes without compression")
+        decoded = imagecodecs.png_decode(content) if media_type == png else imagecodecs.gif_decode(content)
+    except TooLarge:
+        raise
+    except Exception as exc:  # codecs raise whatever they like
+        raise Damaged("a picture cannot be decoded") from exc
+    samples = decoded.reshape(count, image.rows, image.columns, -1) if decoded.size % count == 0 else decoded
+    if samples.ndim != 4 or decoded.dtype.itemsize * 8 != image.bits_allocated:
+        raise Damaged("a picture does not have the size that it says")
+    if samples.shape[3] == image.samples_per_pixel + 1:
+        if (samples[..., -1] != np.iinfo(decoded.dtype).max).any():
+            raise NotAcceptable("a picture with transparent parts has no pixels there")
+        samples = samples[..., :-1]
+    if samples.shape[3] != image.samples_per_pixel:
+        raise Damaged("a picture does not have the size that it says")
+    return samples.astype(decoded.dtype.newbyteorder("<")).tobytes()
 
 
 def _check_size(frame: bytes, image: Image, syntax_uid: str) -> None:

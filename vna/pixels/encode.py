@@ -4,7 +4,7 @@ Codecs are loaded here and in `vna.pixels.decode` only: `vna.pixels.codecs` runs
 """
 
 from collections.abc import Callable, Mapping
-from math import log10
+from math import ceil, log2, log10
 from struct import pack
 from typing import Any, Final
 
@@ -23,6 +23,9 @@ JPEG_2000_PSNR: Final = 50
 """Decibels, of the range of values in a frame."""
 _SMALL: Final = 64 * 64
 """Samples; in smaller frames the codec misses what it aims at."""
+
+_BY_RESOLUTION: Final = 1
+"""Of OpenJPH: a tile-part for each resolution. It writes in the order RPCL."""
 
 Samples = np.ndarray[Any, Any]
 Encoder = Callable[[Samples, Image], bytes]
@@ -164,6 +167,17 @@ def _htj2k(samples: Samples, image: Image) -> bytes:
     return bytes(imagecodecs.htj2k_encode(samples, reversible=True, rgb=rgb))
 
 
+def _htj2k_rpcl(samples: Samples, image: Image) -> bytes:
+    """Resolution by resolution, the lowest with at most 64 pixels one way, and where each begins (PS3.5 10.18)."""
+    halvings = max(5, ceil(log2(max(min(image.rows, image.columns), 1) / 64)))
+    rgb = image.photometric_interpretation == "RGB"
+    return bytes(
+        imagecodecs.htj2k_encode(
+            samples, reversible=True, rgb=rgb, resolutions=halvings, tlm=True, tilepart=_BY_RESOLUTION
+        )
+    )
+
+
 _ENCODERS: Final[Mapping[str, Encoder]] = {
     ts.RLE: _rle,
     ts.JPEG_BASELINE: _jpeg_dct,
@@ -174,4 +188,5 @@ _ENCODERS: Final[Mapping[str, Encoder]] = {
     ts.JPEG_2000_LOSSLESS: _jpeg_2000_lossless,
     ts.JPEG_2000: _jpeg_2000_lossy,
     ts.HTJ2K_LOSSLESS: _htj2k,
+    ts.HTJ2K_LOSSLESS_RPCL: _htj2k_rpcl,
 }

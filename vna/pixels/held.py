@@ -34,6 +34,7 @@ HOLDS: Final[Mapping[str, Holds]] = {
     ts.JPEG_2000_LOSSLESS: Holds(allocated=(8, 16, 32), most_bits=24, rgb="YBR_RCT"),
     ts.JPEG_2000: Holds(allocated=(8, 16, 32), most_bits=24, palette=False, rgb="YBR_ICT", method="ISO_15444_1"),
     ts.HTJ2K_LOSSLESS: Holds(rgb="YBR_RCT"),
+    ts.HTJ2K_LOSSLESS_RPCL: Holds(rgb="YBR_RCT"),
 }
 
 _ONE_SAMPLE: Final = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")

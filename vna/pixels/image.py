@@ -17,6 +17,9 @@ DCT: Final = frozenset({ts.JPEG_BASELINE, ts.JPEG_EXTENDED})
 MOST_FRAME_BYTES: Final = 1 << 30
 """Of a frame without compression; more is not decoded."""
 
+PICTURES: Final = ("image/png", "image/gif")
+"""What codecs decode beside transfer syntaxes, under these names: pictures that become pixels (PS3.18 10.5.2)."""
+
 _SUBSAMPLED: Final = ("YBR_FULL_422", "YBR_PARTIAL_422")
 
 WAVELET: Final = frozenset({ts.JPEG_2000, ts.JPEG_2000_LOSSLESS, ts.HTJ2K, ts.HTJ2K_LOSSLESS, ts.HTJ2K_LOSSLESS_RPCL})

@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 
 import anyio
 from anyio.to_thread import run_sync
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, TooLarge, VnaError
 from vna.security.accounts import Accounts
+from vna.security.forwarded import FORWARDED_HOST, ForwardedFields
 from vna.security.links import Links
 
 log = logging.getLogger(__name__)
@@ -64,48 +65,13 @@ class HttpRules:
 def local(app: ASGIApp, rules: HttpRules, links: Links | None = None) -> ASGIApp:
     """The application for this machine only: everyone who gets through is the local actor, or came by a link."""
     guarded = SameOrigin(_with_links(app, LocalActor(app), links), rules, loopback_only=True)
-    return ForwardedFields(BodyBounds(guarded, rules), rules)
+    return ForwardedFields(BodyBounds(guarded, rules), rules.trusted_proxies)
 
 
 def enforced(app: ASGIApp, rules: HttpRules, accounts: Accounts, links: Links | None = None) -> ASGIApp:
     """The application for those who log in, by Basic (RFC 7617) or Bearer (RFC 6750), or came by a link."""
     guarded = SameOrigin(_with_links(app, Login(app, rules, accounts), links), rules, loopback_only=False)
-    return ForwardedFields(BodyBounds(guarded, rules), rules)
-
-
-class ForwardedFields:
-    """X-Forwarded-For, -Proto and -Host, when a configured proxy sends them; else they are as good as not there."""
-
-    def __init__(self, app: ASGIApp, rules: HttpRules) -> None:
-        self._app = app
-        self._networks = [ipaddress.ip_network(text, strict=False) for text in rules.trusted_proxies]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._networks and self._is_proxy(_address(scope)):
-            scope = self._as_forwarded(scope)
-        await self._app(scope, receive, send)
-
-    def _as_forwarded(self, scope: Scope) -> Scope:
-        headers = MutableHeaders(raw=list(scope["headers"]))
-        scope = {**scope, "headers": headers.raw}
-        scheme = _last(headers.get("x-forwarded-proto", ""))
-        if scheme in _DEFAULT_PORTS:
-            scope["scheme"] = scheme
-        host = _last(headers.get("x-forwarded-host", ""))
-        if host:
-            headers["host"] = host
-        came_by = [part.strip() for part in ",".join(headers.getlist("x-forwarded-for")).split(",") if part.strip()]
-        outside = [address for address in came_by if not self._is_proxy(address)]
-        if outside:
-            scope["client"] = (outside[-1], 0)
-        return scope
-
-    def _is_proxy(self, address: str) -> bool:
-        try:
-            found = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(found in network for network in self._networks)
+    return ForwardedFields(BodyBounds(guarded, rules), rules.trusted_proxies)
 
 
 class BodyBounds:
@@ -169,7 +135,7 @@ class SameOrigin:
     """Refuses what a page of another origin made a browser send, and all other names than ours.
 
     Answers hold absolute addresses, made of the public URL, or of the Host field where there is none: so in `enforced`
-    mode without a public URL that field has to be one of our names too.
+    mode without a public URL that field has to be one of our names too, or what a configured proxy was called by.
     """
 
     def __init__(self, app: ASGIApp, rules: HttpRules, *, loopback_only: bool) -> None:
@@ -218,7 +184,7 @@ class SameOrigin:
             return (
                 "in local mode the archive answers only to localhost, 127.0.0.1 and [::1]: the Host field says another"
             )
-        if self._public_host or scope["path"] in self._any_host:
+        if self._public_host or scope["path"] in self._any_host or (host and scope.get(FORWARDED_HOST)):
             return ""
         if host in self._names or _is_loopback(host) or _same_host(host, (scope.get("server") or ("", 0))[0]):
             return ""
@@ -243,7 +209,8 @@ class Visitors:
         self._links = links
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        secret = cookie_parser(Headers(scope=scope).get("cookie", "")).get(VISIT_COOKIE)
+        cookies = Headers(scope=scope).get("cookie")
+        secret = cookie_parser(cookies).get(VISIT_COOKIE) if cookies else None
         if secret is None:
             await self._others(scope, receive, send)
             return
@@ -263,6 +230,11 @@ def _with_links(app: ASGIApp, others: ASGIApp, links: Links | None) -> ASGIApp:
     return others if links is None else Visitors(app, others, links)
 
 
+@lru_cache(maxsize=256)
+def _local_actor(address: str) -> Actor:
+    return Actor(ActorKind.LOCAL, "local", frozenset(Action), address=address)
+
+
 class LocalActor:
     """Puts the local actor, who may do everything, into the state of each request."""
 
@@ -271,7 +243,7 @@ class LocalActor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            _let_in(scope, Actor(ActorKind.LOCAL, "local", frozenset(Action), address=_address(scope)))
+            _let_in(scope, _local_actor(_address(scope)))
         await self._app(scope, receive, send)
 
 
@@ -317,6 +289,7 @@ class Login:
         return path in self._open_paths or f"{path}/".startswith(self._open_folders)
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -328,6 +301,7 @@ def _same_host(one: str, other: str) -> bool:
     return bool(one) and _plain(one) == _plain(other)
 
 
+@lru_cache(maxsize=256)
 def _plain(host: str) -> str:
     """An address in its shortest form, IPv4 also where IPv6 wraps it; a name as it is."""
     try:
@@ -368,10 +342,6 @@ def _origin(url: str) -> Origin | None:
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
-
-
-def _last(text: str) -> str:
-    return text.rpartition(",")[2].strip().lower()
 
 
 def _shown(path: str) -> str:

@@ -95,18 +95,26 @@ class Links:
                 for row in rows.all_links(connection)
             )
 
+    def look(self, secret: str) -> str:
+        """The study that `open` would lead to, or what it would raise; nothing is spent."""
+        with self._database.read() as connection:
+            row = _openable(connection, secret)
+        now = datetime.now(UTC)
+        if not row.uses_left or read_time(row.expires_at) <= now:
+            raise _over(row, now)
+        return row.study_instance_uid
+
     def open(self, secret: str, address: str) -> Visit:
-        """Spend a use. Gone when the last is spent or the time is over, NotFound when there is no such link."""
+        """Spend a use. Gone when the last is spent, the time is over, or the study was deleted; NotFound when there is
+        no such link."""
         now = datetime.now(UTC)
         visit_secret = secrets.token_urlsafe(32)
         with self._database.transaction() as connection:
-            row = rows.by_digest(connection, _digest(secret))
-            if row is None:
-                raise NotFound("there is no such link")
+            row = _openable(connection, secret)
             if not rows.spend(connection, row.link_id, time_text(now)):
-                over = read_time(row.expires_at) <= now
-                log.warning("access link refused", extra={"link": row.link_id, "address": address, "expired": over})
-                raise Gone("the link has expired" if over else "the link has been used as often as it may be")
+                over = _over(row, now)
+                log.warning("access link refused", extra={"link": row.link_id, "address": address, "reason": str(over)})
+                raise over
             expires_at = min(read_time(row.expires_at), now + _VISIT)
             rows.put_visit(connection, _digest(visit_secret), row.link_id, time_text(expires_at), time_text(now))
             detail = {"link": row.link_id, "address": address}
@@ -121,6 +129,20 @@ class Links:
         if row is None:
             raise NotAuthorized("the access link has expired")
         return Actor(ActorKind.LINK, _name(row), RIGHTS, address=address, study_instance_uid=row.study_instance_uid)
+
+
+def _openable(connection: Connection, secret: str) -> LinkRow:
+    row = rows.by_digest(connection, _digest(secret))
+    if row is None:
+        raise NotFound("there is no such link")
+    if not rows.study_is_held(connection, row.study_instance_uid):
+        raise Gone("the study of this link is no longer held")
+    return row
+
+
+def _over(row: LinkRow, now: datetime) -> Gone:
+    expired = read_time(row.expires_at) <= now
+    return Gone("the link has expired" if expired else "the link has been used as often as it may be")
 
 
 def _name(row: LinkRow) -> str:

@@ -5,7 +5,15 @@ from starlette.requests import Request
 from vna.model.access import Actor, ActorKind
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_FORWARDED = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
 
 
 def actor_of(request: Request) -> Actor:
@@ -35,7 +43,6 @@ def _authority(request: Request, scheme: str) -> str:
     host, port = request.scope.get("server") or ("localhost", None)
     named = request.headers.get("host", host)
     has_port = ":" in named.rpartition("]")[2]
-    is_forwarded = any(field in request.headers for field in _FORWARDED)
-    if has_port or is_forwarded or port in (None, _DEFAULT_PORTS.get(scheme)):
+    if has_port or port in (None, _DEFAULT_PORTS.get(scheme)) or any(one in request.headers for one in _FORWARDED):
         return named
     return f"{named}:{port}"

@@ -170,7 +170,8 @@ class HttpSettings(Section):
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         default=(),
-        description="Addresses or networks, with commas between, whose `X-Forwarded-*` headers are believed.",
+        description="Addresses or networks, with commas between, whose `X-Forwarded-For`, `-Proto`, `-Host` and "
+        "`-Port`, or `Forwarded`, are believed.",
     )
     origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         default=(),
@@ -452,8 +453,8 @@ class XdsSettings(Section):
     )
     publish_registry: str = Field(
         default="",
-        description="Address of that repository's registry, where a manifest is withdrawn when nothing of its study is "
-        "left.",
+        description="Address of that repository's registry, where a manifest is removed (ITI-18, ITI-62) when nothing "
+        "of its study is left, or deprecated (ITI-57) if that registry removes nothing.",
     )
     unknown_patients: Literal["refuse", "register"] = Field(
         default="refuse",

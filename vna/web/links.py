@@ -22,12 +22,15 @@ _STATUS: dict[type[VnaError], int] = {Gone: 410, NotFound: 404}
 
 
 async def open_link(request: Request, site: Site) -> Response:
-    """Spend a use, and go on to the study with a cookie for the doors that read; 410 when nothing is left to spend."""
-    if request.method != "GET":
-        return Response(status_code=405, headers={**_HEADERS, "Allow": "GET"})  # to look is not to open
-    address = request.client.host if request.client else ""
+    """Spend a use, and go on to the study with a cookie for the doors that read; 410 when nothing is left to spend.
+
+    HEAD says where it would lead: to look is not to open, so it spends nothing and gives no cookie.
+    """
+    secret, address = request.path_params["token"], request.client.host if request.client else ""
     try:
-        visit = await run_sync(site.links.open, request.path_params["token"], address)
+        if request.method == "HEAD":
+            return RedirectResponse(study_path(await run_sync(site.links.look, secret)), 303, _HEADERS)
+        visit = await run_sync(site.links.open, secret, address)
     except VnaError as error:
         return _page(str(error), _STATUS.get(type(error), 503))
     response = RedirectResponse(study_path(visit.study_instance_uid), 303, _HEADERS)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from starlette.concurrency import run_in_threadpool
@@ -72,6 +73,7 @@ def _contents(site: Site, actor: Actor) -> Contents:
 
 def _render(request: Request, site: Site, actor: Actor, found: Readiness, contents: Contents) -> str:
     base = (site.addresses.public_url or str(request.base_url)).rstrip("/")
+    called = urlsplit(base).hostname or ""
     return _template().render(
         version=version(),
         mode=site.mode,
@@ -79,17 +81,23 @@ def _render(request: Request, site: Site, actor: Actor, found: Readiness, conten
         found=found,
         contents=contents,
         viewer_installed=installed(site.viewer),
-        dimse_address=dimse_address(site.addresses, request.url.hostname or ""),
+        dimse_address=dimse_address(site.addresses, called),
         dicomweb_url=base + site.addresses.dicomweb_path,
+        hl7_address=_place(*site.addresses.hl7, called) if site.addresses.hl7 else "",
+        sharing={path: base + path for path in site.addresses.sharing},
     )
 
 
 def dimse_address(addresses: Addresses, called: str) -> str:
-    """AE title, host and port; a door that listens everywhere is shown under the host that this one was `called` by."""
-    host = addresses.dimse_host
+    """AE title, host and port."""
+    return f"{addresses.ae_title}@{_place(addresses.dimse_host, addresses.dimse_port, called)}"
+
+
+def _place(host: str, port: int, called: str) -> str:
+    """Host and port; a door that listens everywhere is shown under the host that this one was `called` by."""
     if host in ("0.0.0.0", "::"):  # noqa: S104
         host = called or host
-    return f"{addresses.ae_title}@{f'[{host}]' if ':' in host else host}:{addresses.dimse_port}"
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @cache

@@ -13,7 +13,8 @@ from vna.security.links import Links
 class Addresses:
     """Where the doors of this archive are; `public_url` empty means as the request says.
 
-    `read_paths` are those that studies are read from: whoever came by an access link shows their cookie there.
+    `hl7` is host and port, None without that door; `sharing` are the paths of document sharing; `read_paths` are those
+    that studies are read from: whoever came by an access link shows their cookie there.
     """
 
     ae_title: str
@@ -21,6 +22,8 @@ class Addresses:
     dimse_port: int
     dicomweb_path: str = "/dicom-web"
     public_url: str = ""
+    hl7: tuple[str, int] | None = None
+    sharing: tuple[str, ...] = ()
     read_paths: tuple[str, ...] = ("/dicom-web", "/wado")
 
 

@@ -67,6 +67,13 @@ def documents(listed: _Element, most: int) -> list[DocumentEntry]:
     return _Reader(listed).documents()
 
 
+def associations(listed: _Element, most: int) -> list[Association]:
+    """The same for associations."""
+    if len(listed) > most:
+        raise refused(ErrorCode.OUT_OF_RESOURCES, f"an answer has at most {most} objects, not {len(listed)}")
+    return _Reader(listed).associations()
+
+
 @dataclass(slots=True)
 class _Reader:
     """One list of objects, with the classifications that stand beside them put to them."""
@@ -81,6 +88,11 @@ class _Reader:
 
     def documents(self) -> list[DocumentEntry]:
         found = [self._document(element) for element in self.listed.iterchildren(_EXTRINSIC)]
+        self.problems.refuse()
+        return found
+
+    def associations(self) -> list[Association]:
+        found = [link for element in self.listed.iterchildren(_ASSOCIATION) if (link := self._association(element))]
         self.problems.refuse()
         return found
 

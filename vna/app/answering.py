@@ -1,11 +1,10 @@
-"""Parts of files go from the page cache to the socket without passing through this process (sendfile, ASGI zero copy).
-
-uvicorn has no such thing; here it is put around the application of each request.
-"""
+"""What uvicorn lacks in sending answers: parts of files go from the page cache to the socket without passing through
+this process (sendfile, the zero-copy extension of ASGI), and a caller that takes nothing is let go."""
 
 import asyncio
 import os
 import socket
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,17 +14,22 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from vna.sending import ZERO_COPY
 
+SEND_SECONDS: Final = 600.0
+"""A caller that takes nothing for so long is let go."""
 _MOST: Final = 4 << 20
 """Bytes of one call: a file that is not in memory is read meanwhile, in a thread."""
 
 
-def sending_files(app: ASGIApp, cycle: RequestResponseCycle) -> ASGIApp:
-    """The application with the extension, for one request; unencrypted connections only."""
+def answering(app: ASGIApp, cycle: RequestResponseCycle) -> ASGIApp:
+    """The application for one request; files are taken where the connection is not encrypted."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["extensions"] = {**(scope.get("extensions") or {}), ZERO_COPY: {}}
+        if scope["scheme"] == "http":
+            scope["extensions"] = {**(scope.get("extensions") or {}), ZERO_COPY: {}}
 
         async def sent(message: Message) -> None:
+            if cycle.flow.write_paused and not cycle.disconnected:
+                await _bounded(cycle, cycle.flow.drain())
             if message["type"] == ZERO_COPY:
                 await _send_file(cycle, send, message)
             else:
@@ -34,6 +38,14 @@ def sending_files(app: ASGIApp, cycle: RequestResponseCycle) -> ASGIApp:
         await app(scope, receive, sent)
 
     return served
+
+
+async def _bounded(cycle: RequestResponseCycle, waiting: Awaitable[None]) -> None:
+    try:
+        await asyncio.wait_for(waiting, SEND_SECONDS)
+    except TimeoutError:
+        cycle.transport.abort()
+        raise
 
 
 async def _send_file(cycle: RequestResponseCycle, send: Send, message: Message) -> None:
@@ -58,15 +70,18 @@ async def _send_file(cycle: RequestResponseCycle, send: Send, message: Message) 
 async def _flushed(cycle: RequestResponseCycle) -> None:
     """What was written before is with the kernel, so that what follows comes behind it."""
     transport = cycle.transport
+    if transport.get_write_buffer_size():
+        await asyncio.sleep(0)  # the loop writes what it has when a round is over
+    if not transport.get_write_buffer_size():
+        return
+    low, high = transport.get_write_buffer_limits()
     transport.set_write_buffer_limits(high=0)
     try:
         while transport.get_write_buffer_size() and not cycle.disconnected:
-            if cycle.flow.write_paused:
-                await cycle.flow.drain()
-            else:
-                await asyncio.sleep(0)
+            await _bounded(cycle, cycle.flow.drain())
+            await asyncio.sleep(0)
     finally:
-        transport.set_write_buffer_limits()
+        transport.set_write_buffer_limits(high=high, low=low)
 
 
 async def _transfer(cycle: RequestResponseCycle, file: int, offset: int, count: int) -> None:
@@ -81,7 +96,7 @@ async def _transfer(cycle: RequestResponseCycle, file: int, offset: int, count: 
             try:
                 sent = await _some(target, file, offset, end - offset)
             except BlockingIOError:
-                await _writable(target)
+                await _bounded(cycle, _writable(target))
                 continue
             if not sent:
                 raise RuntimeError("a file has become shorter while it was sent")
