@@ -6,6 +6,7 @@ docs/settings.md lists them all. Only vna.app and vna.cli read this package; the
 from vna.settings.loading import Loaded, UnusableSettings, load, read_coercion
 from vna.settings.root import Settings
 from vna.settings.sections import (
+    CommunitySettings,
     DatabaseSettings,
     DimseSettings,
     Hl7Settings,
@@ -22,6 +23,7 @@ from vna.settings.sections import (
 from vna.settings.table import Setting, table
 
 __all__ = [
+    "CommunitySettings",
     "DatabaseSettings",
     "DimseSettings",
     "Hl7Settings",

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
+from vna.documents.communities import home_community_id
 from vna.hl7.charsets import codec_of
 from vna.model.access import Action, Coercion, Peer
 from vna.model.identifiers import is_ae_title, is_uid
@@ -29,6 +30,26 @@ def _ae_title(text: str) -> str:
     if not is_ae_title(text):
         raise ValueError("an AE title is 1 to 16 printable ASCII characters without backslash")
     return text.strip()
+
+
+def _oid(text: str) -> str:
+    if text and not is_uid(text):
+        raise ValueError("an OID looks like 1.2.840.10008")
+    return text
+
+
+def _service(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise ValueError("a service is at an address like https://xds.example.org/xds/repository")
+    return text
+
+
+def _home_community_id(text: str) -> str:
+    home = home_community_id(text)
+    if not home:
+        raise ValueError("a home community id is an OID such as 1.2.840.10008, or urn:oid: and one")
+    return home
 
 
 def _words(value: object) -> object:
@@ -44,6 +65,7 @@ _INDEX = re.compile(
 )
 
 AETitle = Annotated[str, AfterValidator(_ae_title)]
+HomeCommunityId = Annotated[str, AfterValidator(_home_community_id)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -340,6 +362,55 @@ class Hl7Settings(Section):
         return value
 
 
+class CommunityTlsSettings(Section):
+    """TLS towards another community."""
+
+    ca: str = Field(default="", description="File of the certificates to trust (PEM). Empty: those of the machine.")
+    certificate: str = Field(default="", description="File of our certificate (PEM). Empty: we show none.")
+    key: str = Field(default="", description="File of its key (PEM). Empty: in the file of the certificate.")
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> "CommunityTlsSettings":
+        if self.key and not self.certificate:
+            raise ValueError("a key needs its certificate")
+        return self
+
+
+class CommunitySettings(Section):
+    """Another community, and where its Responding Gateway is."""
+
+    home_community_id: HomeCommunityId = Field(description="Its home community id.")
+    query: str = Field(description="Address that takes ITI-38.")
+    retrieve: str = Field(default="", description="Address that takes ITI-39. Empty: that of queries.")
+    images: str = Field(default="", description="Address that takes RAD-75. Empty: that of queries.")
+    affinity_domain: str = Field(
+        default="", description="OID under which patients have the same number there. Empty: that of ours."
+    )
+    token: SecretStr = Field(default=SecretStr(""), description="Bearer token that lets us in. Empty: none.")
+    tls: CommunityTlsSettings = CommunityTlsSettings()
+
+    @field_validator("query", "retrieve", "images")
+    @classmethod
+    def _is_a_service(cls, value: str) -> str:
+        return _service(value)
+
+    @field_validator("affinity_domain")
+    @classmethod
+    def _is_an_oid(cls, value: str) -> str:
+        return _oid(value)
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> "CommunitySettings":
+        if not self.query:
+            raise ValueError("a community needs the address that takes its queries")
+        places = [urlsplit(url) for url in (self.query, self.retrieve, self.images) if url]
+        if self.token.get_secret_value() and any(
+            place.scheme == "http" and not is_loopback(place.hostname or "") for place in places
+        ):
+            raise ValueError("a token goes over https alone, unless to this machine")
+        return self
+
+
 class XdsSettings(Section):
     """IHE document sharing: the affinity domain, and what this archive is in it."""
 
@@ -399,20 +470,55 @@ class XdsSettings(Section):
         default=10_000, ge=1, description="Most objects that one stored query finds (count); more is XDSTooManyResults."
     )
 
+    home_community_id: str = Field(
+        default="",
+        description="Our home community id, an OID, with or without `urn:oid:` before it. Empty: no gateways.",
+    )
+    communities: tuple[CommunitySettings, ...] = Field(
+        default=(),
+        description="The communities that our Initiating Gateway asks, as a JSON list (environment) or "
+        "`[[xds.communities]]` (vna.toml): `home_community_id`, `query`, `retrieve`, `images`, `affinity_domain`, "
+        "`token`, `tls`.",
+    )
+    gateway_timeout: Seconds = Field(
+        default=30.0,
+        description="How long another community may take to answer a query, and to begin with documents or go on with "
+        "them (seconds).",
+    )
+    gateway_requests: int = Field(
+        default=16,
+        ge=1,
+        le=64,
+        description="Requests that one worker process forwards to other communities at once (count); more are told "
+        "that we are busy.",
+    )
+
+    @field_validator("home_community_id")
+    @classmethod
+    def _is_a_community(cls, value: str) -> str:
+        return _home_community_id(value) if value else ""
+
+    @model_validator(mode="after")
+    def _communities_differ(self) -> "XdsSettings":
+        homes = [one.home_community_id for one in self.communities]
+        if homes and not self.home_community_id:
+            raise ValueError("communities are asked on behalf of ours: set home_community_id first")
+        if not self.affinity_domain and any(one.affinity_domain for one in self.communities):
+            raise ValueError("patients have another authority in a community than in ours: set affinity_domain first")
+        twice = next((home for home in homes if [*homes, self.home_community_id].count(home) > 1), "")
+        if twice:
+            raise ValueError(f"the community {twice} is there twice, or is our own")
+        return self
+
     @field_validator("publish_to", "publish_registry")
     @classmethod
     def _is_a_service(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("a service is at an address like https://xds.example.org/xds/repository")
-        return value
+        return _service(value)
 
     @field_validator("repository_unique_id", "affinity_domain")
     @classmethod
     def _is_an_oid(cls, value: str) -> str:
-        if value and not is_uid(value):
-            raise ValueError("an OID looks like 1.2.840.10008")
-        return value
+        return _oid(value)
 
     @field_validator("registry_url")
     @classmethod
