@@ -104,7 +104,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(
         # Tried in this order: what viewers ask for each picture comes first.
-        routes=[*dicomweb[:MOST_ASKED], *web.routes(site), *dicomweb[MOST_ASKED:], *sharing],
+        routes=[*dicomweb[:MOST_ASKED], *web.routes(site), *sharing, *dicomweb[MOST_ASKED:]],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute
