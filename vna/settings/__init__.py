@@ -6,7 +6,6 @@ docs/settings.md lists them all. Only vna.app and vna.cli read this package; the
 from vna.settings.loading import Loaded, UnusableSettings, load, read_coercion
 from vna.settings.root import Settings
 from vna.settings.sections import (
-    CommunitySettings,
     DatabaseSettings,
     DimseSettings,
     Hl7Settings,
@@ -17,10 +16,10 @@ from vna.settings.sections import (
     SecuritySettings,
     StorageSettings,
     TlsSettings,
-    XdsSettings,
-    is_loopback,
 )
+from vna.settings.sharing import CommunitySettings, XdsSettings
 from vna.settings.table import Setting, table
+from vna.settings.values import is_loopback
 
 __all__ = [
     "CommunitySettings",

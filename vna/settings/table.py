@@ -9,7 +9,8 @@ from pydantic import ByteSize, SecretStr
 
 from vna.settings.loading import Loaded
 from vna.settings.root import PREFIX, fields
-from vna.settings.sections import CommunitySettings, PeerSettings
+from vna.settings.sections import PeerSettings
+from vna.settings.sharing import CommunitySettings
 
 
 @dataclass(frozen=True, slots=True)
