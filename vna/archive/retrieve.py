@@ -9,7 +9,7 @@ from typing import IO, Any
 import orjson
 
 from storage import elements as values
-from storage.blobs.base import CHUNK, BlobStore, OnDisk
+from storage.blobs.base import CHUNK, BlobStore
 from storage.frames import FrameTable
 from storage.index import lookup
 from storage.index.engine import Database
@@ -21,6 +21,8 @@ from storage.part10 import read_file_meta, write_file_meta
 from storage.rewrite import DEFLATED, rewritten
 from storage.temporary import temporary_copy, whole
 from vna.archive.byte_order import PIXEL_DATA, turned, turned_reader, unit_of
+from vna.archive.frame_tables import FrameTables
+from vna.archive.kept_blobs import KeptBlobs
 from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
@@ -48,14 +50,14 @@ class Retrieval:
 
     def __init__(self, database: Database, blobs: BlobStore, policy: Policy) -> None:
         self._database = database
-        self._blobs = blobs
-        self._disk = blobs if isinstance(blobs, OnDisk) else None
+        self._blobs = KeptBlobs(blobs)
+        self._tables = FrameTables()
         self._policy = policy
 
     @property
     def is_prompt(self) -> bool:
         """Whether look-ups wait for no other machine: index and blobs are files of this one."""
-        return self._database.is_sqlite and self._disk is not None
+        return self._database.is_sqlite and self._blobs.on_disk
 
     def instances(self, actor: Actor, selection: Selection) -> tuple[Instance, ...]:
         """The instances meant, by study, series number and instance number; empty when there is none."""
@@ -108,7 +110,7 @@ class Retrieval:
             raise NotFound("no such instance")
         held, offsets = found
         one = replace(held.instance, coercion=coercion_of(held.rules)) if held.rules else held.instance
-        return one, unpack_frames(offsets)
+        return one, self._tables.of(one.blob, offsets)
 
     def frames(
         self,
@@ -247,11 +249,11 @@ class Retrieval:
 
     def _ranges(self, instance: Instance, ranges: Sequence[tuple[int, int]]) -> Iterator[FileRange] | None:
         """Where they lie in a file, if it is one and they are worth a call each."""
-        disk = self._disk
+        blobs = self._blobs
         worth = _WORTH_A_CALL if len(ranges) == 1 else _WORTH_MANY
-        if disk is None or sum(length for _, length in ranges) < worth * len(ranges):
+        if not blobs.on_disk or sum(length for _, length in ranges) < worth * len(ranges):
             return None
-        return (disk.range(instance.blob, offset, length) for offset, length in ranges)
+        return (blobs.range(instance.blob, offset, length) for offset, length in ranges)
 
     def _changed_reader(self, actor: Actor, instance: Instance, table: FrameTable) -> Callable[[int, int], bytes]:
         """Reads what is kept deflated or in big endian as plain little endian."""
