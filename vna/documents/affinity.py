@@ -1,14 +1,14 @@
 """Patients of the images as patients of the affinity domain, by the rules of the profile (RAD TF-3 4.68.4.1.2.3)."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from storage.elements import text, texts
 from vna.documents.profile import ANY, Affinity, Profile
 from vna.model.contents import StudyContents
 from vna.model.errors import Rejected
-from vna.model.identifiers import PatientIdentifier, patient_identifier
+from vna.model.identifiers import PatientIdentifier, PatientKey, patient_identifier
 from vna.model.national import is_national_number
 from vna.model.query import Element
 
@@ -38,12 +38,31 @@ def patient_of(study: StudyContents, profile: Profile, own_oid: str, domain: str
     issuer = text(study.elements, _ISSUER) or study.facility
     if not value:
         raise Rejected("the study has no Patient ID: its manifest would be nobody's")
+    return _by_rules(PatientKey(value, issuer), _values(study), profile, own_oid, domain)
+
+
+def own_identifier(key: PatientKey, profile: Profile, own_oid: str, domain: str) -> PatientIdentifier | None:
+    """The identifier of the affinity domain that this Patient ID itself is; None where it is none.
+
+    Whatever else identifies the patient does not count. While the archive has no `own_oid`, nobody was ever told of an
+    authority that is derived from it: an empty one leads to identifiers that nobody knows.
+    """
+    try:
+        found = _by_rules(key, [key.patient_id], profile, own_oid, domain)
+    except Rejected:
+        return None
+    return found.affinity if found.affinity.value == key.patient_id else None
+
+
+def _by_rules(key: PatientKey, values: Iterable[str], profile: Profile, own_oid: str, domain: str) -> Patient:
+    """By the first rule that leads to the domain; `values` is everything that identifies the patient."""
+    value, issuer = key.patient_id, key.issuer
     rules = [rule for rule in profile.patients if rule.issuer in (issuer, ANY)]
     authority = next((rule.authority for rule in rules if rule.authority), "") or derived_oid(own_oid, "issuer", issuer)
     source = _identifier(value, authority)
     if not rules and not domain:
         return Patient(source, source)
-    number = next(filter(is_national_number, _values(study)), "")
+    number = next(filter(is_national_number, values), "")
     national = domain or profile.national_authority
     for rule in rules:
         if rule.affinity is Affinity.SOURCE or (rule.affinity is Affinity.SAME and not domain):

@@ -1,8 +1,8 @@
 """Which patients are known in the affinity domain: told by an identity feed, or by what comes where that is allowed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from storage.index import documents, events, identities
+from storage.index import documents, events, identities, jobs
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.identities import Family, Identity
@@ -11,6 +11,11 @@ from vna.model.errors import BadRequest, Conflict, NotFound
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, patient_identifier
 from vna.security.policy import Policy
+
+MERGE = "merge"
+"""The kind of job that makes images follow a merge; its payload is the key of the identity that was merged."""
+
+_AGAIN = timedelta(minutes=1)
 
 
 class Patients:
@@ -62,6 +67,8 @@ class Patients:
             if key is not None:
                 detail = {"subsumed": subsumed, "surviving": surviving}
                 _tell(connection, EventKind.PATIENT_MERGED, actor, at, key, detail)
+                # what was being stored when the job is done is there when it is done again
+                _follow(connection, old, run_after=time_text(at + _AGAIN))
             return key is not None
 
     def known(self, connection: Connection, cx: str) -> Family | None:
@@ -107,6 +114,12 @@ def replay(connection: Connection, event: Event) -> None:
     _join(connection, old, new)
 
 
+def _follow(connection: Connection, subsumed: PatientIdentifier, *, run_after: str = "") -> None:
+    identity = identities.find(connection, subsumed)
+    assert identity is not None
+    jobs.add(connection, MERGE, order_key=str(identity.key), payload=str(identity.key), run_after=run_after)
+
+
 def restored(cx: str) -> PatientIdentifier:
     """The identifier that a journaled text is of."""
     identifier = patient_identifier(cx)
@@ -145,6 +158,7 @@ def _join(connection: Connection, subsumed: Identity, surviving: Identity) -> No
     for key in identities.family(connection, subsumed.identifier).keys:
         documents.unrendered(connection, key)
     identities.merge(connection, subsumed, surviving)
+    _follow(connection, subsumed.identifier)
 
 
 def _tell(
