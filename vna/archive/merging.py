@@ -78,9 +78,9 @@ class Merging:
             try:
                 with self._database.transaction() as connection:
                     for key, new in self._concerned(connection, study, subsumed):
-                        _reassign(connection, study, key, new)
-                        detail = {"old": _plain(key), "new": _plain(new)}
-                        _tell(connection, EventKind.STUDY_REASSIGNED, study, "", detail)
+                        if _reassign(connection, study, key, new):
+                            detail = {"old": _plain(key), "new": _plain(new)}
+                            _tell(connection, EventKind.STUDY_REASSIGNED, study, "", detail)
                 return
             except Raced:
                 continue
@@ -139,9 +139,9 @@ def replay(connection: Connection, event: Event) -> None:
         _correct(connection, one, detail["values"])
 
 
-def _reassign(connection: Connection, study: str, old: PatientKey, new: PatientKey) -> None:
+def _reassign(connection: Connection, study: str, old: PatientKey, new: PatientKey) -> bool:
     values = difference(old, new)
-    patients.reassign(connection, study, old, new, lambda row: corrected_patient(row, new, values))
+    return patients.reassign(connection, study, old, new, lambda row: corrected_patient(row, new, values))
 
 
 def _correct(connection: Connection, one: Corrigible, values: Values) -> None:

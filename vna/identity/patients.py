@@ -67,8 +67,6 @@ class Patients:
             if key is not None:
                 detail = {"subsumed": subsumed, "surviving": surviving}
                 _tell(connection, EventKind.PATIENT_MERGED, actor, at, key, detail)
-                # what was being stored when the job is done is there when it is done again
-                _follow(connection, old, run_after=time_text(at + _AGAIN))
             return key is not None
 
     def known(self, connection: Connection, cx: str) -> Family | None:
@@ -114,12 +112,6 @@ def replay(connection: Connection, event: Event) -> None:
     _join(connection, old, new)
 
 
-def _follow(connection: Connection, subsumed: PatientIdentifier, *, run_after: str = "") -> None:
-    identity = identities.find(connection, subsumed)
-    assert identity is not None
-    jobs.add(connection, MERGE, order_key=str(identity.key), payload=str(identity.key), run_after=run_after)
-
-
 def restored(cx: str) -> PatientIdentifier:
     """The identifier that a journaled text is of."""
     identifier = patient_identifier(cx)
@@ -155,10 +147,12 @@ def _merge(connection: Connection, old: PatientIdentifier, new: PatientIdentifie
 
 
 def _join(connection: Connection, subsumed: Identity, surviving: Identity) -> None:
+    """Images follow at once, and what was being stored then a minute later."""
     for key in identities.family(connection, subsumed.identifier).keys:
         documents.unrendered(connection, key)
+        for run_after in ("", time_text(datetime.now(UTC) + _AGAIN)):
+            jobs.add(connection, MERGE, payload=str(key), run_after=run_after)
     identities.merge(connection, subsumed, surviving)
-    _follow(connection, subsumed.identifier)
 
 
 def _tell(
