@@ -39,6 +39,7 @@ class Scratch:
         self._file: IO[bytes] | None = None
         self._closed = False
         self._lock = threading.Lock()
+        self._others: list[Scratch] = []
 
     def write(self, piece: bytes | bytearray | memoryview) -> None:
         """Append; OutOfResources when there is no space."""
@@ -78,6 +79,14 @@ class Scratch:
         """A stretch of it as a file to read and seek, with a place of its own."""
         return cast("BinaryIO", _Stretch(self, start, size))
 
+    def keep(self, other: "Scratch") -> None:
+        """Have another one closed with this one: what is read of both is one answer."""
+        with self._lock:
+            if not self._closed:
+                self._others.append(other)
+                return
+        other.close()
+
     def close(self) -> None:
         """Let go of the bytes; harmless when done already."""
         with self._lock:
@@ -86,6 +95,9 @@ class Scratch:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+            others, self._others = self._others, []
+        for other in others:
+            other.close()
 
     def __enter__(self) -> "Scratch":
         return self

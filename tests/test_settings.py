@@ -114,6 +114,29 @@ def test_local_mode_refuses_an_address_that_others_can_reach_and_says_what_to_se
         ("VNA_DIMSE__AE_TITLE", "../X\\Y", "VNA_DIMSE__AE_TITLE: an AE title is 1 to 16 printable ASCII"),
         ("VNA_DIMSE__PEERS", "[1", "VNA_DIMSE__PEERS is not valid JSON"),
         ("VNA_DIMSE__PEERS", '[{"host": "h"}]', "VNA_DIMSE__PEERS[0].ae_title: Field required"),
+        ("VNA_XDS__HOME_COMMUNITY_ID", "here", "VNA_XDS__HOME_COMMUNITY_ID: a home community id is an OID such as 1.2"),
+        ("VNA_XDS__COMMUNITIES", "[1", "VNA_XDS__COMMUNITIES is not valid JSON"),
+        (
+            "VNA_XDS__COMMUNITIES",
+            '[{"home_community_id": "1.2", "query": "west"}]',
+            "VNA_XDS__COMMUNITIES[0].query: a service is at an address like https://",
+        ),
+        (
+            "VNA_XDS__COMMUNITIES",
+            '[{"home_community_id": "1.2", "query": "http://h/"}]',
+            "VNA_XDS: communities are asked on behalf of ours: set home_community_id first",
+        ),
+        (
+            "VNA_XDS__COMMUNITIES",
+            '[{"home_community_id": "1.2", "query": "http://h/", "tls": {"key": "ours.key"}}]',
+            "VNA_XDS__COMMUNITIES[0].tls: a key needs its certificate",
+        ),
+        (
+            "VNA_XDS__COMMUNITIES",
+            '[{"home_community_id": "1.2", "query": "http://h/", "token": "t"}]',
+            "VNA_XDS__COMMUNITIES[0]: a token goes over https alone",
+        ),
+        ("VNA_XDS__COMMUNITIES", '[{"home_community_id": "1.2"}]', "VNA_XDS__COMMUNITIES[0].query: Field required"),
         ("VNA_SECURITY__MODE", "open", "VNA_SECURITY__MODE: should be 'local' or 'enforced'"),
         ("VNA_STORAGE__MIN_FREE", "lots", "VNA_STORAGE__MIN_FREE: could not parse value and unit"),
         *(
@@ -191,3 +214,32 @@ def test_every_setting_is_read_by_the_archive(name: str) -> None:
     filled_in = {"database.url": "database_url", "storage.url": "storage_url"}
     sources = [path.read_text() for folder in ("app", "cli") for path in (root / folder).glob("*.py")]
     assert [text for text in sources if re.search(filled_in.get(name, words), text)]
+
+
+def test_communities_come_as_tables_of_the_file_and_their_tokens_are_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "vna.toml").write_text(
+        """
+[xds]
+home_community_id = "1.2.1"
+[[xds.communities]]
+home_community_id = "urn:oid:1.2.2"
+query = "https://west.example.org/xds/responding-gateway"
+token = "secret"
+tls = { ca = "ca.pem" }
+[[xds.communities]]
+home_community_id = "1.2.3"
+query = "http://east.example.org/query"
+"""
+    )
+    loaded = load()
+    xds = loaded.settings.xds
+    assert (xds.home_community_id, xds.communities[0].tls.ca) == ("urn:oid:1.2.1", "ca.pem")
+    shown = {row.variable: row.value for row in table(loaded)}["VNA_XDS__COMMUNITIES"]
+    assert shown == "urn:oid:1.2.2, urn:oid:1.2.3"
+
+
+@pytest.mark.parametrize("homes", [("1.2.1",), ("1.2.2", "urn:oid:1.2.2")])
+def test_every_community_is_another(tmp_path: Path, homes: tuple[str, ...]) -> None:
+    tables = "".join(f'[[xds.communities]]\nhome_community_id = "{home}"\nquery = "http://h/"\n' for home in homes)
+    (tmp_path / "vna.toml").write_text(f'[xds]\nhome_community_id = "1.2.1"\n{tables}')
+    assert "is there twice, or is our own" in _refusal()

@@ -1,6 +1,7 @@
-"""Asking a document registry elsewhere: ITI-18 as a Document Consumer."""
+"""Asking a document registry or an Initiating Gateway elsewhere: ITI-18 as a Document Consumer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -28,6 +29,19 @@ _AT_ONCE = 100
 _LIMITS = Limits(envelope=Bounds(size=256 << 20, marks=10_000_000), attachments=10, message_bytes=256 << 20)
 
 
+@dataclass(frozen=True, slots=True)
+class FoundDocuments:
+    """What was found, and why it may not be everything: warnings, and the communities that gave a gateway nothing."""
+
+    documents: Sequence[DocumentEntry]
+    problems: Sequence[Problem]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether there are errors among the problems."""
+        return any(not problem.is_warning for problem in self.problems)
+
+
 class RegistryClient:
     """A registry at this address; `timeout` is in seconds, for each wait on the network.
 
@@ -40,16 +54,20 @@ class RegistryClient:
         self._spool_folder = spool_folder
         self._timeout = timeout
 
-    def find(self, patient_id: str, status: Status = Status.APPROVED, accession: str = "") -> list[DocumentEntry]:
-        """Stable documents of a patient; `accession` is a number, or `number^^^&OID&ISO`."""
+    def find(
+        self, patient_id: str, status: Status = Status.APPROVED, accession: str = "", *, home: str = ""
+    ) -> FoundDocuments:
+        """Stable documents of a patient; `accession` is a number, or `number^^^&OID&ISO`. `home` is the one community
+        that a gateway is to ask. What only some communities answer is taken."""
         slots = {
             "$XDSDocumentEntryPatientId": _quoted(patient_id),
             "$XDSDocumentEntryStatus": _list([STATUS_URN[status]]),
         }
         if accession:
             slots["$XDSDocumentEntryReferenceIdList"] = _list([_reference(accession)])
-        listed = self._asked(FIND_BY_REFERENCE_ID if accession else FIND_DOCUMENTS, slots)
-        return reading.documents(listed, _MOST)
+        query_id = FIND_BY_REFERENCE_ID if accession else FIND_DOCUMENTS
+        listed, problems = self._answered(query_id, slots, home, partly=True)
+        return FoundDocuments(reading.documents(listed, _MOST), problems)
 
     def documents(self, *, entry_uuids: Iterable[str] = (), unique_ids: Iterable[str] = ()) -> list[DocumentEntry]:
         """Every version of documents by their entryUUIDs, or by their uniqueIds."""
@@ -69,24 +87,31 @@ class RegistryClient:
         return found
 
     def _asked(self, query_id: str, slots: Mapping[str, str]) -> etree._Element:
-        request = query_request(query_id, slots)
+        return self._answered(query_id, slots)[0]
+
+    def _answered(
+        self, query_id: str, slots: Mapping[str, str], home: str = "", *, partly: bool = False
+    ) -> tuple[etree._Element, Sequence[Problem]]:
+        request = query_request(query_id, slots, home)
         with call(
             self._url, ACTION, request, timeout=self._timeout, limits=_LIMITS, spool_folder=self._spool_folder
         ) as answer:
-            if not has_succeeded(answer.body):
+            if not has_succeeded(answer.body, partly=partly):
                 none = Problem(ErrorCode.REGISTRY, "the registry refuses and gives no reason")
                 raise Refused(problems_in(answer.body) or [none])
             listed = answer.body.find(qname(RIM, "RegistryObjectList"))
             if listed is None:
                 raise Unavailable("the registry's answer has no RegistryObjectList")
-            return listed
+            return listed, problems_in(answer.body)
 
 
-def query_request(query_id: str, slots: Mapping[str, str]) -> etree._Element:
+def query_request(query_id: str, slots: Mapping[str, str], home: str = "") -> etree._Element:
     """The body of ITI-18; values as ITI TF-2 3.18.4.1.2.3.5 codes them."""
     request = etree.Element(qname(QUERY, "AdhocQueryRequest"), nsmap={"query": QUERY, "rim": RIM})
     etree.SubElement(request, qname(QUERY, "ResponseOption"), returnType="LeafClass", returnComposedObjects="true")
     query = etree.SubElement(request, qname(RIM, "AdhocQuery"), id=query_id)
+    if home:
+        query.set("home", home)
     for name, value in slots.items():
         slot = etree.SubElement(query, qname(RIM, "Slot"), name=name)
         etree.SubElement(etree.SubElement(slot, qname(RIM, "ValueList")), qname(RIM, "Value")).text = value

@@ -22,6 +22,10 @@ from xds.ebrim.writing import submit_request
 from xds.responses import has_succeeded, problems_in
 
 _PIECE = 256 << 10
+_SAID = (
+    *("HomeCommunityId", "RepositoryUniqueId", "DocumentUniqueId"),
+    *("NewRepositoryUniqueId", "NewDocumentUniqueId", "mimeType"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,9 @@ class Received:
     unique_id: str
     mime_type: str
     content: Attachment
+    home: str = ""
+    new_repository_unique_id: str = ""
+    new_unique_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class RepositoryClient:
             response = answer.body.find(qname(RS, "RegistryResponse"))
             if response is None:
                 raise Unavailable("the repository's answer has no RegistryResponse")
-            return Retrieved(list(_documents(answer)), problems_in(response), answer)
+            return Retrieved(list(documents_in(answer)), problems_in(response), answer)
         except BaseException:
             answer.close()
             raise
@@ -147,14 +154,22 @@ def _judged(response: etree._Element) -> Sequence[Problem]:
     return problems
 
 
-def _documents(answer: Message) -> Iterator[Received]:
+def documents_in(answer: Message) -> Iterator[Received]:
+    """The documents of a RetrieveDocumentSetResponse; Unavailable or SoapFault when they cannot be read."""
     for element in answer.body.iterchildren(qname(XDSB, "DocumentResponse")):
         document = element.find(qname(XDSB, "Document"))
         if document is None:
             raise Unavailable("a DocumentResponse of the repository's answer has no Document")
-        names = ("RepositoryUniqueId", "DocumentUniqueId", "mimeType")
-        repository, unique_id, mime_type = ((element.findtext(qname(XDSB, name)) or "").strip() for name in names)
-        yield Received(repository, unique_id, mime_type, answer.content(document))
+        said = {name: (element.findtext(qname(XDSB, name)) or "").strip() for name in _SAID}
+        yield Received(
+            said["RepositoryUniqueId"],
+            said["DocumentUniqueId"],
+            said["mimeType"],
+            answer.content(document),
+            said["HomeCommunityId"],
+            said["NewRepositoryUniqueId"],
+            said["NewDocumentUniqueId"],
+        )
 
 
 def _pieces(content: Content) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """rs:RegistryResponse and query:AdhocQueryResponse (ITI TF-3 4.2.4): the status follows from the errors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from lxml import etree
@@ -14,7 +14,7 @@ from xds.ebrim.vocabulary import RESPONSE_STATUS, SEVERITY
 
 _Element = etree._Element
 _FAILURE = f"{RESPONSE_STATUS}Failure"
-_PARTIAL = "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess"
+PARTIAL = "urn:ihe:iti:2007:ResponseStatusType:PartialSuccess"
 _LISTED = 100
 _BEFORE = f'<query:AdhocQueryResponse xmlns:query="{QUERY}" status="{RESPONSE_STATUS}Success">'.encode()
 
@@ -22,7 +22,7 @@ _BEFORE = f'<query:AdhocQueryResponse xmlns:query="{QUERY}" status="{RESPONSE_ST
 def registry_response(problems: Sequence[Problem] = (), *, partly: bool = False) -> _Element:
     """Success, also with warnings; or with the problems Failure, PartialSuccess where something was done all the
     same."""
-    return _response(qname(RS, "RegistryResponse"), {"rs": RS}, problems, _PARTIAL if partly else _FAILURE)
+    return _response(qname(RS, "RegistryResponse"), {"rs": RS}, problems, PARTIAL if partly else _FAILURE)
 
 
 def query_failure(problems: Sequence[Problem]) -> _Element:
@@ -41,13 +41,23 @@ def references(answer: Answer) -> _Element:
 
 def whole_objects(answer: Answer) -> bytes:
     """Everything that was found, by the rendition that is kept, or made now where none is: nothing is parsed again."""
-    parts = []
-    for one in _everything(answer):
-        if one.rendition is not None:
-            parts.append(one.rendition)
-        elif one.object is not None:
-            parts.append(writing.rendition(one.object))
-    return b"".join((_BEFORE, writing.object_list(parts), b"</query:AdhocQueryResponse>"))
+    return b"".join((_BEFORE, writing.object_list(_renditions(answer)), b"</query:AdhocQueryResponse>"))
+
+
+def found_at(answer: Answer, home: str, *, references: bool) -> list[bytes]:
+    """Everything that was found as fragments, each said to be of this community."""
+    if references:
+        return [writing.object_ref(one.entry_uuid, home) for one in _everything(answer)]
+    return [writing.at_home(part, home) for part in _renditions(answer)]
+
+
+def consolidated(parts: Iterable[bytes], problems: Sequence[Problem], *, partly: bool) -> bytes:
+    """Fragments as one answer; with errors it is PartialSuccess or Failure (ITI TF-2 3.18.4.1.3)."""
+    failed = PARTIAL if partly else _FAILURE
+    made = _response(qname(QUERY, "AdhocQueryResponse"), {"query": QUERY, "rs": RS}, problems, failed)
+    made.append(etree.Comment("objects"))
+    before, _, after = etree.tostring(made, encoding="UTF-8").rpartition(b"<!--objects-->")
+    return b"".join((before, writing.object_list(parts), after))
 
 
 def problems_in(response: _Element) -> list[Problem]:
@@ -63,9 +73,18 @@ def problems_in(response: _Element) -> list[Problem]:
     ]
 
 
-def has_succeeded(response: _Element) -> bool:
-    """Whether another's answer says Success."""
-    return response.get("status", "").strip() == f"{RESPONSE_STATUS}Success"
+def has_succeeded(response: _Element, *, partly: bool = False) -> bool:
+    """Whether another's answer says Success, or PartialSuccess where that will do."""
+    status = response.get("status", "").strip()
+    return status == f"{RESPONSE_STATUS}Success" or (partly and status == PARTIAL)
+
+
+def _renditions(answer: Answer) -> Iterator[bytes]:
+    for one in _everything(answer):
+        if one.rendition is not None:
+            yield one.rendition
+        elif one.object is not None:
+            yield writing.rendition(one.object)
 
 
 def _everything(answer: Answer) -> Iterator[Found | Link]:

@@ -8,13 +8,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage.index.identities import FAMILY
 from storage.index.prepared import Prepared
 from storage.index.schema import document_objects as objects
 from vna.model.documents import Between, Condition, DocumentQuery, Like, OneOf, Status, moment
+from vna.model.identifiers import PatientIdentifier
 from vna.model.wildcards import like
 
 MANY = frozenset({"confidentiality_codes", "event_codes", "codes", "reference_ids", "author_person"})
 """Columns with many values, each between line feeds."""
+
+
+_FAMILY = "family"
 
 
 class Depth(Enum):
@@ -42,7 +47,21 @@ Row = tuple[str, int, bytes | None, bytes | None]
 
 
 def rows(connection: sa.Connection, query: DocumentQuery, by: str, values: list[Any], depth: Depth) -> list[Row]:
-    """Of the query's kind, those that have one of the values in the column `by`; one more than its limit at most.
+    """Of the query's kind, those that have one of the values in the column `by`; one more than its limit at most."""
+    return _rows(connection, query, by, {f"v{n}": value for n, value in enumerate(values)}, depth)
+
+
+def rows_of_patient(
+    connection: sa.Connection, query: DocumentQuery, identifier: PatientIdentifier, depth: Depth
+) -> list[Row]:
+    """The same of a patient with all who were merged into it, by one statement: no merge comes between. The key is that
+    of the patient who stands for them."""
+    given = {"authority": identifier.authority, "value": identifier.value}
+    return _rows(connection, query, _FAMILY, given, depth)
+
+
+def _rows(connection: sa.Connection, query: DocumentQuery, by: str, keys: dict[str, Any], depth: Depth) -> list[Row]:
+    """Rows of the shape that the query has.
 
     What is like a pattern is narrowed by SQL, which knows neither where a value ends nor, in SQLite, the case of a
     letter, and decided here.
@@ -51,9 +70,8 @@ def rows(connection: sa.Connection, query: DocumentQuery, by: str, values: list[
     tests, given = _tests([one for one in query.conditions if not isinstance(one, Like)])
     statuses = sorted(query.statuses) if len(query.statuses) < len(Status) else []
     patterns = tuple((one.attribute, len(one.patterns)) for one in likes)
-    shape = _Shape(by, len(values), len(statuses), tuple(tests), patterns, depth)
-    parameters: dict[str, Any] = {"kind": query.kind.value, "limit": query.limit + 1}
-    parameters |= {f"v{n}": value for n, value in enumerate(values)}
+    shape = _Shape(by, len(keys), len(statuses), tuple(tests), patterns, depth)
+    parameters: dict[str, Any] = {"kind": query.kind.value, "limit": query.limit + 1} | keys
     parameters |= {f"s{n}": status.value for n, status in enumerate(statuses)}
     parameters |= {
         f"l{n}_{m}": f"%\n{pattern}\n%" for n, one in enumerate(likes) for m, pattern in enumerate(one.patterns)
@@ -90,8 +108,14 @@ def _tests(conditions: list[Condition]) -> tuple[list[tuple[str, str, int]], dic
 
 @lru_cache(maxsize=256)
 def _statement(shape: _Shape, dialect: str) -> Prepared:
-    names = ("entry_uuid", "patient_fk", *(attribute for attribute, _ in shape.likes))
-    wanted = [objects.c[shape.by].in_(_parameters("v", shape.values)), objects.c.kind == sa.bindparam("kind")]
+    patient: sa.ColumnElement[Any] = objects.c.patient_fk
+    wanted: list[sa.ColumnElement[bool]]
+    if shape.by == _FAMILY:
+        wanted = [objects.c.patient_fk.in_(sa.select(FAMILY.c.id))]
+        patient = sa.select(FAMILY.c.id).where(FAMILY.c.root == 1).scalar_subquery()
+    else:
+        wanted = [objects.c[shape.by].in_(_parameters("v", shape.values))]
+    wanted.append(objects.c.kind == sa.bindparam("kind"))
     if shape.statuses:
         wanted.append(objects.c.status.in_(_parameters("s", shape.statuses)))
     wanted += [_test(number, *test, dialect) for number, test in enumerate(shape.tests)]
@@ -99,7 +123,8 @@ def _statement(shape: _Shape, dialect: str) -> Prepared:
     for number, (attribute, count) in enumerate(shape.likes):
         column = objects.c[attribute]
         wanted.append(sa.or_(*(column.like(text, escape=escape) for text in _parameters(f"l{number}_", count))))
-    columns = [*(objects.c[name] for name in names), *contents(objects, shape.depth)]
+    liked = (objects.c[attribute] for attribute, _ in shape.likes)
+    columns = [objects.c.entry_uuid, patient, *liked, *contents(objects, shape.depth)]
     ordered = sa.select(*columns).where(*wanted).order_by(objects.c.id)
     return Prepared(ordered.limit(sa.bindparam("limit", type_=sa.BigInteger)))
 

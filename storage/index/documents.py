@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from storage.index import document_queries, identities
 from storage.index.document_queries import Depth, Row, contents, listed
-from storage.index.identities import Family, Identity
+from storage.index.identities import Identity
 from storage.index.schema import document_associations, document_objects
 from vna.model import document_json
 from vna.model.documents import (
@@ -27,6 +27,7 @@ from vna.model.documents import (
     moment,
 )
 from vna.model.errors import Conflict
+from vna.model.identifiers import PatientIdentifier
 
 _CHUNK = 500
 _CODE = (
@@ -117,12 +118,11 @@ def known(connection: sa.Connection, entry_uuids: Iterable[str]) -> set[str]:
     }
 
 
-def find(connection: sa.Connection, query: DocumentQuery, family: Family, depth: Depth) -> list[Found]:
-    """What the query asks for of a patient, oldest first, one more than its limit at the most."""
-    if not family.keys:
-        return []
-    rows = document_queries.rows(connection, query, "patient_fk", list(family.keys), depth)
-    return [_found(query.kind, row, family.identity) for row in rows]
+def find(connection: sa.Connection, query: DocumentQuery, identifier: PatientIdentifier, depth: Depth) -> list[Found]:
+    """What the query asks for of a patient and those merged into it, oldest first, one more than its limit at the
+    most; nothing of one that is not known, or was merged into another."""
+    rows = document_queries.rows_of_patient(connection, query, identifier, depth)
+    return [_found(query.kind, row, Identity(row[1], identifier, None)) for row in rows]
 
 
 def held(connection: sa.Connection, query: DocumentQuery, depth: Depth) -> list[Found]:

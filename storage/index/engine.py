@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ _LOG_BYTES = 8 << 20
 """Twice what is written between two checkpoints."""
 
 _MOST_IDLE = 8
+_FRESH_SECONDS = 60.0
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -52,8 +54,7 @@ class Database:
         alone = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         self._has_index: dict[str, bool] = {}
         self._glances = self.engine.execution_options(**alone)
-        self._idle: deque[sa.Connection] = deque()
-        """Of SQLite, for glances: taking one out of the pool costs more than the statement."""
+        self._idle: deque[tuple[float, sa.Connection]] = deque()
 
     def _sqlite(self) -> sa.Engine:
         database = self.url.database or ""
@@ -95,10 +96,6 @@ class Database:
     def glance(self) -> Iterator[sa.Connection]:
         """A connection for one reading statement: without the cost of a transaction around it."""
         with self._translated():
-            if not self.is_sqlite:
-                with self._glances.connect() as connection:
-                    yield connection
-                return
             connection = self._taken()
             try:
                 yield connection
@@ -107,16 +104,22 @@ class Database:
             except BaseException:
                 connection.close()
                 raise
-            if len(self._idle) < _MOST_IDLE:
-                self._idle.append(connection)
-            else:
-                connection.close()
+            self._idle.append((time.monotonic(), connection))
+            while len(self._idle) > _MOST_IDLE:
+                self._let_go()
 
     def _taken(self) -> sa.Connection:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._glances.connect()
+        """One that was used a moment ago, else one of the pool: taking it out costs more than a statement."""
+        with suppress(IndexError):
+            used, connection = self._idle.pop()
+            if time.monotonic() - used < _FRESH_SECONDS:
+                return connection
+            connection.close()
+        return self._glances.connect()
+
+    def _let_go(self) -> None:
+        with suppress(IndexError):
+            self._idle.popleft()[1].close()
 
     def has_index(self, name: str) -> bool:
         """Whether PostgreSQL has an index that depends on one of its extensions; SQLite has all that we make."""
@@ -155,6 +158,8 @@ class Database:
                 yield
         except Unavailable:
             if not self.is_sqlite:
+                while self._idle:
+                    self._let_go()
                 self.engine.dispose()
             raise
 
@@ -185,9 +190,8 @@ class Database:
 
     def close(self) -> None:
         """Close every connection that is not in use."""
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        while self._idle:
+            self._let_go()
         self.engine.dispose()
 
 

@@ -63,7 +63,9 @@ _roots = sa.select(table.c.id, sa.literal(1).label("root")).where(
 )
 _family = _roots.cte("family", recursive=True)
 _family = _family.union(sa.select(table.c.id, sa.literal(0)).join(_family, table.c.merged_into == _family.c.id))
-_FAMILY = Prepared(sa.select(_family.c.id, _family.c.root))
+FAMILY = _family
+"""The keys of a patient and everyone merged into it (`id`; `root` is 1 for the first) by `authority` and `value`."""
+_FAMILY = Prepared(sa.select(FAMILY.c.id, FAMILY.c.root))
 
 
 def family(connection: sa.Connection, identifier: PatientIdentifier) -> Family:

@@ -11,6 +11,7 @@ from storage.index import held_documents
 from tests.archives import Backend
 from tests.cli.conftest import Vna
 from tests.objects import ct, part10
+from tests.xds.gateways import A, B, C, asking, community, three
 from tests.xds.listening import listening
 from tests.xds.registries import PATIENT
 from tests.xds.repositories import OID, RENDERED, SETTINGS, pdf, provide, registered
@@ -131,3 +132,31 @@ def test_a_registry_that_nobody_named_or_that_does_not_answer_is_said_in_one_lin
     assert (unnamed.code, unreachable.code) == (1, 1)
     assert "VNA_XDS__REGISTRY_URL" in unnamed.err
     assert "127.0.0.1:9 cannot be reached" in unreachable.err
+
+
+def test_documents_of_other_communities_are_found_and_fetched(
+    vna: Vna, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VNA_DATA_DIR")  # it would be that of every community
+    with three(tmp_path) as (a, b, _):
+        gateway = ("--registry", a.initiating, "--format", "json")
+        rows = json.loads(vna("xds", "query", PATIENT, *gateway).out)
+        there = json.loads(vna("xds", "query", PATIENT, *gateway, "--home", B.removeprefix("urn:oid:")).out)
+        unknown = vna("xds", "query", PATIENT, *gateway, "--home", "1.2.3")
+        (row,) = there
+        asked = ("xds", "retrieve", row["document"], "--repository", a.initiating, "--id", row["repository"])
+        fetched = vna(*asked, "--home", row["home"], "--to", tmp_path / "got")
+        homeless = vna(*asked, "--to", tmp_path / "got")
+        nonsense = vna(*asked, "--home", "here")
+        content = f"%PDF of {b.http}".encode()
+    with community(A, tmp_path / "other", communities=asking((C, "http://127.0.0.1:9/rg"))) as alone:
+        alone.add()
+        partly = vna("xds", "query", PATIENT, "--registry", alone.initiating, "--format", "json")
+
+    assert {row["home"] for row in rows} == {one.removeprefix("urn:oid:") for one in (A, B, C)}
+    assert row["document"] == b.documents[0]
+    assert Path(fetched.out.strip()).read_bytes() == content
+    assert (unknown.code, "XDSUnknownCommunity" in unknown.err) == (1, True)
+    assert (homeless.code, "XDSMissingHomeCommunityId" in homeless.err) == (1, True)
+    assert (nonsense.code, "no home community id" in nonsense.err) == (1, True)
+    assert (partly.code, len(json.loads(partly.out)), "XDSUnavailableCommunity" in partly.err) == (1, 1, True)

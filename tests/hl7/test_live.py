@@ -85,7 +85,10 @@ def test_what_was_acknowledged_survives_kill_9_and_a_reindex(tmp_path: Path) -> 
     archive = build(backend.settings(xds={"affinity_domain": DOMAIN}))
     try:
         assert [known(archive, f"K{n}") for n in range(4)] == [False, False, True, True]
-        archive.dispatcher().drain()
+        dispatcher, end = archive.dispatcher(), time.monotonic() + 30
+        while not dispatcher.drain():  # the killed one's lease has to run out
+            assert time.monotonic() < end
+            time.sleep(0.2)
         assert {step.step for step in archive.reindex.run(SYSTEM)} == {Step.NOTED}
         assert [known(archive, f"K{n}") for n in range(4)] == [False, False, True, True]
         with pytest.raises(Conflict):

@@ -4,6 +4,7 @@ retrieved by RAD-69 and by WADO-RS; and the same with the registry of another ar
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -171,6 +172,11 @@ def uids(paths: list[Path]) -> set[str]:
     return {str(pydicom.dcmread(path).SOPInstanceUID) for path in paths}
 
 
+def by_wado(archive: LiveArchive, one: Ask) -> bytes:
+    url = f"{archive.dicomweb}/studies/{one.study}/series/{one.series}/instances/{one.instance}"
+    return httpx.get(url, headers={"Accept": f"application/dicom; transfer-syntax={EXPLICIT}"}).content
+
+
 def test_images_are_found_and_retrieved_by_whoever_knows_the_patient(
     serve: Callable[..., LiveArchive], dcmtk: Dcmtk, study: list[Path], profile: dict[str, str]
 ) -> None:
@@ -193,9 +199,7 @@ def test_images_are_found_and_retrieved_by_whoever_knows_the_patient(
         images = read_instances(answer.body, _parts(answer))
     assert images.status == "Success"
     for one in wanted:
-        url = f"{archive.dicomweb}/studies/{one.study}/series/{one.series}/instances/{one.instance}"
-        by_wado = httpx.get(url, headers={"Accept": f"application/dicom; transfer-syntax={EXPLICIT}"})
-        assert by_wado.content == images.files[one.instance]
+        assert by_wado(archive, one) == images.files[one.instance]
 
     send(dcmtk, archive, study[3])
     deadline = time.monotonic() + 60
@@ -318,3 +322,35 @@ def test_manifests_go_to_the_repository_of_a_region(
     while region.holds(entry):
         assert time.monotonic() < deadline
         time.sleep(0.3)
+
+
+def test_images_of_another_community_are_found_and_retrieved_through_gateways(
+    serve: Callable[..., LiveArchive], dcmtk: Dcmtk, study: list[Path], profile: dict[str, str], tmp_path: Path
+) -> None:
+    """Manifest by ITI-18 and ITI-43, images by RAD-69, all of our own Initiating Gateway."""
+    theirs, ours = "urn:oid:1.2.826.0.1.3680043.10.1561.2", "urn:oid:1.2.826.0.1.3680043.10.1561.1"
+    there = serve(XDS__PUBLISH_AFTER="1", XDS__HOME_COMMUNITY_ID=theirs, **profile)
+    send(dcmtk, there, *study)
+    consumer(there.http).wait_for(1)
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    others = [{"home_community_id": theirs, "query": f"{there.http}/xds/responding-gateway"}]
+    here = start_archive(
+        Backend("sqlite+folder", folder), XDS__HOME_COMMUNITY_ID=ours, XDS__COMMUNITIES=json.dumps(others)
+    )
+    try:
+        gateway = f"{here.http}/xds/initiating-gateway"
+        (entry,) = Consumer(gateway, gateway).find()
+        wanted = [WantedDocument(entry.repository, entry.unique_id, theirs)]
+        with call(gateway, iti43.ACTION, retrieve_request(wanted)) as answer:
+            manifest = pydicom.dcmread(io.BytesIO(next(iter(_parts(answer).values()))))
+        asked_for = [replace(one, home=theirs) for one in asked(manifest)]
+        with call(gateway, rad69.ACTION, request(asked_for)) as answer:
+            images = read_instances(answer.body, _parts(answer))
+    finally:
+        here.stop()
+
+    assert (images.status, set(images.homes)) == ("Success", {theirs})
+    assert images.files.keys() == uids(study)
+    for one in asked_for:
+        assert images.files[one.instance] == by_wado(there, one)

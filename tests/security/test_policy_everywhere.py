@@ -39,11 +39,14 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
 from vna.archive.tags import SearchTags
+from vna.documents.communities import Asked
 from vna.documents.imaging_source import ImagingSource, Wanted
+from vna.documents.initiating_gateway import InitiatingGateway
 from vna.documents.publishing import Publishing
 from vna.documents.registry import Registry
 from vna.documents.reports import Reports
 from vna.documents.repository import Repository, WantedDocument
+from vna.documents.responding_gateway import RespondingGateway
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
@@ -57,12 +60,28 @@ from vna.security.sources import Sources
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.web.routes import ADDRESSES as PAGES
-from xds import imaging_source, iti18, iti41, iti43, iti62, iti86, rad69, registry, repository
+from xds import (
+    imaging_source,
+    initiating_gateway,
+    iti18,
+    iti38,
+    iti39,
+    iti41,
+    iti43,
+    iti62,
+    iti86,
+    rad69,
+    rad75,
+    registry,
+    repository,
+    responding_gateway,
+)
 from xds.ebrim.writing import remove_request, submit_request
 from xds.repository_client import provide_request, retrieve_request
 from xds.repository_client import remove_request as remove_documents
 
 NOBODY = Actor(ActorKind.ANONYMOUS, "nobody")
+HOME = "urn:oid:1.2.3"
 
 WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
@@ -132,7 +151,7 @@ def touches(monkeypatch: pytest.MonkeyPatch) -> Touches:
 
 @pytest.fixture
 def denying(tmp_path: Path) -> Iterator[Application]:
-    settings = Backend("sqlite+folder", tmp_path).settings()
+    settings = Backend("sqlite+folder", tmp_path).settings(xds={"home_community_id": HOME})
     migrate(settings)
     prepare(settings)
     application = build(settings, policy=DenyAll())
@@ -163,6 +182,8 @@ USE_CASES = (
     "publishing",
     "reports",
     "sources",
+    "responding",
+    "initiating",
 )
 
 
@@ -191,6 +212,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Publishing,
             Reports,
             Sources,
+            RespondingGateway,
+            InitiatingGateway,
         ),
         strict=True,
     ):
@@ -229,6 +252,8 @@ def _argument(name: str, kind: Any) -> Any:
         return Arrival(Door.STOW)
     if kind is Instance:
         return _instance()
+    if kind is Asked:
+        return Asked(by_patient=True)
     if kind is Peer:
         return Peer("X")
     if kind is Source:
@@ -267,10 +292,16 @@ MESSAGES = {
     ).decode(),
     iti41.ACTION: etree.tostring(provide_request(submission(document()), {})[0]).decode(),
     iti43.ACTION: etree.tostring(retrieve_request([WantedDocument("1.2", "1.2.3")])).decode(),
+    iti38.ACTION: etree.tostring(
+        query("urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4", home=HOME, XDSDocumentEntryEntryUUID=f"('{_UUID}')")
+    ).decode(),
+    iti39.ACTION: etree.tostring(retrieve_request([WantedDocument("1.2", "1.2.3", HOME)])).decode(),
+    rad75.ACTION: etree.tostring(request([Ask("1.2.3", "1.2.3", "1.2.3", home=HOME)])).decode(),
     iti86.ACTION: etree.tostring(remove_documents([WantedDocument("1.2", "1.2.3")])).decode(),
     rad69.ACTION: etree.tostring(request([Ask("1.2.3", "1.2.3", "1.2.3")])).decode(),
 }
-SOAP = [(door.PATH, module.ACTION) for door in (registry, repository, imaging_source) for module in door.TRANSACTIONS]
+ACTORS = (registry, repository, imaging_source, responding_gateway, initiating_gateway)
+SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 HTTP = [*DOORS, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 

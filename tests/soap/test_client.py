@@ -147,6 +147,7 @@ RELATED = '<a:RelatesTo xmlns:a="http://www.w3.org/2005/08/addressing">urn:uuid:
         (http(envelope()[:-9]), "not well-formed"),
         (http(envelope(headers=RELATED)), "answers another message"),
         (http(envelope(), status="500 Error"), "HTTP status 500 and no fault"),
+        (http(envelope(), kind="application/soap+xml\r\nContent-Encoding: gzip"), "coded, which was not asked for"),
         (http("--b--", kind="multipart/related; boundary=b"), "no part"),
     ],
 )

@@ -11,6 +11,8 @@ import pytest
 
 from tests.soap.conftest import Live
 from tests.soap.fake_repository import SIZES, STATUS, document
+from tests.xds.gateways import A, B, C, three
+from tests.xds.registries import PATIENT
 
 JARS = Path("/usr/share/java")
 NAMES = (
@@ -38,14 +40,17 @@ def java(main: str, *arguments: object, folder: Path) -> str:
     return run("java", *options, main, *arguments, folder=folder)
 
 
-def test_jax_ws_provides_and_retrieves_by_mtom_and_reads_our_faults(repository: Live, tmp_path: Path) -> None:
-    wsdl = f"{repository.url}?wsdl"
-    java("com.sun.tools.ws.WsImport", "-extension", "-quiet", "-Xnocompile", wsdl, folder=tmp_path)
-    sources = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.java")]
-    peer = Path(__file__).parent / "Peer.java"
-    run("javac", "-nowarn", "-proc:none", "-cp", CLASS_PATH, "-d", ".", peer, *sources, folder=tmp_path)
+def asking(peer: str, wsdl: str, *arguments: str, folder: Path) -> list[str]:
+    """What a program says that is compiled with the code that wsimport makes of a WSDL."""
+    java("com.sun.tools.ws.WsImport", "-extension", "-quiet", "-Xnocompile", wsdl, folder=folder)
+    sources = [path.relative_to(folder) for path in folder.rglob("*.java")]
+    source = Path(__file__).parent / f"{peer}.java"
+    run("javac", "-nowarn", "-proc:none", "-cp", CLASS_PATH, "-d", ".", source, *sources, folder=folder)
+    return java(peer, wsdl, *arguments, folder=folder).splitlines()
 
-    said = java("Peer", wsdl, *SIZES, folder=tmp_path).splitlines()
+
+def test_jax_ws_provides_and_retrieves_by_mtom_and_reads_our_faults(repository: Live, tmp_path: Path) -> None:
+    said = asking("Peer", f"{repository.url}?wsdl", *SIZES, folder=tmp_path)
 
     provided = [f"provided doc{size} {size} {sha1(bytes(size))}" for size in (0, 1, 100_000, 3_000_000)]
     retrieved = [f"retrieved {name} {size} {sha1(document(name))}" for name, size in SIZES.items()]
@@ -55,3 +60,17 @@ def test_jax_ws_provides_and_retrieves_by_mtom_and_reads_our_faults(repository: 
 
 def sha1(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
+def test_jax_ws_finds_and_retrieves_across_communities(tmp_path: Path) -> None:
+    client = tmp_path / "client"
+    client.mkdir()
+    with three(tmp_path) as communities:
+        said = asking("GatewayPeer", f"{communities[0].initiating}?wsdl", PATIENT, folder=client)
+        contents = {
+            f"retrieved {home} {one.documents[0]} %PDF of {one.http}"
+            for one, home in zip(communities, (A, B, C), strict=True)
+        }
+
+    assert said[0] == f"status {STATUS}"
+    assert set(said[1:]) == contents

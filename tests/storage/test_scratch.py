@@ -88,3 +88,17 @@ def test_whatever_is_written_is_read(sizes: list[int], data: st.DataObject) -> N
         start = data.draw(st.integers(0, len(whole)))
         size = data.draw(st.integers(0, len(whole) - start))
         assert scratch.open(start, size).read() == whole[start : start + size]
+
+
+def test_one_that_is_kept_is_closed_with_the_other(tmp_path: Path) -> None:
+    with Scratch(tmp_path) as scratch:
+        kept = Scratch(tmp_path)
+        scratch.keep(kept)
+        kept.write(b"x")
+        assert kept.read(0, 1) == b"x"
+    late = Scratch(tmp_path)
+    scratch.keep(late)
+
+    for one in (kept, late):
+        with pytest.raises(ValueError, match="closed"):
+            one.read(0, 1)

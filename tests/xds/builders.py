@@ -107,11 +107,13 @@ def submission(
     return Submission(own, documents, folders, (*memberships, *links))
 
 
-def query(query_id: str, *, returns: str = "LeafClass", **slots: str | list[str]) -> etree._Element:
+def query(query_id: str, *, returns: str = "LeafClass", home: str = "", **slots: str | list[str]) -> etree._Element:
     """An AdhocQueryRequest; names without the dollar, a list for a slot that is given several times."""
     request = etree.Element(f"{{{QUERY}}}AdhocQueryRequest", nsmap={"query": QUERY, "rim": RIM})
     etree.SubElement(request, f"{{{QUERY}}}ResponseOption", returnType=returns, returnComposedObjects="true")
     adhoc = etree.SubElement(request, f"{{{RIM}}}AdhocQuery", id=query_id)
+    if home:
+        adhoc.set("home", home)
     for name, texts in slots.items():
         for text in [texts] if isinstance(texts, str) else texts:
             slot = etree.SubElement(adhoc, f"{{{RIM}}}Slot", name=f"${name}")

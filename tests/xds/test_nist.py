@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from lxml import etree
@@ -18,19 +19,22 @@ from storage.index.migrate import upgrade
 from storage.scratch import unbounded
 from tests.xds import nist
 from tests.xds.nist import Step
-from tests.xds.registries import DOMAIN, NOW, Registries, contexts, errors, filled, found, make, status
+from tests.xds.registries import DOMAIN, NOW, Registries, contexts, errors, filled, found, make, status, valid
+from vna.documents.imaging_source import ImagingSource
 from vna.documents.repository import Repository
+from vna.documents.responding_gateway import RespondingGateway
 from vna.model.access import SYSTEM
 from vna.security.policy import LocalPolicy
 from vna.soap.message import Message
 from vna.soap.versions import Version
 from vna.xml.namespaces import XDSB, qname
-from xds import iti41
+from xds import iti38, iti41, responding_gateway
 from xds.ebrim.vocabulary import FORMS
 from xds.repository import operations
 
 pytestmark = pytest.mark.skipif(not nist.FIXTURES.is_dir(), reason="NIST's messages are not beside the repository")
 
+HOME = "urn:oid:1.1.1"
 QUERY, REGISTER = "urn:ihe:iti:2007:RegistryStoredQuery", "urn:ihe:iti:2007:RegisterDocumentSet-b"
 ACTIONS = {"StoredQueryTransaction": QUERY, "RegisterTransaction": REGISTER}
 UNIQUE_IDS = {one.urn for form in FORMS.values() for one in form.identifiers if one.field == "unique_id"}
@@ -73,6 +77,7 @@ class Runner:
         self.numbers = itertools.count(1)
         self.done: dict[tuple[str, str], dict[str, str]] = {}
         self.patients: dict[str, str] = {}
+        self.ask: Callable[[str, etree._Element], etree._Element] = registries.ask
 
     def run(self, section: str) -> None:
         """Every step of a plan, each with the outcome that it states."""
@@ -99,7 +104,7 @@ class Runner:
                         identifier.set("value", patient)
         if step.kind == REPOSITORY:
             return self._provide(step, body)
-        return self.registries.ask(ACTIONS[step.kind], body)
+        return self.ask(ACTIONS[step.kind], body)
 
     def _provide(self, step: Step, submitted: etree._Element) -> etree._Element:
         """With the documents that the plan names, as base64 where they stand."""
@@ -235,6 +240,35 @@ def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.mark.parametrize("plan", QUERIES)
 def test_a_query_over_what_was_submitted_finds_what_nist_states(runner: Runner, plan: str) -> None:
     runner.run(plan)
+
+
+@pytest.fixture
+def elsewhere(runner: Runner) -> Iterator[Runner]:
+    """The same, asked by another community: ITI-38 in the place of ITI-18."""
+    images = cast("ImagingSource", None)  # not asked for
+    gateway = RespondingGateway(HOME, LocalPolicy(), runner.registries.registry, runner.repository, images)
+
+    def ask(action: str, body: etree._Element) -> etree._Element:
+        assert action == QUERY
+        found(body, "//rim:AdhocQuery")[0].set("home", HOME)
+        reply = responding_gateway.operations(gateway)[iti38.ACTION](
+            Message(Version.SOAP12, iti38.ACTION, "urn:uuid:1", body), SYSTEM
+        )
+        answer = etree.fromstring(reply.body if isinstance(reply.body, bytes) else etree.tostring(reply.body))
+        assert valid(answer)
+        assert {one.get("location") for one in found(answer, "//rs:RegistryError")} <= {HOME}
+        objects = found(answer, "//rim:ExtrinsicObject | //rim:RegistryPackage | //rim:ObjectRef")
+        assert {one.get("home") for one in objects} <= {HOME}
+        return answer
+
+    direct, runner.ask = runner.ask, ask
+    yield runner
+    runner.ask = direct
+
+
+@pytest.mark.parametrize("plan", QUERIES)
+def test_a_query_of_another_community_finds_what_nist_states(elsewhere: Runner, plan: str) -> None:
+    elsewhere.run(plan)
 
 
 @pytest.mark.parametrize("test", TESTS)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from storage import journal
 from storage.index import rebuild
@@ -22,6 +23,11 @@ from vna.archive.reindex import Step
 from vna.documents.repository import WantedDocument
 from vna.model.access import SYSTEM, Action, Actor, ActorKind
 from vna.model.errors import NotAuthorized, Unavailable
+from vna.sending import as_bytes
+from vna.soap.outgoing import outgoing
+from vna.soap.versions import Version
+from vna.xml.namespaces import XDSB, qname
+from xds.retrieved import Retrieved, retrieve_response
 
 
 @pytest.fixture
@@ -325,3 +331,22 @@ def test_unique_ids_of_any_length_are_kept(archive: Application) -> None:
 
     assert provide(archive, one).status == "Success"
     assert retrieve(archive, one.unique_id).status == "Success"
+
+
+UNPRINTABLE = "text/plain; x=\u2028y"
+
+
+def test_a_media_type_that_no_header_can_carry_is_refused(archive: Application) -> None:
+    assert provide(archive, pdf(mime_type=UNPRINTABLE)).codes == ["XDSRegistryMetadataError"]
+    assert provide(archive, pdf(mime_type="text/plain; charset=utf-8; x=ğ")).status == "Success"
+
+
+def test_a_document_with_such_a_media_type_all_the_same_is_given() -> None:
+    """Of a time before that was checked, or of another community."""
+    one = Retrieved("1.2", "1.2.3", UNPRINTABLE, lambda: iter([b"x"]), 1)
+
+    body, contents = retrieve_response([one], [])
+
+    assert body.findtext(f".//{qname(XDSB, 'mimeType')}") == UNPRINTABLE
+    sent = outgoing(etree.tostring(body), Version.SOAP12, contents)
+    assert b"Content-Type: application/octet-stream\r\n" in b"".join(as_bytes(sent.pieces))

@@ -86,7 +86,7 @@ def test_what_our_client_provides_the_registry_finds_and_the_repository_gives(
     sent = submission(one, own=submission_set(patient_id=patient))
 
     assert client.provide(sent, {"Document01": InMemory(RENDERED)}) == []
-    (found,) = RegistryClient(f"{live.http}/xds/registry", tmp_path).find(patient)
+    (found,) = RegistryClient(f"{live.http}/xds/registry", tmp_path).find(patient).documents
     with client.retrieve([WantedDocument(found.repository_unique_id, found.unique_id)]) as answer:
         (given,) = answer.documents
         with given.content.open() as file:

@@ -18,6 +18,7 @@ from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
 from vna import web
+from vna.app.communities import message_bytes
 from vna.app.unmatched import unmatched
 from vna.app.wiring import Application
 from vna.hl7.charsets import UNDECLARED, codec_of
@@ -33,13 +34,11 @@ from vna.settings import TlsSettings
 from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
-from xds import imaging_source
+from xds import imaging_source, initiating_gateway, responding_gateway
 from xds import registry as document_registry
 from xds import repository as document_repository
+from xds.forwarding import Forwarding
 from xds.wsdl import wsdl
-
-_MOST_BYTES = 8 << 30
-"""Of one message with documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(
         # Tried in this order: what viewers ask for each picture comes first.
-        routes=[*dicomweb[:MOST_ASKED], *web.routes(site), *dicomweb[MOST_ASKED:], *sharing],
+        routes=[*dicomweb[:MOST_ASKED], *web.routes(site), *sharing, *dicomweb[MOST_ASKED:]],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute
@@ -132,12 +131,20 @@ def document_services(application: Application) -> list[Route]:
     """The actors of document sharing, each at its address."""
     most = int(application.settings.xds.max_document_bytes)
     requests = MessageLimits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20)
-    documents = MessageLimits(attachment_bytes=most, message_bytes=max(_MOST_BYTES, 2 * most))
-    services = (
+    documents = MessageLimits(attachment_bytes=most, message_bytes=message_bytes(application.settings.xds))
+    services = [
         (document_registry.PATH, document_registry.operations(application.documents), "registry", requests),
         (document_repository.PATH, document_repository.operations(application.repository), "repository", documents),
         (imaging_source.PATH, imaging_source.operations(application.imaging), "imaging-source", requests),
-    )
+    ]
+    if application.responding is not None and application.initiating is not None:
+        forwarding = Forwarding(application.initiating, application.responding, application.communities)
+        responding = responding_gateway.operations(application.responding)
+        initiating = initiating_gateway.operations(forwarding)
+        services += [
+            (responding_gateway.PATH, responding, "responding-gateway", requests),
+            (initiating_gateway.PATH, initiating, "initiating-gateway", requests),
+        ]
     return [
         route
         for path, operations, name, limits in services

@@ -14,7 +14,7 @@ from dimse.upper_layer.acceptor import Acceptor, channel_pair, listen
 from dimse.upper_layer.worker import allow_many_descriptors
 from vna import events as signals
 from vna import metrics
-from vna.app import processes
+from vna.app import communities, processes
 from vna.app.doors import Addresses, tls_context
 from vna.app.wiring import prepare
 from vna.metrics import Metrics
@@ -41,6 +41,7 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
     """Serve every door until SIGTERM or SIGINT; what is being stored then is finished first."""
     allow_many_descriptors()
     tls_context(settings.hl7.tls)  # files that are no use are found now, not by a worker
+    communities.check(settings.xds)
     prepare(settings)
     metrics.prepare(settings.data_dir / "metrics")
     Supervisor(settings, demo=demo).run()

@@ -14,6 +14,7 @@ from storage.blobs.s3 import S3Blobs
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
+from vna.app.communities import clients
 from vna.archive import merging
 from vna.archive.care import Care
 from vna.archive.changes import Changes
@@ -30,8 +31,10 @@ from vna.archive.tags import FILL, SearchTags, filling
 from vna.documents import domain, own_oid, profile, publishing
 from vna.documents.affinity import own_identifier
 from vna.documents.changes import replaying
+from vna.documents.communities import Directory
 from vna.documents.descriptions import Describing
 from vna.documents.imaging_source import ImagingSource
+from vna.documents.initiating_gateway import InitiatingGateway
 from vna.documents.own_oid import OwnOid
 from vna.documents.own_repository import OwnMetadata, OwnRepository
 from vna.documents.profile import Profile
@@ -41,6 +44,7 @@ from vna.documents.registry import Registry, RegistryRules
 from vna.documents.removing import REMOVE, Removing
 from vna.documents.reports import Reports
 from vna.documents.repository import InMemory, Repository
+from vna.documents.responding_gateway import RespondingGateway
 from vna.documents.unanswered import SETTLE
 from vna.identity import patients as identity
 from vna.identity.patients import MERGE, Patients
@@ -59,6 +63,7 @@ from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import SecurityMode, Settings, XdsSettings
+from xds.community_client import CommunityClient
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
 from xds.remote_registry import RemoteRegistry
@@ -98,6 +103,9 @@ class Application:
     reports: Reports
     publisher: Publisher
     merging: Merging
+    responding: RespondingGateway | None
+    initiating: InitiatingGateway | None
+    communities: Mapping[str, CommunityClient]
     removing: Removing
 
     @property
@@ -132,6 +140,8 @@ class Application:
 
     def close(self) -> None:
         """Let go of connections."""
+        for client in self.communities.values():
+            client.close()
         self.database.close()
 
 
@@ -172,6 +182,15 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     remote = RemoteRegistry(settings.xds.registry_url, blobs.spool_folder) if settings.xds.registry_url else None
     most = int(settings.xds.max_document_bytes)
     repository = Repository(database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote)
+    imaging = ImagingSource(policy, retrieval, own)
+    communities = clients(settings.xds, blobs.spool_folder, space.check)
+    responding, initiating = None, None
+    if settings.xds.home_community_id:
+        home = settings.xds.home_community_id
+        responding = RespondingGateway(home, policy, documents, repository, imaging)
+        directory = Directory(home, {name: client.community for name, client in communities.items()})
+        requests, seconds = settings.xds.gateway_requests, settings.xds.gateway_timeout
+        initiating = InitiatingGateway(directory, policy, requests=requests, seconds=seconds)
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     return Application(
         settings=settings,
@@ -204,11 +223,14 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         documents=documents,
         repository=repository,
         space=space,
-        imaging=ImagingSource(policy, retrieval, own),
+        imaging=imaging,
         publishing=Publishing(database, policy),
         reports=Reports(database, policy, describing, destination),
         merging=Merging(database, identify),
         publisher=Publisher(database, describing, destination, settings.dimse.ae_title),
+        responding=responding,
+        initiating=initiating,
+        communities=communities,
         removing=Removing(database, destination),
     )
 

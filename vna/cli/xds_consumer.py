@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 20
 _LONGEST = 200
+_URN = "urn:oid:"
 _UNSAFE = re.compile(r"[^0-9A-Za-z._^-]")
 
 
@@ -32,18 +33,22 @@ def query(
     context: typer.Context,
     patient: Annotated[str, typer.Argument(metavar="PATIENT", help="Identifier, as P1^^^&1.2.3&ISO.")],
     registry: Annotated[
-        str, typer.Option(metavar="URL", help="Address of the registry; else that of VNA_XDS__REGISTRY_URL.")
+        str,
+        typer.Option(
+            metavar="URL", help="Address of the registry or Initiating Gateway; else that of VNA_XDS__REGISTRY_URL."
+        ),
     ] = "",
     accession: Annotated[
         str, typer.Option(metavar="NUMBER", help="Only what refers to it; with an issuer as A1^^^&1.2.3&ISO.")
     ] = "",
     status: Annotated[DocumentStatus, typer.Option(help="Only documents in this state.")] = DocumentStatus.APPROVED,
+    home: Annotated[str, typer.Option(metavar="OID", help="Only the community with this home community id.")] = "",
     style: FormatOption = Format.TABLE,
 ) -> None:
-    """Ask a document registry for the documents of a patient (ITI-18)."""
+    """Ask a document registry, or a gateway to other communities, for the documents of a patient (ITI-18)."""
     from tempfile import gettempdir
 
-    from vna.cli.output import show_rows
+    from vna.cli.output import complain, show_rows
     from vna.model.documents import Status
     from vna.model.errors import BadRequest
     from xds.registry_client import RegistryClient
@@ -54,31 +59,40 @@ def query(
         raise BadRequest("which registry? say --registry URL, or set VNA_XDS__REGISTRY_URL")
     session.start_log(least="error")
     with _told():
-        found = RegistryClient(url, Path(gettempdir())).find(patient, Status(status.capitalize()), accession)
+        client = RegistryClient(url, Path(gettempdir()))
+        found = client.find(patient, Status(status.capitalize()), accession, home=_home(home))
     rows = [
         {
             "document": one.unique_id,
             "repository": one.repository_unique_id,
+            "home": one.home.removeprefix(_URN),
             "title": one.title,
             "type": (one.type_code.display or one.type_code.code) if one.type_code else "",
             "media type": one.mime_type,
             "created": one.creation_time,
             "size": one.size,
         }
-        for one in found
+        for one in found.documents
     ]
-    heads = ("Document", "Repository", "Title", "Type", "Media type", "Created", "Bytes")
+    heads = ("Document", "Repository", "Home", "Title", "Type", "Media type", "Created", "Bytes")
     show_rows(heads, rows, as_json=style is Format.JSON)
+    for problem in found.problems:
+        complain(f"{problem.code}: {problem.context}")
+    if found.is_partial:
+        raise typer.Exit(1)
 
 
 def retrieve(
     context: typer.Context,
     documents: Annotated[list[str], typer.Argument(metavar="DOCUMENT...", help="uniqueIds of documents.")],
-    repository: Annotated[str, typer.Option("--repository", metavar="URL", help="Address of the repository.")],
+    repository: Annotated[
+        str, typer.Option("--repository", metavar="URL", help="Address of the repository or Initiating Gateway.")
+    ],
     repository_id: Annotated[str, typer.Option("--id", metavar="OID", help="Its repositoryUniqueId.")],
+    home: Annotated[str, typer.Option(metavar="OID", help="Home community id: where a gateway finds them.")] = "",
     to: Annotated[Path, typer.Option(metavar="FOLDER", file_okay=False, help="Where files go.")] = Path(),
 ) -> None:
-    """Fetch documents from a repository into files (ITI-43)."""
+    """Fetch documents from a repository, or through a gateway from another community, into files (ITI-43)."""
     from tempfile import gettempdir
 
     from vna.cli.output import complain
@@ -88,7 +102,7 @@ def retrieve(
     session: Session = context.obj
     session.start_log(least="error")
     to.mkdir(parents=True, exist_ok=True)
-    wanted = [WantedDocument(repository_id, one) for one in documents]
+    wanted = [WantedDocument(repository_id, one, _home(home)) for one in documents]
     with _told(), RepositoryClient(repository, Path(gettempdir())).retrieve(wanted) as answer:
         _save(answer, documents, to)
         for problem in answer.problems:
@@ -97,6 +111,16 @@ def retrieve(
     if missing:
         complain(f"not given: {', '.join(sorted(missing))}")
         raise typer.Exit(1)
+
+
+def _home(text: str) -> str:
+    from vna.documents.communities import home_community_id
+    from vna.model.errors import BadRequest
+
+    home = home_community_id(text)
+    if text and not home:
+        raise BadRequest(f"{text} is no home community id: it is an OID, with or without urn:oid: before it")
+    return home
 
 
 def _save(answer: "Retrieved", asked: Sequence[str], folder: Path) -> None:

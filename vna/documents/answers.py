@@ -9,8 +9,8 @@ from storage.index.documents import Found, Link
 from storage.index.engine import Connection
 from vna.documents.problems import ErrorCode, refused
 from vna.documents.stored_queries import Arguments
-from vna.identity.patients import Patients
 from vna.model.documents import RELATIONSHIPS, AssociationKind, Condition, DocumentQuery, Kind
+from vna.model.identifiers import patient_identifier
 
 __all__ = ["Answer", "Found", "Link", "Reader"]
 
@@ -30,7 +30,6 @@ class Reader:
     """Answers one query in one snapshot; `references` reads no more of an object than that it is there."""
 
     connection: Connection
-    patients: Patients
     arguments: Arguments
     references: bool
     limit: int
@@ -51,11 +50,11 @@ class Reader:
 
     def of_patient(self, parameter: str, kind: Kind, conditions: tuple[Condition, ...] = ()) -> list[Found]:
         """Objects of a kind of the patient that a parameter names; none when it is not known."""
-        family = self.patients.known(self.connection, self.arguments.one(parameter))
-        if family is None:
+        identifier = patient_identifier(self.arguments.one(parameter))
+        if identifier is None:
             return []
         query = DocumentQuery(kind, statuses=self.arguments.statuses(kind), conditions=conditions, limit=self.limit)
-        return documents.find(self.connection, query, family, self.depth)
+        return documents.find(self.connection, query, identifier, self.depth)
 
     def held(self, kind: Kind, entry_uuids: Iterable[str], conditions: tuple[Condition, ...] = ()) -> list[Found]:
         """Objects of a kind among these entryUUIDs."""

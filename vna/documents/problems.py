@@ -47,6 +47,9 @@ class ErrorCode(StrEnum):
     UNKNOWN_REPOSITORY = "XDSUnknownRepositoryId"
     DOCUMENT_UNIQUE_ID = "XDSDocumentUniqueIdError"
     IMAGING_REQUEST = "XDSIRequestError"
+    MISSING_HOME = "XDSMissingHomeCommunityId"
+    UNKNOWN_COMMUNITY = "XDSUnknownCommunity"
+    UNAVAILABLE_COMMUNITY = "XDSUnavailableCommunity"
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Registry:
         self._policy.check(actor, Action.READ_DOCUMENTS)
         opened = self._database.glance if arguments.query.one_list else self._database.read
         with opened() as connection:
-            reader = answers.Reader(connection, self._patients, arguments, references, self.rules.max_results)
+            reader = answers.Reader(connection, arguments, references, self.rules.max_results)
             return reader.answer()
 
     def update(self, actor: Actor, submission: Submission) -> Submission:

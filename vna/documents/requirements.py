@@ -56,6 +56,10 @@ def _is_time(text: str) -> bool:
     return True
 
 
+def _is_media_type(text: str) -> bool:
+    return _MEDIA_TYPE.match(text) is not None and text.isprintable()
+
+
 def _is_oid(text: str) -> bool:
     return len(text) <= _LONGEST_OID and _OID.match(text) is not None
 
@@ -78,7 +82,7 @@ ATTRIBUTES: dict[type[Registered], tuple[Attribute, ...]] = {
         Attribute("unique_id", "uniqueId", _ANY, _is_unique_id, "at most 128 characters without spaces"),
         Attribute("patient_id", "patientId", _ANY, *_A_PATIENT),
         Attribute("source_patient_id", "sourcePatientId", _ANY, *_A_PATIENT),
-        Attribute("mime_type", "mimeType", _ANY, lambda text: _MEDIA_TYPE.match(text) is not None, "type/subtype"),
+        Attribute("mime_type", "mimeType", _ANY, _is_media_type, "type/subtype"),
         Attribute("class_code", "classCode", _ANY),
         Attribute("type_code", "typeCode", _ANY),
         Attribute("format_code", "formatCode", _ANY),

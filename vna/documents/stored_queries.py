@@ -48,6 +48,16 @@ class StoredQuery:
     one_of: tuple[str, ...] = ()
     one_list: bool = False
 
+    @property
+    def by_patient(self) -> bool:
+        """Whether it needs a patient identifier; the others name objects."""
+        return any(parameter.required and is_patient(parameter.name) for parameter in self.parameters)
+
+
+def is_patient(name: str) -> bool:
+    """Whether a parameter is the patient's identifier."""
+    return name.lower().endswith("patientid")
+
 
 def _codes(name: str, attribute: str, *, repeated: bool = False) -> Parameter:
     return Parameter(name, Form.CODE, attribute, many=True, repeated=repeated)

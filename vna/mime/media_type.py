@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from vna.model.errors import BadRequest
 
@@ -13,6 +14,10 @@ _ANYTHING = re.compile(r"\s*\*(?=\s*(?:[;,]|$))")  # what Java's HttpURLConnecti
 _PARAMETER = re.compile(rf'\s*;(?:\s*({_NAME})\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?')
 _END = re.compile(r"\s*(,|$)")
 _ESCAPED = re.compile(r"\\(.)")
+
+
+_SHORT = 512
+"""Characters of a field up to which what comes of it is remembered: those of most callers are the same few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +32,18 @@ class MediaType:
 
 
 def parse_media_type(text: str) -> MediaType:
-    """One media type, as in Content-Type."""
+    """One media type, as in Content-Type; BadRequest when it is none."""
+    return _remembered(text) if len(text) <= _SHORT else _parsed(text)
+
+
+def _parsed(text: str) -> MediaType:
     found = parse_media_types(text)
     if len(found) != 1:
         raise BadRequest(f"not one media type: {_shown(text)}")
     return found[0]
+
+
+_remembered = lru_cache(maxsize=512)(_parsed)
 
 
 def parse_media_types(text: str) -> list[MediaType]:

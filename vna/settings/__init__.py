@@ -16,12 +16,13 @@ from vna.settings.sections import (
     SecuritySettings,
     StorageSettings,
     TlsSettings,
-    XdsSettings,
-    is_loopback,
 )
+from vna.settings.sharing import CommunitySettings, XdsSettings
 from vna.settings.table import Setting, table
+from vna.settings.values import is_loopback
 
 __all__ = [
+    "CommunitySettings",
     "DatabaseSettings",
     "DimseSettings",
     "Hl7Settings",

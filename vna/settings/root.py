@@ -15,13 +15,12 @@ from vna.settings.sections import (
     JobsSettings,
     LogSettings,
     SearchSettings,
-    Section,
     SecurityMode,
     SecuritySettings,
     StorageSettings,
-    XdsSettings,
-    is_loopback,
 )
+from vna.settings.sharing import XdsSettings
+from vna.settings.values import Section, is_loopback
 
 PREFIX = "VNA_"
 

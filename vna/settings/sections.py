@@ -7,51 +7,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ByteSize,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from vna.hl7.charsets import codec_of
 from vna.model.access import Action, Coercion, Peer
-from vna.model.identifiers import is_ae_title, is_uid
-
-
-def _ae_title(text: str) -> str:
-    if not is_ae_title(text):
-        raise ValueError("an AE title is 1 to 16 printable ASCII characters without backslash")
-    return text.strip()
-
-
-def _words(value: object) -> object:
-    """Lists may be written with commas in the environment: `127.0.0.1,10.0.0.0/8`."""
-    if isinstance(value, str):
-        return tuple(word.strip() for word in value.split(",") if word.strip())
-    return value
-
+from vna.settings.values import AETitle, Port, Seconds, Section, words
 
 _INDEX = re.compile(
     r"sqlite:////.+"
     r"|postgresql\+psycopg://(?=.)(?:[^:/]*(?::[^@]*)?@)?(?:\[[^]/]+\]|[^/:?]*)(?::[0-9]+)?(?:[/?].*)?"
 )
-
-AETitle = Annotated[str, AfterValidator(_ae_title)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """Settings of one part: frozen, and a name that is not known is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class SecurityMode(StrEnum):
@@ -146,12 +112,12 @@ class HttpSettings(Section):
         description="The address that people and viewers use, such as `https://vna.example.org`, where a proxy stands "
         "in front, or where the archive has a name in `enforced` mode. Empty: as the request says.",
     )
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
         default=(),
         description="Addresses or networks, with commas between, whose `X-Forwarded-For`, `-Proto`, `-Host` and "
         "`-Port`, or `Forwarded`, are believed.",
     )
-    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
+    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
         default=(),
         description="Origins of other sites whose pages may ask (CORS), with commas between, such as "
         "`https://viewer.example.org`.",
@@ -227,7 +193,7 @@ class PeerSettings(Section):
     host: str = Field(default="", description="Where C-MOVE sends to. Empty: it is no C-MOVE destination.")
     port: Port = Field(default=0, description="Port that C-MOVE sends to.")
     facility: str = Field(default="", description="Code of the facility it belongs to.")
-    rights: Annotated[tuple[Action, ...], BeforeValidator(_words)] = Field(
+    rights: Annotated[tuple[Action, ...], BeforeValidator(words)] = Field(
         default=(Action.STORE, Action.QUERY, Action.RETRIEVE), description="What it may do: store, query, retrieve."
     )
     coercion: CoercionSettings | None = Field(default=None, description="Rules for what it sends.")
@@ -340,89 +306,6 @@ class Hl7Settings(Section):
         return value
 
 
-class XdsSettings(Section):
-    """IHE document sharing: the affinity domain, and what this archive is in it."""
-
-    repository_unique_id: str = Field(
-        default="",
-        description="OID of our document repository and Imaging Document Source. Empty: one of its own, which the "
-        "archive makes when it first needs it, and keeps.",
-    )
-    registry_url: str = Field(
-        default="",
-        description="Address of the document registry that documents are registered in (ITI-42), such as "
-        "`https://registry.example.org/xds`. Empty: our own.",
-    )
-    affinity_domain: str = Field(
-        default="",
-        description="OID of the assigning authority of the domain's patient identifiers; those of others are not "
-        "known. Empty: any.",
-    )
-    codes: str = Field(
-        default="",
-        description="The file of the domain's codes and media types, TOML or JSON; `turkey` is the example that comes "
-        "along. Empty: any code is taken.",
-    )
-    profile: str = Field(
-        default="",
-        description="The file (TOML) that says of our own manifests and reports what the images do not say: codes, "
-        "institutions, which patient identifiers are of the affinity domain; `turkey` is the example that comes along. "
-        "Empty: codes of IHE's examples, identifiers as the images have them.",
-    )
-    publish_after: float = Field(
-        default=0.0,
-        ge=0,
-        description="A study of which nothing has changed for this long (seconds) is published: its manifest goes to a "
-        "repository. 0: when somebody asks (`vna xds publish`), and again when something of it has changed.",
-    )
-    publish_to: str = Field(
-        default="",
-        description="Address of the repository that manifests go to, such as "
-        "`https://xds.example.org/xds/repository`. Empty: our own.",
-    )
-    publish_registry: str = Field(
-        default="",
-        description="Address of that repository's registry, where a manifest is removed (ITI-18, ITI-62) when nothing "
-        "of its study is left, or deprecated (ITI-57) if that registry removes nothing.",
-    )
-    unknown_patients: Literal["refuse", "register"] = Field(
-        default="refuse",
-        description="What becomes of documents of a patient that no identity feed told of: `refuse` or `register`.",
-    )
-    max_document_bytes: ByteSize = Field(
-        default=ByteSize(1024**3), description="Longest document taken (bytes, or `1GiB`)."
-    )
-    max_objects: int = Field(
-        default=10_000, ge=1, description="Most objects (documents, folders, associations) of one submission (count)."
-    )
-    max_results: int = Field(
-        default=10_000, ge=1, description="Most objects that one stored query finds (count); more is XDSTooManyResults."
-    )
-
-    @field_validator("publish_to", "publish_registry")
-    @classmethod
-    def _is_a_service(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("a service is at an address like https://xds.example.org/xds/repository")
-        return value
-
-    @field_validator("repository_unique_id", "affinity_domain")
-    @classmethod
-    def _is_an_oid(cls, value: str) -> str:
-        if value and not is_uid(value):
-            raise ValueError("an OID looks like 1.2.840.10008")
-        return value
-
-    @field_validator("registry_url")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError("an address looks like https://registry.example.org/xds")
-        return value
-
-
 class SecuritySettings(Section):
     """Who may come in."""
 
@@ -440,11 +323,3 @@ class LogSettings(Section):
     format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`json`: a JSON object a line. `console`: for eyes. `auto`: console on a terminal."
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a door bound there."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -10,6 +10,7 @@ from pydantic import ByteSize, SecretStr
 from vna.settings.loading import Loaded
 from vna.settings.root import PREFIX, fields
 from vna.settings.sections import PeerSettings
+from vna.settings.sharing import CommunitySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,16 @@ def shown(value: object) -> str:
     if isinstance(value, ByteSize):
         return _size(int(value))
     if isinstance(value, tuple):
-        return ", ".join(item.ae_title if isinstance(item, PeerSettings) else str(item) for item in value)
+        return ", ".join(map(_named, value))
     text = f"{value:g}" if isinstance(value, float) else str(value)
     password = urlsplit(text).password if "://" in text else None
     return text.replace(f":{password}@", ":********@") if password else text
+
+
+def _named(item: object) -> str:
+    if isinstance(item, PeerSettings):
+        return item.ae_title
+    return item.home_community_id if isinstance(item, CommunitySettings) else str(item)
 
 
 def _size(size: int) -> str:

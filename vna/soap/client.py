@@ -1,7 +1,7 @@
 """Calling other SOAP services: streamed and bounded both ways (MTOM 3; ITI TF-2 Appendix V)."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 from lxml import etree
 
-from storage.scratch import Scratch
+from storage.scratch import Scratch, unbounded
 from vna.model.errors import BadRequest, NotAuthorized, TooLarge, Unavailable, VnaError
 from vna.sending import as_bytes, gather
 from vna.soap import addressing, envelope
@@ -36,13 +36,15 @@ def call(
     headers: Sequence[etree._Element] = (),
     limits: Limits | None = None,
     spool_folder: Path | None = None,
+    room: Callable[[], None] = unbounded,
     http: httpx.Client | None = None,
 ) -> Message:
     """Send a message and give its answer, which the caller closes.
 
     It goes in an MTOM package where there are contents or `packaging` is XOP; `headers` are further header blocks.
-    `timeout` is in seconds, for each wait on the network. `http` brings TLS and logins with it. SoapFault where the
-    other side answers one; Unavailable where it does not answer, or not with a message that answers this one.
+    `timeout` is in seconds, for each wait on the network. `room` raises when too little is free where the answer is
+    spooled. `http` brings TLS and logins with it. SoapFault where the other side answers one; Unavailable where it does
+    not answer, or not with a message that answers this one.
     """
     limits = limits or Limits()
     message_id = addressing.new_message_id()
@@ -54,7 +56,7 @@ def call(
         fields["SOAPAction"] = f'"{action}"'
     if sent.size is not None:
         fields["Content-Length"] = str(sent.size)
-    scratch = Scratch(spool_folder or Path(tempfile.gettempdir()))
+    scratch = Scratch(spool_folder or Path(tempfile.gettempdir()), room)
     try:
         with _client(http, url) as client, _told(url):
             pieces = as_bytes(gather(sent.pieces))
@@ -89,6 +91,8 @@ def _told(url: str) -> Iterator[None]:
 
 def _received(response: httpx.Response, scratch: Scratch, limits: Limits, message_id: str) -> Message:
     status = response.status_code
+    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Unavailable("the other side answers with a body that is coded, which was not asked for")
     try:
         unpacking = Unpacking(response.headers.get("content-type", ""), scratch, limits)
         meter = Meter(limits)

@@ -54,6 +54,7 @@ class Unpacking:
         self._scratch = scratch
         self._limits = limits
         self._parts: list[_Part] = []
+        self._content_ids: set[str] = set()
         self._digest = hashlib.sha1(usedforsecurity=False)
         self._reader: MultipartReader | None = None
         self._start = _bare(self._media.parameters.get("start", ""))
@@ -109,8 +110,9 @@ class Unpacking:
 
     def _begin(self, headers: Mapping[str, str]) -> None:
         content_id = _bare(headers.get("content-id", ""))
-        if content_id and any(part.content_id == content_id for part in self._parts):
+        if content_id and content_id in self._content_ids:
             raise BadRequest("two parts have one Content-ID")
+        self._content_ids.add(content_id)
         is_root = content_id == self._start if self._start else not self._parts
         most = self._limits.envelope.size if is_root else self._limits.attachment_bytes
         encoding = headers.get("content-transfer-encoding", "") if self._reader is not None else ""

@@ -1,5 +1,6 @@
 """From the model to ebRIM: whole objects, each on its own, and lists of them."""
 
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
@@ -55,6 +56,8 @@ _TAGS = {
     )
 }
 _STATUS_TEXT = {status.value: urn for status, urn in STATUS_URN.items()}
+_START = re.compile(rb'<rim:(?P<name>ExtrinsicObject|RegistryPackage)(?P<attributes>(?: [^\s="]+="[^"]*")*)')
+_ATTRIBUTE = re.compile(rb' (?P<name>[^\s="]+)="[^"]*"')
 _IDS = uuid.UUID("8f4cf2c4-0f5e-4f2b-9d0c-3a2a7d8f6f51")
 
 
@@ -82,6 +85,23 @@ def remove_request(entry_uuids: Iterable[str]) -> _Element:
 def object_list(parts: Iterable[bytes]) -> bytes:
     """Renditions as a rim:RegistryObjectList that stands on its own."""
     return b"".join((b"<rim:RegistryObjectList", _DECLARATION, b">", *parts, b"</rim:RegistryObjectList>"))
+
+
+def at_home(rendition: bytes, home: str) -> bytes:
+    """The rendition of a document, folder or submission set as of this community, whatever was said before; others as
+    they are (ITI TF-2 3.38.4.1.3)."""
+    start = _START.match(rendition)
+    if start is None:
+        return rendition
+    kept = (one[0] for one in _ATTRIBUTE.finditer(start["attributes"]) if one["name"] != b"home")
+    said = f' home="{home}"'.encode()
+    return b"".join((b"<rim:", start["name"], *kept, said, rendition[start.end() :]))
+
+
+def object_ref(entry_uuid: str, home: str) -> bytes:
+    """A reference as a fragment, as `rendition` makes them."""
+    made = etree.Element(_TAGS["ObjectRef"], {"id": entry_uuid, "home": home}, nsmap=_NSMAP)
+    return etree.tostring(made, encoding="UTF-8").replace(_DECLARATION, b"", 1)
 
 
 def object_refs(entry_uuids: Iterable[str], parent: _Element) -> None:

@@ -1,0 +1,16 @@
+"""The Responding Gateway actor: its transactions behind one address."""
+
+from collections.abc import Mapping
+
+from vna.documents.responding_gateway import RespondingGateway
+from vna.soap.exchange import Operation
+from xds import iti38, iti39, rad75
+
+PATH = "/xds/responding-gateway"
+
+TRANSACTIONS = (iti38, iti39, rad75)
+
+
+def operations(gateway: RespondingGateway) -> Mapping[str, Operation]:
+    """Every transaction by its action."""
+    return {module.ACTION: module.operation(gateway) for module in TRANSACTIONS}
