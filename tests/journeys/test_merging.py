@@ -169,8 +169,8 @@ def test_a_merge_told_by_hl7_is_shown_by_every_door(
     )
     wait_for(lambda: doors.metadata(str(first.StudyInstanceUID)).json()[0]["00100020"]["Value"] == ["NEW"], what="it")
     assert doors.everything("NEW", to) == uids
-    unchanged = httpx.get(shown.url, headers={"If-None-Match": shown.headers["etag"]})
-    assert unchanged.status_code == 200
+    for condition, field in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
+        assert httpx.get(shown.url, headers={condition: shown.headers[field]}).status_code == 200
     for model in ("-P", "-S"):
         found = doors.c_find("STUDY", model, "PatientID=NEW", "StudyInstanceUID", "NumberOfPatientRelatedStudies")
         assert {str(ds.StudyInstanceUID) for ds in found} == both
