@@ -21,6 +21,7 @@ from tests.archive.test_reindex import answers
 from tests.archives import Backend, Open, put, rows
 from tests.objects import ct, part10
 from vna.app import Application, build
+from vna.archive.merging import Merging
 from vna.archive.reindex import Step
 from vna.model.access import SYSTEM, Coercion, Peer
 from vna.model.events import EventKind
@@ -387,32 +388,46 @@ def test_new_content_under_the_old_identifier_is_the_survivors(open_merging: Ope
     assert sent(archive, one.sop_instance_uid).PatientComments == "new content"
 
 
-def test_a_large_study_is_corrected_whole_and_a_step_that_was_cut_is_done_again(
-    archive: Application, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def cut_short(archive: Application, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The UIDs of a study whose correction ended after the first instances."""
     study, series = generate_uid(), generate_uid()
     shared = {"PatientID": "OLD", "StudyInstanceUID": study, "SeriesInstanceUID": series}
     uids = [put(archive, part10(ct(**shared))).sop_instance_uid for _ in range(120)]
     tell(archive, ("OLD", "NEW"))
-    some, seen = archive.merging._some, []
+    some = Merging._some
+    seen: list[str] = []
 
-    def cut(*arguments: Any) -> int:
-        seen.append(1)
+    def cut(self: Merging, connection: Any, study: str, *arguments: Any) -> int:
+        seen.append(study)
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return some(*arguments)
+        return some(self, connection, study, *arguments)
 
-    monkeypatch.setattr(type(archive.merging), "_some", lambda _self, *arguments: cut(*arguments))
-    with pytest.raises(KeyboardInterrupt):
-        archive.workers().drain()
+    with monkeypatch.context() as patched:
+        patched.setattr(Merging, "_some", cut)
+        with pytest.raises(KeyboardInterrupt):
+            archive.workers().drain()
     assert rows(archive, COUNTS) == [("NEW", "", 1, 1, 120)]
-    monkeypatch.undo()
+    assert [said(archive, uid)[0] for uid in uids] == ["NEW"] * 50 + ["OLD"] * 70
+    return uids
+
+
+def test_a_step_that_was_cut_is_done_again_and_does_the_rest(archive: Application, cut_short: list[str]) -> None:
     with archive.database.transaction() as connection:
         connection.exec_driver_sql("update jobs set held_until = 0")  # as when the lease has run out
     archive.workers().drain()
 
-    assert {said(archive, uid) for uid in uids} == {("NEW", None)}
+    assert {said(archive, uid) for uid in cut_short} == {("NEW", None)}
     assert rows(archive, "select count(*) from events where kind = 'instance.corrected'") == [(120,)]
+
+
+def test_a_reindex_finishes_a_step_that_was_cut(archive: Application, cut_short: list[str]) -> None:
+    archive.dispatcher().drain()
+
+    list(archive.reindex.run(SYSTEM))
+
+    assert {said(archive, uid) for uid in cut_short} == {("NEW", None)}
 
 
 def fill(archive: Application) -> None:

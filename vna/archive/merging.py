@@ -12,6 +12,7 @@ from storage.index import events, identities, patients
 from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import Raced
+from storage.index.packing import unpack
 from storage.index.patients import Corrigible
 from vna.archive.correction import (
     Identify,
@@ -130,13 +131,23 @@ class Merging:
 
 
 def replay(connection: Connection, event: Event) -> None:
-    """Do again what an event of the journal tells of; what is not held is left."""
+    """Do again what an event of the journal tells of; what is not held is left.
+
+    A study's instances follow it at once: the journal may end before it tells of each.
+    """
     study, detail = event.study_instance_uid, event.detail
-    if event.kind is EventKind.STUDY_REASSIGNED:
-        _reassign(connection, study, PatientKey(*detail["old"]), PatientKey(*detail["new"]))
+    if event.kind is EventKind.INSTANCE_CORRECTED:
+        for one in patients.corrigible(connection, [event.sop_instance_uid], study):
+            if unpack(corrected_header(one.header, detail["values"])) != unpack(one.header):
+                _correct(connection, one, detail["values"])
         return
-    for one in patients.corrigible(connection, [event.sop_instance_uid], study):
-        _correct(connection, one, detail["values"])
+    old, new = PatientKey(*detail["old"]), PatientKey(*detail["new"])
+    _reassign(connection, study, old, new)
+    uids = patients.uids_of(connection, study)
+    for start in range(0, len(uids), _BATCH):
+        for one in patients.corrigible(connection, uids[start : start + _BATCH], study):
+            if key_of(one.header, one.facility, study) == old:
+                _correct(connection, one, difference(old, new))
 
 
 def _reassign(connection: Connection, study: str, old: PatientKey, new: PatientKey) -> bool:
