@@ -24,7 +24,7 @@ from vna.archive.byte_order import PIXEL_DATA, turned, turned_reader, unit_of
 from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
-from vna.model.errors import NotAcceptable, NotFound
+from vna.model.errors import NotAcceptable, NotFound, Unavailable
 from vna.model.file_range import FileRange
 from vna.model.instances import Instance, Outgoing, Selection
 from vna.model.transfer_syntaxes import EXPLICIT_BE, TRANSFER_SYNTAXES, can_transcode
@@ -35,6 +35,10 @@ from vna.security.policy import Policy
 _HEADERS = 200
 _WORTH_A_CALL = 8 * 1024
 """Bytes from which on a range is sent from the file instead of being read."""
+_WORTH_MANY = 64 * 1024
+"""The same where there are several: small ones that lie together are read at once."""
+_LITTLE = 64
+"""Bytes between two ranges that are read along: fragments have 8 between them (PS3.5 A.4)."""
 _CHANGED = frozenset({DEFLATED, EXPLICIT_BE})
 _DOCUMENT, _DOCUMENT_LENGTH = "00420011", "00420015"
 
@@ -191,10 +195,7 @@ class Retrieval:
         """The bulk-free data set as a DICOM JSON object; bulk data URIs are tag paths, to be put behind an address."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
         with self._database.glance() as connection:
-            packed = lookup.headers(connection, [instance.sop_instance_uid])
-        if instance.sop_instance_uid not in packed:
-            raise NotFound("the instance is gone")
-        return unpack(packed[instance.sop_instance_uid])
+            return unpack(_of(instance, lookup.header(connection, instance.sop_instance_uid)))
 
     def state(self, actor: Actor, study: str, series: str = "", instance: str = "") -> State:
         """How a study, series or instance stands; NotFound when it is not held."""
@@ -247,7 +248,8 @@ class Retrieval:
     def _ranges(self, instance: Instance, ranges: Sequence[tuple[int, int]]) -> Iterator[FileRange] | None:
         """Where they lie in a file, if it is one and they are worth a call each."""
         disk = self._disk
-        if disk is None or sum(length for _, length in ranges) < _WORTH_A_CALL * len(ranges):
+        worth = _WORTH_A_CALL if len(ranges) == 1 else _WORTH_MANY
+        if disk is None or sum(length for _, length in ranges) < worth * len(ranges):
             return None
         return (disk.range(instance.blob, offset, length) for offset, length in ranges)
 
@@ -263,10 +265,7 @@ class Retrieval:
 
     def _offsets(self, instance: Instance) -> bytes:
         with self._database.glance() as connection:
-            column = lookup.offsets(connection, instance.sop_instance_uid)
-        if column is None:
-            raise NotFound("the instance is gone")
-        return column
+            return _of(instance, lookup.offsets(connection, instance.sop_instance_uid))
 
     def _inflated_reader(self, instance: Instance) -> Callable[[int, int], bytes]:
         if instance.transfer_syntax_uid != DEFLATED:
@@ -274,6 +273,16 @@ class Retrieval:
         with whole(self._blobs, instance.blob, instance.size) as packed:
             plain = inflated(packed, read_file_meta(packed))
         return lambda offset, length: bytes(plain[offset : offset + length])
+
+
+def _of(instance: Instance, found: tuple[str, bytes] | None) -> bytes:
+    """What was looked up of an instance; Unavailable where it is about bytes that have taken its place since."""
+    if found is None:
+        raise NotFound("the instance is gone")
+    blob, column = found
+    if blob != instance.blob:
+        raise Unavailable("the instance was replaced meanwhile: ask again")
+    return column
 
 
 def cut(ranges: Iterable[tuple[int, int]], start: int, length: int | None) -> list[tuple[int, int]]:
@@ -296,10 +305,26 @@ def _frame(
     where: Iterator[FileRange] | None = None,
 ) -> Outgoing:
     def pieces() -> Iterator[bytes]:
-        for offset, length in ranges:
-            yield read(offset, length)
+        for offset, length, inside in _spans(ranges):
+            span = read(offset, length)
+            yield span if len(inside) == 1 else b"".join(span[at - offset : at - offset + size] for at, size in inside)
 
     return _outgoing(instance, sum(length for _, length in ranges), pieces(), where)
+
+
+def _spans(ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """Offset, length and ranges of what is read at once: those with little between them, up to CHUNK bytes."""
+    inside: list[tuple[int, int]] = []
+    begin = end = 0
+    for offset, length in ranges:
+        if inside and not (0 <= offset - end <= _LITTLE and offset + length - begin <= CHUNK):
+            yield begin, end - begin, inside
+            inside = []
+        begin = begin if inside else offset
+        end = offset + length
+        inside.append((offset, length))
+    if inside:
+        yield begin, end - begin, inside
 
 
 def _outgoing(
