@@ -132,10 +132,10 @@ def _headers(asked: _Asked, tag: str) -> dict[str, str]:
 
 
 def _has_it(request: Request, tag: str, state: State) -> bool:
-    """If-None-Match, else If-Modified-Since (RFC 9110 13.1.2, 13.1.3)."""
+    """If-None-Match, else If-Modified-Since (RFC 9110 13.1.2, 13.1.3), where the date tells of every change."""
     if "if-none-match" in request.headers:
         return has_tag(request, tag)
-    since = request.headers.get("if-modified-since", "")
+    since = request.headers.get("if-modified-since", "") if state.only_grew else ""
     try:
         return bool(since) and read_time(state.changed_at).replace(microsecond=0) <= parsedate_to_datetime(since)
     except (ValueError, TypeError):

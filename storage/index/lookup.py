@@ -211,12 +211,17 @@ def _held(values: Mapping[Any, Any]) -> Held:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a study, series or instance stands: another state, another answer."""
+    """How a study, series or instance stands: another state, another answer. `instances` are those below it."""
 
     key: int
     version: int
     changed_at: str
     instances: int
+
+    @property
+    def only_grew(self) -> bool:
+        """Whether nothing but instances that came made it what it is: only then `changed_at` tells of every change."""
+        return self.version == self.instances + 1
 
 
 _STATES = {
@@ -234,7 +239,7 @@ _STATES = {
         )
     ),
     Level.IMAGE: Prepared(
-        sa.select(instances.c.id, instances.c.version, instances.c.received_at, sa.literal_column("1"))
+        sa.select(instances.c.id, instances.c.version, instances.c.received_at, sa.literal_column("0"))
         .select_from(_JOINED)
         .where(
             studies.c.study_instance_uid == sa.bindparam("study"),
