@@ -205,6 +205,29 @@ def test_an_entry_uuid_is_kept_and_used_once(registries: Registries) -> None:
     assert entry_uuid in refused(register(registries, document(entry_uuid)), "XDSRegistryMetadataError")
 
 
+def test_errors_name_objects_as_their_sender_does(registries: Registries) -> None:
+    (first,) = accept(registries, document()).documents
+    assert status(register(registries, document(), link("Document01", "RPLC", first.entry_uuid))) == "Success"
+    said = {
+        "UnresolvedReferenceException": ((link("Document01", "APND", ABSENT, "addendum"),), {}),
+        "XDSRegistryDeprecatedDocumentError": ((link("Document01", "APND", first.entry_uuid, "addendum"),), {}),
+        "XDSNonIdenticalHash": ((), {"unique_id": first.unique_id, "hash": "0" * 40}),
+        "XDSRegistryMetadataError": ((link("Document01", "HasMember", "SubmissionSet01", "upside down"),), {}),
+    }
+    contexts_of = {
+        code: refused(register(registries, document(**changes), *links), code)
+        for code, (links, changes) in said.items()
+    }
+    assert contexts_of == {
+        "UnresolvedReferenceException": f"Association addendum refers to {ABSENT}, which is not there",
+        "XDSRegistryDeprecatedDocumentError": f"Association addendum: DocumentEntry {first.entry_uuid} is Deprecated",
+        "XDSNonIdenticalHash": f"DocumentEntry Document01: hash {'0' * 40} is not that of the registered document"
+        f" {first.unique_id}, {first.hash}",
+        "XDSRegistryMetadataError": "Association upside down: DocumentEntry Document01 cannot have"
+        " SubmissionSet SubmissionSet01",
+    }
+
+
 def test_two_objects_with_one_name_are_refused(registries: Registries) -> None:
     refused(register(registries, document("A"), document("A")), "XDSRegistryMetadataError")
 
@@ -217,7 +240,7 @@ def test_on_demand_documents_are_for_another_transaction(registries: Registries)
 def test_every_document_is_a_member_of_the_submission_set(registries: Registries) -> None:
     what = submission(document())
     said = refused(register(registries, replace(what, associations=())), "XDSRegistryMetadataError")
-    assert said == "DocumentEntry " + said.split()[1] + " is no member of the submission set"
+    assert said == "DocumentEntry Document01 is no member of the submission set"
 
 
 def test_a_membership_says_whether_the_document_is_original(registries: Registries) -> None:

@@ -75,6 +75,15 @@ def test_an_update_names_the_version_that_it_is_of(registries: Registries, trans
     assert "PreviousVersion has to be 1" in refused(answer, "XDSMetadataVersionError")
 
 
+def test_errors_of_updates_name_objects_as_their_sender_does(registries: Registries) -> None:
+    (held,) = accept(registries, document()).documents
+    version = submission(updated(held), member={"previous_version": "7", "entry_uuid": "update"})
+    said = refused(registries.ask(iti57.ACTION, submit_request(version)), "XDSMetadataVersionError")
+    assert said == "Association update: PreviousVersion has to be 1, not 7"
+    said = refused(ask(registries, iti57, updated(held, logical_id=ABSENT), member=FIRST), "XDSMetadataUpdateError")
+    assert said == f"DocumentEntry New: nothing is registered under the logicalID {ABSENT}"
+
+
 @pytest.mark.parametrize(
     ("changes", "name"),
     [

@@ -24,7 +24,7 @@ def new_uuid() -> str:
 
 
 def settled(submission: Submission, problems: Problems) -> Submission:
-    """The same with a new UUID in the place of every name, wherever it is meant.
+    """The same with a new UUID in the place of every name, wherever it is meant; problems go on using the names.
 
     What two objects are called is a problem; so is a reference to a name that no object has.
     """
@@ -33,6 +33,7 @@ def settled(submission: Submission, problems: Problems) -> Submission:
         if not thing.entry_uuid or thing.entry_uuid in ids:
             problems.add(ErrorCode.METADATA, f"{named(thing)}: its id is empty or another object's too")
         ids[thing.entry_uuid] = thing.entry_uuid if is_uuid(thing.entry_uuid) else new_uuid()
+    problems.names |= {given: name for name, given in ids.items() if given != name}
 
     def settle(thing: _T) -> _T:
         entry_uuid = ids[thing.entry_uuid]

@@ -1,5 +1,6 @@
 """What can be wrong with a submission, an update or a query, by the names of ITI TF-3 Table 4.2.4.1-2."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +10,7 @@ from vna.model.errors import Rejected
 _LISTED = 100
 _LONGEST = 1000
 _LAST = 300
+_UUID = re.compile(r"urn:uuid:[0-9a-f-]{36}")
 
 
 class ErrorCode(StrEnum):
@@ -78,14 +80,22 @@ class Refused(Rejected):
 
 @dataclass(slots=True)
 class Problems:
-    """What was found wrong so far; only the first hundred are kept, and of long sentences the two ends."""
+    """What was found wrong so far; only the first hundred are kept, and of long sentences the two ends.
+
+    `names` says what the sender calls the objects that were given a UUID here.
+    """
 
     found: list[Problem] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
 
     def add(self, code: ErrorCode, context: str) -> None:
         """Note one."""
         if len(self.found) < _LISTED:
-            self.found.append(Problem(code, _short(context)))
+            self.found.append(Problem(code, _short(self.worded(context))))
+
+    def worded(self, context: str) -> str:
+        """With the sender's own name in the place of every UUID that was given here."""
+        return _UUID.sub(lambda found: self.names.get(found[0], found[0]), context)
 
     def refuse(self) -> None:
         """Refused, if there are any."""

@@ -146,7 +146,7 @@ class Registry:
         submission = settled(submission, problems)
         check_first_versions(submission, problems)
         problems.refuse()
-        with self._opened(actor, submission, EventKind.DOCUMENT_REGISTERED) as work:
+        with self._opened(actor, submission, problems, EventKind.DOCUMENT_REGISTERED) as work:
             work.related.check(submission.associations)
             work.problems.refuse()
             work.related.follow(submission.associations)
@@ -162,7 +162,7 @@ class Registry:
         check_alone(submission, self.rules.domain, problems, other_patient=ErrorCode.RECONCILIATION)
         submission = settled(submission, problems)
         problems.refuse()
-        with self._opened(actor, submission, EventKind.DOCUMENT_UPDATED) as work:
+        with self._opened(actor, submission, problems, EventKind.DOCUMENT_UPDATED) as work:
             Update(submission, work.related, work.holdings, work.problems, restricted).plan()
             work.problems.refuse()
             own = first(submission.submission_set, work.related.now)
@@ -171,9 +171,9 @@ class Registry:
         return submission
 
     @contextmanager
-    def _opened(self, actor: Actor, submission: Submission, kind: EventKind) -> Iterator[_Work]:
+    def _opened(self, actor: Actor, submission: Submission, problems: Problems, kind: EventKind) -> Iterator[_Work]:
         """A transaction in which the patient is nobody else's to change; what was noted is done at its end."""
-        problems, at = Problems(), self._clock()
+        at = self._clock()
         patient_id = submission.submission_set.patient_id
         with self._database.transaction() as connection:
             patient = self._patients.admit(connection, actor, patient_id)
