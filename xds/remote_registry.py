@@ -1,6 +1,7 @@
 """A document registry elsewhere, called by ITI-42 (ITI TF-2 3.42), and asked by ITI-18 what it has."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vna.documents.identifiers import settled
@@ -8,7 +9,7 @@ from vna.documents.problems import ErrorCode, Problem, Problems, Refused, refuse
 from vna.model.documents import DocumentEntry, Submission
 from vna.model.errors import NotAuthorized, Unavailable
 from vna.soap.client import call
-from vna.soap.faults import SoapFault
+from vna.soap.faults import FaultCode, SoapFault
 from vna.soap.limits import Limits
 from xds.ebrim.writing import submit_request
 from xds.iti42 import ACTION
@@ -27,7 +28,8 @@ class RemoteRegistry:
         self._timeout = timeout
 
     def register(self, submission: Submission) -> Sequence[Problem]:
-        """Register it there; the warnings. Refused with what that registry finds wrong, Unavailable without it."""
+        """Register it there; the warnings. Refused with what that registry finds wrong, a fault that blames us among
+        it; Unavailable without it, and when a fault blames that registry: nobody knows what it did before."""
         problems = Problems()
         request = submit_request(settled(submission, problems))
         problems.refuse()
@@ -35,14 +37,17 @@ class RemoteRegistry:
             with call(
                 self._url, ACTION, request, timeout=self._timeout, limits=_LIMITS, spool_folder=self._spool_folder
             ) as answer:
-                found = problems_in(answer.body)
+                found = [replace(one, context=problems.worded(one.context)) for one in problems_in(answer.body)]
                 if not has_succeeded(answer.body):
                     has_reason = any(not problem.is_warning for problem in found)
                     none = Problem(ErrorCode.REGISTRY, "the registry refuses and gives no reason")
                     raise Refused(found if has_reason else [*found, none])
                 return found
         except SoapFault as fault:
-            raise refused(ErrorCode.REGISTRY, f"the registry answers with a fault: {fault.reason}") from fault
+            what = f"the registry answers with a fault: {fault.reason}"
+            if fault.code is FaultCode.RECEIVER:
+                raise Unavailable(what) from fault
+            raise refused(ErrorCode.REGISTRY, what) from fault
         except NotAuthorized as error:
             raise Unavailable(str(error)) from error
 

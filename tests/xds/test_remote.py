@@ -1,4 +1,4 @@
-"""A repository and registry elsewhere, as manifests go there."""
+"""A repository and registry elsewhere, as manifests and documents go there."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from lxml import etree
 from starlette.applications import Starlette
 
 from storage.index.engine import Database
+from tests.archives import Backend
 from tests.xds.builders import document, link, submission
 from tests.xds.listening import listening
 from tests.xds.registries import PATIENT, make
+from tests.xds.repositories import SETTINGS, kept, pdf, provide
+from vna.app import build, prepare
 from vna.documents.problems import ErrorCode, Refused
 from vna.documents.repository import WantedDocument
 from vna.documents.withdrawal import leaving
@@ -24,12 +27,14 @@ from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.security.http import HttpRules, local
 from vna.soap.exchange import Rules
+from vna.soap.faults import receiver, sender
 from vna.soap.message import Message, Reply
 from vna.soap.service import Service
 from vna.xml.namespaces import LCM, RS, XDSB, qname
 from xds import registry as door
 from xds.ebrim import reading
 from xds.iti41 import ACTION as PROVIDE
+from xds.iti42 import ACTION as REGISTER
 from xds.iti86 import ACTION as REMOVE
 from xds.remote import RemoteRepository
 from xds.responses import registry_response
@@ -175,3 +180,54 @@ def test_a_document_that_is_gone_already_is_removed(
 def test_without_a_registry_nothing_can_be_withdrawn(tmp_path: Path) -> None:
     with pytest.raises(GivenUp, match="VNA_XDS__PUBLISH_REGISTRY"):
         RemoteRepository("http://127.0.0.1:9/xds", "", tmp_path).metadata.update(submission(document("d")))
+
+
+Register = Callable[[Message, Actor], Reply]
+
+
+def provided(register: Register, folder: Path) -> tuple[list[tuple[str, str]], int, list[str]]:
+    """A document that goes to a repository whose registry elsewhere does this: errors, what is kept, jobs."""
+    app = local(Starlette(routes=Service("/xds", Rules({REGISTER: register}), folder).routes()), HttpRules())
+    with listening(app) as url:
+        settings = Backend("sqlite+folder", folder).settings(xds={**SETTINGS, "registry_url": f"{url}/xds"})
+        prepare(settings)
+        archive = build(settings)
+        errors = provide(archive, pdf("Report7")).errors
+        jobs = [job.kind for job in archive.jobs.all(SYSTEM)]
+        number = len(kept(archive))
+        archive.close()
+    return errors, number, jobs
+
+
+def test_what_a_registry_elsewhere_says_of_objects_is_told_by_the_names_of_their_sender(tmp_path: Path) -> None:
+    def refuse(message: Message, _actor: Actor) -> Reply:
+        (known,) = reading.submission(message.body, 100).documents
+        assert known.entry_uuid.startswith("urn:uuid:")
+        error = {"errorCode": "XDSRegistryMetadataError", "codeContext": f"{known.entry_uuid} has no title"}
+        return Reply(f"{REGISTER}Response", response(FAILURE, error))
+
+    assert provided(refuse, tmp_path) == ([("XDSRegistryMetadataError", "Report7 has no title")], 0, [])
+
+
+def test_a_fault_of_a_registry_that_blames_itself_is_no_refusal(tmp_path: Path) -> None:
+    """It may have registered the document before it failed."""
+
+    def fail(_message: Message, _actor: Actor) -> Reply:
+        raise receiver("the disk is full")
+
+    ((code, said),), number, jobs = provided(fail, tmp_path)
+
+    assert code == "XDSRegistryNotAvailable"
+    assert "the disk is full" in said
+    assert (number, jobs) == (1, ["settle"])
+
+
+def test_a_fault_of_a_registry_that_blames_the_sender_is_a_refusal(tmp_path: Path) -> None:
+    def blame(_message: Message, _actor: Actor) -> Reply:
+        raise sender("this is no submission")
+
+    ((code, said),), number, jobs = provided(blame, tmp_path)
+
+    assert code == "XDSRegistryError"
+    assert "this is no submission" in said
+    assert (number, jobs) == (0, [])
