@@ -112,6 +112,7 @@ def test_accession_number_orders_and_study_are_references() -> None:
             [],
             derived_oid(OWN, "accession", "H1"),
         ),
+        ({"UniversalEntityID": "HIS", "UniversalEntityIDType": "ISO"}, [], derived_oid(OWN, "accession", "H1")),
     ],
     ids=str,
 )

@@ -100,6 +100,16 @@ def test_what_is_missing_of_a_document_is_named(registries: Registries, field: s
     [
         (document(creation_time="2026-03-01"), "creationTime 2026-03-01 is not YYYY"),
         (document(creation_time="20261301"), "creationTime 20261301 is not"),
+        (document(creation_time="20260230"), "creationTime 20260230 is not"),
+        (document(creation_time="20250229101112"), "creationTime 20250229101112 is not"),
+        (document(service_start_time="0000"), "serviceStartTime 0000 is not"),
+        (document(reference_ids=("A1",)), "referenceIdList A1 is not identifier^^^&OID&ISO^type"),
+        (document(reference_ids=("A1^^^&1.2.3&ISO",)), "referenceIdList A1^^^&1.2.3&ISO is not"),
+        (document(reference_ids=("A1^^^&1.2.3&ISO^",)), "referenceIdList A1^^^&1.2.3&ISO^ is not"),
+        (document(reference_ids=("^^^&1.2.3&ISO^urn:x",)), "referenceIdList ^^^&1.2.3&ISO^urn:x is not"),
+        (document(reference_ids=("A1^^^1.2.3^urn:x",)), "referenceIdList A1^^^1.2.3^urn:x is not"),
+        (document(reference_ids=("A1^^^&HIS&DNS^urn:x",)), "referenceIdList A1^^^&HIS&DNS^urn:x is not"),
+        (document(reference_ids=("A1^2^^&1.2.3&ISO^urn:x",)), "referenceIdList A1^2^^&1.2.3&ISO^urn:x is not"),
         (document(hash="xyz"), "hash xyz is not a SHA-1"),
         (document(size="-1"), "size -1 is not a number of bytes"),
         (document(unique_id="1." + "2" * 130), "uniqueId 1.2222"),
@@ -115,6 +125,18 @@ def test_what_is_missing_of_a_document_is_named(registries: Registries, field: s
 )
 def test_what_is_wrong_with_an_attribute_is_said_with_its_value(registries: Registries, thing: Any, said: str) -> None:
     assert said in refused(register(registries, thing), "XDSRegistryMetadataError")
+
+
+def test_times_and_reference_ids_of_every_right_form_are_taken(registries: Registries) -> None:
+    references = (
+        "A1^^^&1.2.3&ISO^urn:ihe:iti:xds:2013:accession",
+        "1.2.840.1^^^^urn:ihe:iti:xds:2016:studyInstanceUID",
+        "1.2.3.12^^^^urn:ihe:iti:xds:2013:uniqueId^&1.2.3.4&ISO",
+        "V-1^^^&1.2.3&ISO^ward",
+    )
+    for number, time in enumerate(("2024", "202402", "20240229", "2024022923", "20240229235960")):
+        one = document(f"D{number}", creation_time=time, reference_ids=references)
+        assert status(register(registries, one)) == "Success"
 
 
 @pytest.mark.parametrize("field", ["unique_id", "source_id", "submission_time", "content_type_code"])
@@ -321,6 +343,39 @@ def test_a_transformation_is_not_appended_to(registries: Registries) -> None:
     (picture,) = accept(registries, document(), link("Document01", "XFRM", original.entry_uuid)).documents
     answer = register(registries, document(), link("Document01", "APND", picture.entry_uuid))
     assert "is a transformation" in refused(answer, "XDSRegistryMetadataError")
+
+
+@pytest.mark.parametrize("kind", ["APND", "XFRM", "signs"])
+def test_no_document_is_related_to_itself(registries: Registries, kind: str) -> None:
+    answer = register(registries, document("A"), link("A", kind, "A", "loop"))
+    said = refused(answer, "XDSRegistryMetadataError")
+    assert said == "Association loop: the documents A, A are related in a ring"
+
+
+def test_documents_are_not_related_in_a_ring(registries: Registries) -> None:
+    links = [link("A", "APND", "B", "1"), link("B", "XFRM", "C", "2"), link("C", "APND", "A", "3")]
+    three = [document(name) for name in "ABC"]
+    said = refused(register(registries, *three, *links), "XDSRegistryMetadataError")
+    assert "are related in a ring" in said
+    assert "A, B, C, A" in said or "B, C, A, B" in said or "C, A, B, C" in said
+    assert status(register(registries, *three, *links[:2], link("A", "APND", "C"))) == "Success"
+
+
+@pytest.mark.parametrize("kinds", [("RPLC", "RPLC"), ("RPLC", "XFRM_RPLC")], ids="+".join)
+def test_a_document_is_replaced_once(registries: Registries, kinds: tuple[str, str]) -> None:
+    """The second finds it deprecated, in the same submission as in another one."""
+    (held,) = accept(registries, document()).documents
+    first, second = (
+        link(name, kind, held.entry_uuid, f"{name} replaces") for name, kind in zip("AB", kinds, strict=True)
+    )
+    answer = register(registries, document("A"), document("B"), first, second)
+    said = refused(answer, "XDSRegistryDeprecatedDocumentError")
+    assert (
+        said
+        == f"Association B replaces: DocumentEntry {held.entry_uuid} is replaced by another association, A replaces"
+    )
+    assert Questions(registries).status_of(held.entry_uuid) == "Approved"
+    assert status(register(registries, document("A"), first)) == "Success"
 
 
 def test_the_replacement_goes_into_the_folders_of_what_it_replaces(registries: Registries) -> None:

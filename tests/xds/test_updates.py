@@ -68,7 +68,7 @@ def test_an_update_makes_a_new_version_and_deprecates_the_old_one(registries: Re
 
 
 @pytest.mark.parametrize("transaction", [iti57, iti92], ids=["ITI-57", "ITI-92"])
-@pytest.mark.parametrize("version", ["", "2", "x", "0"])
+@pytest.mark.parametrize("version", ["", "2", "x", "0", "\u0661", "¹", "-1", pytest.param("9" * 5000, id="long")])
 def test_an_update_names_the_version_that_it_is_of(registries: Registries, transaction: Any, version: str) -> None:
     (held,) = accept(registries, document()).documents
     answer = ask(registries, transaction, updated(held), member={"previous_version": version})
@@ -252,6 +252,14 @@ def test_associations_of_what_is_held_are_submitted(registries: Registries) -> N
     refused(lost, "UnresolvedReferenceException")
 
 
+def test_no_update_relates_documents_in_a_ring(registries: Registries) -> None:
+    one, other = (held.entry_uuid for held in accept(registries, document("A"), document("B")).documents)
+    wanted = [link(one, "APND", other, "there"), link(other, "APND", one, "back")]
+    submits = [link("SubmissionSet01", "SubmitAssociation", name) for name in ("there", "back")]
+    said = refused(ask(registries, iti57, *wanted, *submits), "XDSRegistryMetadataError")
+    assert "are related in a ring" in said
+
+
 def test_what_is_propagated_is_not_submitted_as_well(registries: Registries) -> None:
     one, other = accept(registries, document("A"), document("B")).documents
     answer = ask(
@@ -267,7 +275,9 @@ def test_what_is_propagated_is_not_submitted_as_well(registries: Registries) -> 
 
 def test_an_update_without_an_operation_is_refused(registries: Registries) -> None:
     refused(ask(registries, iti57), "XDSMetadataUpdateOperationError")
-    refused(ask(registries, iti57, link(ABSENT, "APND", ABSENT)), *["XDSMetadataUpdateOperationError"] * 2)
+    refused(
+        ask(registries, iti57, link(ABSENT, "APND", f"{ABSENT[:-4]}beef")), *["XDSMetadataUpdateOperationError"] * 2
+    )
 
 
 def test_on_demand_documents_are_registered_and_found_when_asked_for(registries: Registries) -> None:

@@ -24,6 +24,7 @@ from vna.model.documents import (
     SubmissionSet,
 )
 from vna.model.errors import NotAcceptable
+from vna.model.identifiers import is_oid
 from vna.model.query import Element
 
 Elements = Mapping[str, Element]
@@ -243,9 +244,10 @@ def _cxi(value: str, authority: str, kind: str) -> str:
 
 
 def _universal(elements: Elements, tag: str) -> str:
-    """The OID of an issuer (PS3.3 10.14)."""
+    """The OID of an issuer (PS3.3 10.14); what is none is not said, since no registry takes it."""
     items: Sequence[Elements] = elements.get(tag, {}).get("Value") or [{}]
-    return text(items[0], "00400032") if text(items[0], "00400033") == "ISO" else ""
+    said = text(items[0], "00400032")
+    return said if text(items[0], "00400033") == "ISO" and is_oid(said) else ""
 
 
 def _modalities(study: StudyContents) -> Iterator[Code]:

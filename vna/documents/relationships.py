@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 
 from vna.documents.holdings import Holdings
 from vna.documents.identifiers import new_uuid
@@ -55,6 +56,22 @@ class Relationships:
             else:
                 self.problems.add(ErrorCode.METADATA, f"{named(link)}: {link.association.value} is for updates only")
         self._check_everything_is_submitted(links)
+        self._check_replaced_once(links)
+        self.check_rings(links)
+
+    def check_rings(self, links: Iterable[Association]) -> None:
+        """No document of a submission is related to itself, straight or by way of others; the first ring is told."""
+        related = [link for link in links if link.association in RELATIONSHIPS]
+        sorter = TopologicalSorter[str]()
+        for link in related:
+            sorter.add(link.target, link.source)
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            ring: list[str] = error.args[1]
+            first = next(link for link in related if [link.source, link.target] == ring[:2])
+            what = f"the documents {', '.join(ring)} are related in a ring"
+            self.problems.add(ErrorCode.METADATA, f"{named(first)}: {what}")
 
     def follow(self, links: Iterable[Association]) -> None:
         """What replacing and placing bring about; only after `check` found nothing wrong."""
@@ -75,6 +92,14 @@ class Relationships:
         for thing in submitted:
             if thing.entry_uuid not in members:
                 self.problems.add(ErrorCode.METADATA, f"{named(thing)} is no member of the submission set")
+
+    def _check_replaced_once(self, links: list[Association]) -> None:
+        """The first replacement deprecates it, so that there is none for a second."""
+        replaced: dict[str, str] = {}
+        for link in links:
+            if link.association in _REPLACING and replaced.setdefault(link.target, link.entry_uuid) != link.entry_uuid:
+                what = f"DocumentEntry {link.target} is replaced by another association, {replaced[link.target]}"
+                self.problems.add(ErrorCode.DEPRECATED, f"{named(link)}: {what}")
 
     def _check_member(self, link: Association) -> None:
         source, target = self._ends(link)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from enum import Flag, auto
 
 from vna.documents.domain import AffinityDomain
@@ -17,14 +18,12 @@ from vna.model.documents import (
     SubmissionSet,
     moment,
 )
-from vna.model.identifiers import patient_identifier
+from vna.model.identifiers import is_oid, is_reference, patient_identifier
 
-_OID = re.compile(r"[0-9]+(\.[0-9]+)+\Z")
 _HASH = re.compile(r"[0-9a-fA-F]{40}\Z")
 _SIZE = re.compile(r"[0-9]{1,18}\Z")
 _MEDIA_TYPE = re.compile(r"[!-~]+/[!-~]+( *;.*)?\Z")
 _LONGEST_UNIQUE_ID = 128
-_LONGEST_OID = 64
 
 
 class Need(Flag):
@@ -49,8 +48,10 @@ class Attribute:
 
 
 def _is_time(text: str) -> bool:
+    """A time on a day of the calendar; queries, which only compare, take every day up to the 31st."""
     try:
-        moment(text)
+        full = moment(text)
+        date(int(full[:4]), int(full[4:6]), int(full[6:8]))
     except ValueError:
         return False
     return True
@@ -58,10 +59,6 @@ def _is_time(text: str) -> bool:
 
 def _is_media_type(text: str) -> bool:
     return _MEDIA_TYPE.match(text) is not None and text.isprintable()
-
-
-def _is_oid(text: str) -> bool:
-    return len(text) <= _LONGEST_OID and _OID.match(text) is not None
 
 
 def _is_unique_id(text: str) -> bool:
@@ -73,7 +70,7 @@ def _is_patient(text: str) -> bool:
 
 
 _TIME = (_is_time, "YYYY[MM[DD[hh[mm[ss]]]]] in UTC")
-_AN_OID = (_is_oid, "an OID of at most 64 characters")
+_AN_OID = (is_oid, "an OID of at most 64 characters")
 _A_PATIENT = (_is_patient, "identifier^^^&OID&ISO")
 _ANY = Need.ALWAYS
 
@@ -94,6 +91,7 @@ ATTRIBUTES: dict[type[Registered], tuple[Attribute, ...]] = {
         Attribute("creation_time", "creationTime", Need.STABLE, *_TIME, never=Need.ON_DEMAND),
         Attribute("service_start_time", "serviceStartTime", Need.OPTIONAL, *_TIME),
         Attribute("service_stop_time", "serviceStopTime", Need.OPTIONAL, *_TIME),
+        Attribute("reference_ids", "referenceIdList", Need.OPTIONAL, is_reference, "identifier^^^&OID&ISO^type"),
         Attribute("repository_unique_id", "repositoryUniqueId", _ANY, *_AN_OID),
         Attribute(
             "hash",
@@ -134,13 +132,13 @@ def check(thing: Registered, domain: AffinityDomain, problems: Problems) -> None
                 problems.add(ErrorCode.METADATA, f"{named(thing)}: {attribute.name} is missing")
         elif case in attribute.never:
             problems.add(ErrorCode.METADATA, f"{named(thing)}: {attribute.name} is not for on-demand documents")
-        elif isinstance(value, str):
-            if attribute.form is not None and not attribute.form(value):
-                what = f"{attribute.name} {value} is not {attribute.looks_like}"
-                problems.add(ErrorCode.METADATA, f"{named(thing)}: {what}")
         else:
-            for code in value if isinstance(value, tuple) else (value,):
-                _check_code(thing, attribute.name, code, domain, problems)
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, Code):
+                    _check_code(thing, attribute.name, one, domain, problems)
+                elif attribute.form is not None and not attribute.form(one):
+                    what = f"{attribute.name} {one} is not {attribute.looks_like}"
+                    problems.add(ErrorCode.METADATA, f"{named(thing)}: {what}")
     if isinstance(thing, DocumentEntry):
         _check_document(thing, domain, problems)
 

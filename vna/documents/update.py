@@ -46,6 +46,7 @@ class Update:
         own = self.submission.submission_set.entry_uuid
         triggers = [link for link in self.submission.associations if link.source == own]
         self._check_operations(triggers)
+        self.related.check_rings(self.submission.associations)
         for link in triggers:
             if link.association is AssociationKind.HAS_MEMBER:
                 self._new_version(link)
@@ -88,7 +89,7 @@ class Update:
         if not isinstance(last, type(thing)):
             self._wrong(thing, f"nothing is registered under the logicalID {thing.logical_id}")
             return
-        if not link.previous_version.isdigit() or int(link.previous_version) != last.version:
+        if link.previous_version != str(last.version):
             what = f"PreviousVersion has to be {last.version}, not {link.previous_version or 'missing'}"
             self.problems.add(ErrorCode.VERSION, f"{named(link)}: {what}")
             return

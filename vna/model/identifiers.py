@@ -32,6 +32,9 @@ def is_ae_title(text: str) -> bool:
     return _AE_TITLE.match(text) is not None and bool(text.strip())
 
 
+_OID = r"(?=[0-9.]{1,64}(?![0-9.]))[0-9]+(\.[0-9]+)+"
+_AN_OID = re.compile(rf"{_OID}\Z")
+_CXI = re.compile(rf"[^\^&]+\^\^\^(&{_OID}&ISO)?\^[^\^&]+(\^(&{_OID}&ISO)?)?\Z")
 _CX = re.compile(r"(?P<value>[^\x00-\x1f^&|~]{1,256})\^\^\^&(?P<authority>(?=[0-9.]{1,64}&)[0-9]+(\.[0-9]+)+)&ISO\Z")
 
 
@@ -51,6 +54,17 @@ def patient_identifier(cx: str) -> PatientIdentifier | None:
     """What `id^^^&oid&ISO` says; None when the text has another form."""
     found = _CX.match(cx)
     return PatientIdentifier(found["value"], found["authority"]) if found else None
+
+
+def is_oid(text: str) -> bool:
+    """Numbers and dots, at most 64 characters (ITI TF-3 Table 4.2.3.1.7-2)."""
+    return _AN_OID.match(text) is not None
+
+
+def is_reference(cxi: str) -> bool:
+    """Whether it is `id^^^&oid&ISO^type`, with or without the authority and a home community after the type (CXi, ITI
+    TF-3 Table 4.2.3.1.7-2). Which types need an authority is not asked: senders do not agree on it."""
+    return _CXI.match(cxi) is not None
 
 
 def significant(text: str) -> str:
