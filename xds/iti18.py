@@ -8,7 +8,7 @@ from lxml import etree
 from vna.documents.communities import Asked
 from vna.documents.problems import ErrorCode, refused
 from vna.documents.registry import Registry
-from vna.documents.stored_queries import BY_ID, ON_DEMAND, STABLE, Arguments, Form, Given, arguments
+from vna.documents.stored_queries import BY_ID, ON_DEMAND, OTHER_TYPE, STABLE, Arguments, Form, Given, arguments
 from vna.model.access import Actor
 from vna.soap.exchange import Operation
 from vna.soap.message import Message
@@ -27,10 +27,11 @@ _OBJECT_REF, _LEAF_CLASS = "ObjectRef", "LeafClass"
 _TYPES = {vocabulary.STABLE: STABLE, vocabulary.ON_DEMAND: ON_DEMAND}
 _WORDS: dict[Form, Callable[[str], str | None]] = {
     Form.STATUS: vocabulary.STATUSES.get,
-    Form.DOCUMENT_TYPE: _TYPES.get,
+    Form.DOCUMENT_TYPE: lambda text: _TYPES.get(text, OTHER_TYPE),
     Form.ASSOCIATION_TYPE: vocabulary.ASSOCIATIONS.get,
 }
-"""What the model says for words of the wire; what is not known is passed over."""
+"""What the model says for words of the wire. What is not known is passed over (ITI TF-2 3.18.4.1.2.3.6), except types of
+documents: without any the answer would be the stable ones (3.18.4.1.2.3.6.2), which nobody asked for."""
 
 
 def operation(registry: Registry) -> Operation:

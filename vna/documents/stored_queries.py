@@ -9,8 +9,8 @@ from vna.model.documents import Between, Condition, Kind, Like, OneOf, Status, m
 
 
 class Form(Enum):
-    """What a parameter's values are. A door hands over statuses as Status writes them, document types as STABLE and
-    ON_DEMAND, association types as AssociationKind writes them, codes as `code^^scheme`."""
+    """What a parameter's values are. A door hands over statuses as Status writes them, document types as STABLE,
+    ON_DEMAND and OTHER_TYPE, association types as AssociationKind writes them, codes as `code^^scheme`."""
 
     TEXT = 1
     CODE = 2
@@ -22,7 +22,8 @@ class Form(Enum):
     END = 8
 
 
-STABLE, ON_DEMAND = "", "yes"
+STABLE, ON_DEMAND, OTHER_TYPE = "", "yes", "other"
+"""Document types; no document is of another."""
 
 
 @dataclass(frozen=True, slots=True)
