@@ -46,6 +46,24 @@ def test_a_repository_that_does_not_answer_is_said_so_and_tried_again_later(
     assert (job["kind"], job["about"], job["state"], job["attempts"]) == ("publish", study, "ready", "1")
 
 
+def test_what_was_given_up_is_forgotten_when_the_study_is_published_later(
+    vna: Vna, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VNA_XDS__AFFINITY_DOMAIN", "1.2.4")
+    for _ in range(2):
+        done = vna("xds", "publish", study)
+        assert (done.code, "no rule" in done.err) == (1, True)
+        (job,) = json.loads(vna("jobs", "list", "--format", "json").out)
+        assert job["state"] == "dead"
+    (tmp_path / "profile.toml").write_text('[[patients]]\nissuer = "*"\nauthority = "1.2.4"\n')
+    monkeypatch.setenv("VNA_XDS__PROFILE", str(tmp_path / "profile.toml"))
+
+    done = vna("xds", "publish", study)
+
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(vna("jobs", "list", "--format", "json").out) == []
+
+
 def test_a_study_that_is_not_held_is_not_published(vna: Vna) -> None:
     done = vna("xds", "publish", "1.2.3")
 
