@@ -37,7 +37,6 @@ from vna.documents.imaging_source import ImagingSource
 from vna.documents.initiating_gateway import InitiatingGateway
 from vna.documents.own_oid import OwnOid
 from vna.documents.own_repository import OwnMetadata, OwnRepository
-from vna.documents.profile import Profile
 from vna.documents.publisher import Destination, Publisher
 from vna.documents.publishing import PUBLISH, Publishing, noticing
 from vna.documents.registry import Registry, RegistryRules
@@ -164,7 +163,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     )
     space = Space(blobs, int(settings.storage.min_free))
     own = OwnOid(database, settings.xds.repository_unique_id)
-    said = _profile(settings.xds)
+    said = profile.named(settings.xds.profile)
 
     def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
@@ -248,11 +247,6 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.DOCUMENT_REMOVED: replaying(rendition),
 }
 """What a reindex does again, beside what it knows of images."""
-
-
-def _profile(settings: XdsSettings) -> Profile:
-    path = profile.TURKEY if settings.profile == "turkey" else Path(settings.profile)
-    return profile.read(path) if settings.profile else Profile()
 
 
 def _destination(
