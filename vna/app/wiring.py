@@ -15,6 +15,7 @@ from storage.index import migrate
 from storage.index.engine import Database
 from storage.limits import Limits
 from vna.app.communities import clients
+from vna.app.remotes import Remotes
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.deletion import Deletion
@@ -52,6 +53,7 @@ from vna.model.access import SYSTEM, Actor, Coercion
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
+from vna.routing.trial import Trial
 from vna.security import sources
 from vna.security.accounts import Accounts
 from vna.security.links import Links
@@ -90,6 +92,8 @@ class Application:
     reindex: Reindex
     status: Status
     sources: Sources
+    remotes: Remotes
+    trial: Trial
     patients: Patients
     documents: Registry
     repository: Repository
@@ -136,6 +140,7 @@ class Application:
         """Let go of connections."""
         for client in self.communities.values():
             client.close()
+        self.remotes.close()
         self.database.close()
 
 
@@ -177,6 +182,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         directory = Directory(home, {name: client.community for name, client in communities.items()})
         requests, seconds = settings.xds.gateway_requests, settings.xds.gateway_timeout
         initiating = InitiatingGateway(directory, policy, requests=requests, seconds=seconds)
+    sources_known = Sources(database, policy, local=local)
+    remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check)
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     return Application(
         settings=settings,
@@ -204,7 +211,9 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
-        sources=Sources(database, policy, local=local),
+        sources=sources_known,
+        remotes=remotes,
+        trial=Trial(policy, sources_known, remotes.doors),
         patients=patients,
         documents=documents,
         repository=repository,

@@ -20,7 +20,6 @@ from vna.soap.outgoing import outgoing
 from vna.soap.package import Unpacking
 from vna.soap.versions import Version
 
-_PIECE = 256 << 10
 _ACCEPT = "application/soap+xml, text/xml, multipart/related"
 
 
@@ -96,7 +95,7 @@ def _received(response: httpx.Response, scratch: Scratch, limits: Limits, messag
     try:
         unpacking = Unpacking(response.headers.get("content-type", ""), scratch, limits)
         meter = Meter(limits)
-        for chunk in response.iter_bytes(_PIECE):
+        for chunk in response.iter_raw():  # as it comes: gathered pieces would hide how slowly
             meter.count(len(chunk))
             unpacking.feed(chunk)
         package = unpacking.finish()
