@@ -10,7 +10,7 @@ import httpx
 from vna.archive.arriving import Answer
 from vna.documents.imaging_source import Wanted
 from vna.documents.problems import Problem
-from vna.model.errors import NotAcceptable, NotFound, Rejected, Unavailable
+from vna.model.errors import NotAcceptable, NotAuthorized, NotFound, Rejected, Unavailable
 from vna.model.sources import Bounds, Fetched, StudyPart
 from vna.model.transfer_syntaxes import STORAGE_TRANSFER_SYNTAXES
 from vna.pacing import Pace, received
@@ -96,8 +96,8 @@ class ImagingClient:
             )
         except SoapFault as fault:
             raise Rejected(f"{self._name} answers with a fault: {fault.reason}"[:300]) from fault
-        except Unavailable as error:
-            raise Unavailable(f"{self._name}: {error}"[:300]) from error
+        except (Unavailable, NotAuthorized) as error:
+            raise type(error)(f"{self._name}: {error}"[:300]) from error
 
     def _limits(self, count: int) -> Limits:
         return Limits(
