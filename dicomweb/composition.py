@@ -1,8 +1,9 @@
 """STOW-RS of metadata with bulk data beside it: instances put together from the parts of a body (PS3.18 10.5.2)."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import IO, Any
 
 import orjson
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +14,7 @@ from dicomweb.native_model import native_model
 from dicomweb.pictures import with_pixels
 from storage.compose import PIXEL_DATA, Bulk, compose
 from storage.elements import text
-from storage.jpeg_header import image_pixel
+from storage.jpeg_header import image_pixel, syntaxes
 from storage.scratch import Scratch
 from vna.archive.store import Store
 from vna.mime.media_type import MediaType, parse_media_type
@@ -29,7 +30,14 @@ from vna.model.errors import (
 from vna.model.identifiers import is_uid
 from vna.model.instances import Arrival
 from vna.model.query import Element
-from vna.model.transfer_syntaxes import EXPLICIT_LE, TRANSFER_SYNTAXES
+from vna.model.transfer_syntaxes import (
+    EXPLICIT_LE,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LOSSLESS,
+    JPEG_LOSSLESS_SV1,
+    TRANSFER_SYNTAXES,
+)
 from vna.pixels.image import PICTURES, Image
 from vna.pixels.picture import pixels_of_picture
 
@@ -43,6 +51,8 @@ _DEEPEST = 64
 _BATCH = 1 << 20
 _DEFAULT = {name.lower(): f"1.2.840.10008.1.2.{ends[0]}" for name, ends in COMPRESSED}
 _TAG_LENGTH = 8
+_JPEG = frozenset({JPEG_BASELINE, JPEG_EXTENDED, JPEG_LOSSLESS, JPEG_LOSSLESS_SV1})
+"""Which of them an image is in, its own header says."""
 
 
 @dataclass(slots=True)
@@ -148,10 +158,15 @@ class Composition:
             if uri not in self._pictures:
                 self._pictures[uri] = self._decoded(uri)
             return EXPLICIT_LE, with_pixels(elements, uri, self._pictures[uri])
-        found = self._find(uri) if uri else Bulk(())
+        if not uri:
+            return EXPLICIT_LE, elements
+        found = self._find(uri)
+        syntax = found.transfer_syntax_uid or EXPLICIT_LE
+        if syntax in _JPEG:
+            syntax = _jpeg_syntax(found.files, self._at(uri)[0].media, syntax)
         if found.transfer_syntax_uid and "00280010" not in elements:
             elements = {**image_pixel(found.files[0]), **elements}
-        return found.transfer_syntax_uid or EXPLICIT_LE, elements
+        return syntax, elements
 
     def _is_picture(self, uri: str) -> bool:
         return any(part.media.name in PICTURES for part in self._at(uri))
@@ -191,6 +206,18 @@ def _syntax_of(media: MediaType) -> str:
     if known is not None:
         return named if known.encapsulated else ""
     return _DEFAULT.get(media.name, "")
+
+
+def _jpeg_syntax(files: Sequence[IO[bytes]], media: MediaType, expected: str) -> str:
+    """The expected one where the images are in it, else the one that they are in; CannotUnderstand when that was said
+    of them and is not so, or when there is none."""
+    first, *others = map(syntaxes, files)
+    possible = [one for one in first if all(one in other for other in others)]
+    if expected in possible:
+        return expected
+    if not possible or "transfer-syntax" in media.parameters:
+        raise CannotUnderstand(f"what comes as image/jpeg is no JPEG image that can be kept in {expected}")
+    return possible[0]
 
 
 def _datasets(media_type: str, body: bytes) -> list[dict[str, Element]]:

@@ -53,6 +53,8 @@ def frames_at_once(request: Request, service: StudiesService) -> Response | None
     asked = _asked(request, service)
     if asked.form.target or len(asked.numbers) > _FEW:
         return None
+    if sum(len(asked.table.ranges(number)) for number in asked.numbers) > _FEW:
+        return None  # fragments of a film or a large picture, each of them a call
     kept = service.retrieval.frames(asked.actor, asked.instance, asked.numbers, table=asked.table)
     if any(one.ranges is None for one in kept):
         return None

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.address import Target, resource_url
+from dicomweb.ranges import has_tag
 from dicomweb.responses import HEADERS, stream
 from dicomweb.service import StudiesService
 from storage.index.events import read_time
@@ -131,11 +132,10 @@ def _headers(asked: _Asked, tag: str) -> dict[str, str]:
 
 
 def _has_it(request: Request, tag: str, state: State) -> bool:
-    """If-None-Match, else If-Modified-Since (RFC 9110 13.1.2, 13.1.3)."""
-    tags = ",".join(request.headers.getlist("if-none-match"))
-    if tags:
-        return tags.strip() == "*" or tag in [one.strip().removeprefix("W/") for one in tags.split(",")]
-    since = request.headers.get("if-modified-since", "")
+    """If-None-Match, else If-Modified-Since (RFC 9110 13.1.2, 13.1.3), where the date tells of every change."""
+    if "if-none-match" in request.headers:
+        return has_tag(request, tag)
+    since = request.headers.get("if-modified-since", "") if state.only_grew else ""
     try:
         return bool(since) and read_time(state.changed_at).replace(microsecond=0) <= parsedate_to_datetime(since)
     except (ValueError, TypeError):

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.errors import refusal
-from dicomweb.responses import stream
+from dicomweb.responses import HEADERS, stream
 from vna.model.file_range import BodyPiece
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
@@ -50,9 +50,18 @@ def range_of(request: Request, size: int, tag: str) -> ByteRange | None:
     return ByteRange(start, max(end - start + 1, 0), size)
 
 
+def has_tag(request: Request, tag: str) -> bool:
+    """Whether If-None-Match names the entity tag (RFC 9110 13.1.2)."""
+    tags = ",".join(request.headers.getlist("if-none-match"))
+    return tags.strip() == "*" or tag in [one.strip().removeprefix("W/") for one in tags.split(",")]
+
+
 def ranged(request: Request, size: int, tag: str, media_type: str, give: Give) -> Response:
-    """All of a representation of `size` bytes, or the range of it that is asked for; 416 past its end."""
+    """All of a representation of `size` bytes, or the range of it that is asked for; 416 past its end, and 304 for who
+    has it already."""
     headers = {"ETag": tag, "Accept-Ranges": "bytes"}
+    if has_tag(request, tag):
+        return Response(status_code=304, headers=HEADERS | headers)
     part = range_of(request, size, tag)
     if part is None:
         return stream(give(0, size), media_type=media_type, size=size, headers=headers)

@@ -12,7 +12,7 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 from pydicom.tag import Tag
 
-from storage.blobs.base import CHUNK, BlobStore
+from storage.blobs.base import CHUNK, Readable
 from storage.elements import texts
 from storage.inflate import inflated
 from storage.metadata import Element, scan
@@ -26,7 +26,7 @@ Change = Callable[[dict[str, Element]], Changes]
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
-def rewritten(blobs: BlobStore, instance: Instance, change: Change) -> tuple[int, Iterator[bytes]]:
+def rewritten(blobs: Readable, instance: Instance, change: Change) -> tuple[int, Iterator[bytes]]:
     """Size and pieces of the data set without group 2, as `change` wants it, in the stored transfer syntax."""
     if instance.transfer_syntax_uid == DEFLATED:
         return _rewritten_deflated(blobs, instance, change)
@@ -41,7 +41,7 @@ def rewritten(blobs: BlobStore, instance: Instance, change: Change) -> tuple[int
     return len(head) + tail, pieces()
 
 
-def _rewritten_deflated(blobs: BlobStore, instance: Instance, change: Change) -> tuple[int, Iterator[bytes]]:
+def _rewritten_deflated(blobs: Readable, instance: Instance, change: Change) -> tuple[int, Iterator[bytes]]:
     whole = blobs.read(instance.blob)
     plain = inflated(whole, read_file_meta(whole))
     head = _header(bytes(plain[: instance.header_end]), change)

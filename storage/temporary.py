@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from storage.blobs.base import BlobStore
-from vna.model.errors import Unavailable
+from storage.blobs.base import Readable
+from vna.model.errors import Damaged
 
 _MEMORY = 8 << 20
 
@@ -24,7 +24,7 @@ def temporary_copy(folder: Path, pieces: Iterable[bytes]) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def whole(blobs: BlobStore, name: str, size: int) -> Iterator[bytes | mmap.mmap]:
+def whole(blobs: Readable, name: str, size: int) -> Iterator[bytes | mmap.mmap]:
     """All of a blob as one buffer: in memory while small, else a map of a file without a name."""
     if size <= _MEMORY:
         yield blobs.read(name)
@@ -34,7 +34,7 @@ def whole(blobs: BlobStore, name: str, size: int) -> Iterator[bytes | mmap.mmap]
             file.write(piece)
         file.flush()
         if file.tell() < size:
-            raise Unavailable(f"the blob {name} is shorter than {size} bytes")
+            raise Damaged(f"the blob {name} is shorter than {size} bytes")
         mapped = mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ)
         try:
             yield mapped

@@ -31,6 +31,18 @@ class Upload(Protocol):
         """All bytes written so far, as a map of them."""
 
 
+class Readable(Protocol):
+    """What is read of a blob store; as BlobStore says."""
+
+    spool_folder: Path
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a range, all at once."""
+
+    def stream(self, name: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The bytes of a range, piece by piece."""
+
+
 class BlobStore(Protocol):
     """A folder or an object store behind one set of words; names are paths with `/`, made by the archive alone.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from storage.blobs.base import CHUNK, Piece
 from storage.blobs.writeback import begin_writing
-from vna.model.errors import NotFound, OutOfResources, Unavailable
+from vna.model.errors import Damaged, NotFound, OutOfResources, Unavailable
 from vna.model.file_range import FileRange
 
 _KNOWN_FOLDERS = 100_000
@@ -75,7 +75,7 @@ class FilesystemBlobs:
             held = path.stat().st_size
         remaining = held - offset if length is None else length
         if offset + remaining > held:
-            raise Unavailable(f"the blob {name} is shorter than the index says")
+            raise Damaged(f"the blob {name} is shorter than the index says")
         return _pieces(path, name, offset, remaining)
 
     def range(self, name: str, offset: int, length: int) -> FileRange:
@@ -83,7 +83,7 @@ class FilesystemBlobs:
         with _translated(name):
             held = os.stat(place).st_size  # noqa: PTH116  # a Path takes as long to make as the call
         if offset + length > held:
-            raise Unavailable(f"the blob {name} is shorter than the index says")
+            raise Damaged(f"the blob {name} is shorter than the index says")
         return FileRange(place, offset, length)
 
     def size(self, name: str) -> int:
@@ -172,7 +172,7 @@ def _pieces(path: Path, name: str, offset: int, remaining: int) -> Iterator[byte
         while remaining > 0:
             piece = file.read(min(CHUNK, remaining))
             if not piece:
-                raise Unavailable(f"the blob {name} is shorter than the index says")
+                raise Damaged(f"the blob {name} is shorter than the index says")
             remaining -= len(piece)
             yield piece
 
@@ -185,7 +185,7 @@ def _pread_all(descriptor: int, offset: int, length: int) -> bytes:
     while got < length:
         piece = os.pread(descriptor, length - got, offset + got)
         if not piece:
-            raise Unavailable("a blob is shorter than the index says")
+            raise Damaged("a blob is shorter than the index says")
         pieces.append(piece)
         got += len(piece)
     return b"".join(pieces)

@@ -95,6 +95,33 @@ def survivors(connection: sa.Connection, keys: Iterable[int]) -> dict[int, Ident
     return {key: _last(known, key) for key in known}
 
 
+_ANY_MERGED = Prepared(sa.select(table.c.id).where(table.c.merged_into.is_not(None)).limit(1))
+_MERGED = Prepared(
+    sa.select(table.c.merged_into).where(
+        table.c.authority == sa.bindparam("authority"), table.c.value == sa.bindparam("value")
+    )
+)
+
+
+def any_merged(connection: sa.Connection) -> bool:
+    """Whether there was ever a merge."""
+    return _ANY_MERGED.run(connection).fetchone() is not None
+
+
+def survivor(connection: sa.Connection, identifier: PatientIdentifier) -> PatientIdentifier | None:
+    """The identifier that stands for this one now; None when this one was merged into none."""
+    row = _MERGED.run(connection, authority=identifier.authority, value=identifier.value).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return survivors(connection, [row[0]])[row[0]].identifier
+
+
+def by_key(connection: sa.Connection, key: int) -> Identity | None:
+    """The identity by its key."""
+    row = connection.execute(sa.select(table).where(table.c.id == key)).one_or_none()
+    return None if row is None else _identity(row)
+
+
 def _last(known: dict[int, Identity], key: int) -> Identity:
     identity = known[key]
     while identity.merged_into is not None:

@@ -100,7 +100,7 @@ def _with_entry(column: sa.Column[str], entry: str) -> sa.ColumnElement[str]:
 
 _COUNT_IN_STUDY = Prepared(
     sa.update(studies)
-    .where(studies.c.id == sa.bindparam("key"))
+    .where(studies.c.id == sa.bindparam("key"), studies.c.patient_fk == sa.bindparam("patient"))
     .values(
         number_of_instances=studies.c.number_of_instances + 1,
         number_of_series=studies.c.number_of_series + sa.bindparam("new_series", type_=sa.Integer),
@@ -162,12 +162,13 @@ class InstanceWriter:
         counted = _COUNT_IN_STUDY.run(
             connection,
             key=places.study_fk,
+            patient=places.patient_fk,
             new_series=made.series,
             received=new.received_at,
             modality=new.modality,
             sop_class=new.sop_class_uid,
         )
-        if counted.rowcount != 1:
+        if counted.rowcount != 1:  # deleted, or another patient's by now
             self._known.clear()
             raise Raced
         _COUNT_IN_PATIENT.run(connection, key=places.patient_fk, new_series=made.series, new_study=made.study)
@@ -175,8 +176,17 @@ class InstanceWriter:
             self._list_conflict(connection, new)
         return places
 
+    def knows(self, new: NewInstance) -> bool:
+        """Whether it is remembered where this series of this patient is filed."""
+        return (new.study_instance_uid, new.series_instance_uid, new.patient_key) in self._known
+
     def remember(self, new: NewInstance, places: Places) -> None:
-        """To be called after the commit: before it the rows might still go away."""
+        """To be called after the commit: before it the rows might still go away.
+
+        A study that is filed under another patient is looked up each time: nothing would show that this one was merged.
+        """
+        if places.conflict:
+            return
         if len(self._known) >= _KNOWN:
             self._known.clear()
         self._known[(new.study_instance_uid, new.series_instance_uid, new.patient_key)] = places

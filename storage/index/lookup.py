@@ -211,12 +211,17 @@ def _held(values: Mapping[Any, Any]) -> Held:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a study, series or instance stands: another state, another answer."""
+    """How a study, series or instance stands: another state, another answer. `instances` are those below it."""
 
     key: int
     version: int
     changed_at: str
     instances: int
+
+    @property
+    def only_grew(self) -> bool:
+        """Whether nothing but instances that came made it what it is: only then `changed_at` tells of every change."""
+        return self.version == self.instances + 1
 
 
 _STATES = {
@@ -234,7 +239,7 @@ _STATES = {
         )
     ),
     Level.IMAGE: Prepared(
-        sa.select(instances.c.id, instances.c.version, instances.c.received_at, sa.literal_column("1"))
+        sa.select(instances.c.id, instances.c.version, instances.c.received_at, sa.literal_column("0"))
         .select_from(_JOINED)
         .where(
             studies.c.study_instance_uid == sa.bindparam("study"),
@@ -303,13 +308,24 @@ def headers(connection: sa.Connection, sop_instance_uids: list[str]) -> dict[str
     return found
 
 
-_OFFSETS = Prepared(sa.select(instances.c.frames).where(instances.c.sop_instance_uid == sa.bindparam("uid")))
+_BY_UID = instances.c.sop_instance_uid == sa.bindparam("uid")
+_OFFSETS = Prepared(sa.select(instances.c.blob, instances.c.frames).where(_BY_UID))
+_HEADER = Prepared(sa.select(instances.c.blob, instances.c.header).where(_BY_UID))
 
 
-def offsets(connection: sa.Connection, sop_instance_uid: str) -> bytes | None:
-    """The packed frame and bulk offset tables of one instance."""
-    row = _OFFSETS.run(connection, uid=sop_instance_uid).fetchone()
-    return None if row is None else bytes(row[0])
+def offsets(connection: sa.Connection, sop_instance_uid: str) -> tuple[str, bytes] | None:
+    """The packed frame and bulk offset tables of one instance, and the blob that they are about."""
+    return _about_blob(_OFFSETS, connection, sop_instance_uid)
+
+
+def header(connection: sa.Connection, sop_instance_uid: str) -> tuple[str, bytes] | None:
+    """The packed header of one instance, and the blob that it is about."""
+    return _about_blob(_HEADER, connection, sop_instance_uid)
+
+
+def _about_blob(statement: Prepared, connection: sa.Connection, uid: str) -> tuple[str, bytes] | None:
+    row = statement.run(connection, uid=uid).fetchone()
+    return None if row is None else (row[0], bytes(row[1]))
 
 
 @dataclass(frozen=True, slots=True)

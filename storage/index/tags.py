@@ -91,6 +91,22 @@ def note(connection: sa.Connection, sop_instance_uid: str, header: bytes, *, aga
     _keep(connection, tags, {Level.STUDY: study_fk, Level.SERIES: series_fk, Level.IMAGE: key}, header)
 
 
+def follow(connection: sa.Connection, sop_instance_uid: str, old: bytes, new: bytes) -> None:
+    """Keep what a corrected header says, at every level where what it said before is kept."""
+    tags = known(connection)
+    if not tags:
+        return
+    before, after = (orjson.loads(unpack(header)) for header in (old, new))
+    differ = [tag for tag in tags if before.get(tag.path[0]) != after.get(tag.path[0])]
+    key, series_fk, study_fk = _INSTANCE.run(connection, uid=sop_instance_uid).fetchone()
+    rows = {Level.STUDY: study_fk, Level.SERIES: series_fk, Level.IMAGE: key}
+    for tag in differ:
+        said = orjson.dumps(before.get(tag.path[0])).decode()
+        mine = tag_values.c.tag_fk == tag.key, tag_values.c.row_fk == rows[tag.level]
+        connection.execute(sa.delete(tag_values).where(*mine, tag_values.c.element == said))
+    _keep(connection, differ, rows, new)
+
+
 def fill(connection: sa.Connection, key: int, after: int, count: int) -> int | None:
     """Note what the next `count` instances say of a tag; the last one's key, None when there are no more."""
     tags = [tag for tag in known(connection) if tag.key == key]

@@ -6,12 +6,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
+from struct import pack
 
 import orjson
 import pytest
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
 from storage.metadata import scan
 from storage.part10 import read_file_meta
@@ -26,6 +27,7 @@ from vna.model.errors import (
     OutOfResources,
     SOPClassNotSupported,
     SyntaxNotSupported,
+    Unavailable,
     VnaError,
 )
 from vna.model.instances import Arrival, Door, Outcome, Selection
@@ -180,6 +182,50 @@ def test_replace_takes_the_new_content_and_keeps_the_older_version_recoverable(o
     ((blob,),) = rows(archive, "select blob from superseded")
     assert archive.blobs.read(str(blob)) == first
     assert rows(archive, "select number_of_instances from studies") == [(1,)]
+
+
+def test_where_frames_are_is_never_told_of_bytes_that_were_replaced(open_archive: Open) -> None:
+    archive = open_archive(storage={"duplicates": "replace"})
+    ds = ct()
+    put(archive, part10(ds))
+    (older,) = archive.retrieval.instances(SYSTEM, Selection())
+    ds.PatientComments = "whatever comes behind it lies elsewhere now"
+    put(archive, part10(ds))
+
+    with pytest.raises(Unavailable, match="replaced meanwhile"):
+        archive.retrieval.frames(SYSTEM, older, [1])
+    with pytest.raises(Unavailable, match="replaced meanwhile"):
+        archive.retrieval.bulk(SYSTEM, older, "7FE00010")
+    with pytest.raises(Unavailable, match="replaced meanwhile"):
+        archive.retrieval.metadata(SYSTEM, older)
+
+    (newer,) = archive.retrieval.instances(SYSTEM, Selection())
+    assert archive.retrieval.frames(SYSTEM, newer, [1])[0].read() == ds.PixelData
+
+
+def test_small_fragments_of_a_frame_are_read_together(open_archive: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = open_archive()
+    fragments = [bytes([number % 256]) * (2 + number % 7 * 2) for number in range(3000)]
+    ds = ct(Rows=64, Columns=64)
+    ds.PixelData = b"".join(pack("<HHI", 0xFFFE, 0xE000, len(one)) + one for one in (b"", *fragments))
+    ds["PixelData"].VR = "OB"
+    ds["PixelData"].is_undefined_length = True
+    put(archive, part10(ds, JPEG2000Lossless))
+    (instance,) = archive.retrieval.instances(SYSTEM, Selection())
+    (frame,) = archive.retrieval.frames(SYSTEM, instance, [1])
+    (part,) = archive.retrieval.frames(SYSTEM, instance, [1], 5001, 77)
+    reads: list[int] = []
+    read = type(archive.blobs).read
+
+    def counted(store: object, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        reads.append(offset)
+        return read(archive.blobs, name, offset, length)
+
+    monkeypatch.setattr(type(archive.blobs), "read", counted)
+
+    assert frame.read() == b"".join(fragments)
+    assert part.read() == b"".join(fragments)[5001:5078]
+    assert len(reads) == 2
 
 
 def test_a_thousand_racing_stores_of_one_patient_leave_one_patient_row(open_archive: Open) -> None:

@@ -137,3 +137,11 @@ def test_names_that_are_none_are_refused(archive: Archive, tags: SearchTags) -> 
         tags.add(SYSTEM, "0018700A")
     with pytest.raises(NotFound):
         tags.remove(SYSTEM, "KVP")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("PixelData", "holds bytes"), ("PatientComments", "PatientComments is of a patient")]
+)
+def test_what_cannot_be_a_tag_is_refused_by_name(tags: SearchTags, name: str, words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        tags.add(SYSTEM, name)

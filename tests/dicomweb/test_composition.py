@@ -137,6 +137,46 @@ def test_a_photograph_tells_its_own_size_where_the_metadata_does_not(web: Web) -
     assert stored.pixel_array.shape == (30, 40, 3)
 
 
+@pytest.mark.claim("PS3.18-10.5.2/compressed")
+@pytest.mark.parametrize(
+    ("name", "syntax"),
+    [
+        ("SC_rgb_jpeg_dcmtk.dcm", "1.2.840.10008.1.2.4.50"),
+        ("JPEG-lossy.dcm", "1.2.840.10008.1.2.4.51"),
+        ("SC_rgb_jpeg_gdcm.dcm", "1.2.840.10008.1.2.4.70"),
+    ],
+)
+def test_a_jpeg_image_is_kept_in_the_syntax_that_it_is_in(web: Web, name: str, syntax: str) -> None:
+    ds = pydicom.dcmread(str(pydicom.data.get_testdata_file(name)))
+    assert ds.file_meta.TransferSyntaxUID == syntax
+    others = [bulk(f"bulk/{e.tag:08X}", e.value) for e in ds if e.VR == "OB" and e.keyword != "PixelData"]
+    frame = next(generate_frames(ds.PixelData, number_of_frames=1))
+
+    stored = fetched(web, send(web, [described(ds), *others, bulk("bulk/7FE00010", frame, "image/jpeg")]))
+
+    assert stored.file_meta.TransferSyntaxUID == syntax
+    assert next(generate_frames(stored.PixelData, number_of_frames=1)).rstrip(b"\0") == frame.rstrip(b"\0")
+
+
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50"])
+@pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("JPEG", {"progressive": True})])
+def test_what_is_no_jpeg_image_of_dicom_is_refused(
+    web: Web, media_type: str, kind: str, options: dict[str, Any]
+) -> None:
+    picture = BytesIO()
+    Image.new("L", (16, 16), 7).save(picture, kind, **options)
+    answer = send(web, [described(ct()), bulk("bulk/7FE00010", picture.getvalue(), media_type)])
+    assert answer.status_code == 409
+    assert "no JPEG image" in answer.headers["warning"]
+
+
+def test_a_lossy_image_is_not_kept_as_a_lossless_one(web: Web) -> None:
+    picture = BytesIO()
+    Image.new("L", (16, 16), 7).save(picture, "JPEG")
+    said = "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.70"
+    assert send(web, [described(ct()), bulk("bulk/7FE00010", picture.getvalue(), said)]).status_code == 409
+
+
 GREY = np.arange(30 * 40, dtype="<u2").reshape(30, 40)
 PICTURES = {
     "grey": Image.fromarray((GREY // 5).astype("u1")),

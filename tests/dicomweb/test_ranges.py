@@ -46,6 +46,16 @@ def test_a_range_of_bulk_data_is_given_whatever_is_stored(
     assert int(answer.headers["content-length"]) == end - start + 1
 
 
+def test_who_has_bulk_data_already_is_not_sent_it_again(web: Web, address: str) -> None:
+    alone = {"Accept": "application/octet-stream"}
+    tag = web.get(address, headers=alone).headers["etag"]
+    for known in (tag, f'"other", W/{tag}', "*"):
+        for part in ({}, {"Range": "bytes=1-6"}):
+            answer = web.get(address, headers={**alone, "If-None-Match": known, **part})
+            assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+    assert web.get(address, headers={**alone, "If-None-Match": '"other"'}).content == PIXELS
+
+
 @pytest.mark.parametrize("accept", ["*/*", "", "application/*", "multipart/related, application/octet-stream;q=0.5"])
 def test_a_range_is_given_to_all_who_take_the_bytes_alone(web: Web, address: str, accept: str) -> None:
     answer = web.get(address, headers={"Accept": accept, "Range": "bytes=1-6"})

@@ -85,6 +85,7 @@ def test_without_an_affinity_domain_every_oid_is_kept(open_archive: Open) -> Non
         (adt("A04", ""), ("AE", "101", "PID-3")),
         (adt("A04", "77^^^LOCAL"), ("AE", "204", "PID-3")),
         (adt("A04", f"^^^&{DOMAIN}&ISO"), ("AE", "102", "PID-3")),
+        (adt("A04", cx('""')), ("AE", "102", "PID-3")),  # what HL7 writes for an empty value
         (adt("A04", cx("x" * 300)), ("AE", "102", "PID-3")),
         (adt("A04", cx(r"a\T\b")), ("AE", "102", "PID-3")),
         (adt("A04").replace("PID|", "ZID|"), ("AE", "100", "PID")),

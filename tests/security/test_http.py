@@ -279,6 +279,21 @@ def test_without_a_public_address_the_host_that_a_configured_proxy_was_called_by
         assert "VNA_HTTP__PUBLIC_URL" in refused.json()["message"]
 
 
+def test_a_configured_proxy_may_keep_the_host_that_it_was_called_by(archive: Application) -> None:
+    app = enforced(INNER, HttpRules(trusted_proxies=("10.0.0.0/8",)), archive.accounts)
+    headers = {
+        "Host": "vna.example.org",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Port": "443",
+        "Authorization": LOGIN,
+    }
+    assert asking(app, client="10.0.0.1")(headers=headers).json()["url"] == "https://vna.example.org/who"
+    assert asking(app, client="192.168.0.1")(headers=headers).status_code == 403
+    assert (
+        asking(app, client="10.0.0.1")(headers={"Host": "vna.example.org", "Authorization": LOGIN}).status_code == 403
+    )
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -6,7 +6,7 @@ import hashlib
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -154,6 +154,28 @@ RELATED = '<a:RelatesTo xmlns:a="http://www.w3.org/2005/08/addressing">urn:uuid:
 def test_an_answer_that_is_none_is_told_as_unavailable(answer: bytes, words: str) -> None:
     with saying(answer) as url, pytest.raises(Unavailable, match=words):
         call(url, ECHO, body())
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up() -> None:
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml\r\n\r\n")
+                while not done.wait(0.05):
+                    connection.sendall(b" ")
+
+        thread = threading.Thread(target=trickle, daemon=True)
+        thread.start()
+        threading.Timer(5, done.set).start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(Unavailable, match="less than 4096 bytes a second"):
+            call(address, ECHO, body(), limits=Limits(grace_seconds=0.5))
+        assert not done.is_set()
+        done.set()
+        thread.join(5)
 
 
 def test_a_refused_caller_is_told_so() -> None:

@@ -516,3 +516,33 @@ def test_what_cannot_be_read_is_a_metadata_error(registries: Registries, change:
 
 def test_another_body_is_a_registry_error(registries: Registries) -> None:
     refused(registries.ask(iti42.ACTION, etree.Element("nothing")), "XDSRegistryError")
+
+
+def test_what_is_told_of_a_submission_is_short_however_long_its_values_are(registries: Registries) -> None:
+    name = "D" * 200_000
+    answer = register(registries, document(name, event_codes=tuple(Code(f"E{n}", "") for n in range(200))))
+    assert status(answer) == "Failure"
+    assert len(errors(answer)) == 100
+    told = contexts(answer).splitlines()
+    assert max(map(len, told)) <= 1000
+    assert told[0].startswith("DocumentEntry DDD")
+    assert told[0].endswith("DDD: eventCodeList needs a code and a coding scheme, not E0^^")
+
+
+@pytest.mark.parametrize(
+    "tag", [f"{{{RIM}}}Service", f"{{{RIM}}}Asociation", "{urn:example:else}Association", "Association"]
+)
+def test_an_object_of_no_known_kind_is_refused_and_not_passed_over(registries: Registries, tag: str) -> None:
+    request = submit_request(submission(document()))
+    listed = request.find(f"{{{RIM}}}RegistryObjectList")
+    assert listed is not None
+    etree.SubElement(listed, tag, id="odd")
+    assert tag in refused(registries.ask(iti42.ACTION, request), "XDSRegistryMetadataError")
+
+
+def test_references_to_objects_beside_a_submission_are_passed_over(registries: Registries) -> None:
+    request = submit_request(submission(document()))
+    listed = request.find(f"{{{RIM}}}RegistryObjectList")
+    assert listed is not None
+    etree.SubElement(listed, f"{{{RIM}}}ObjectRef", id=ABSENT)
+    assert status(registries.ask(iti42.ACTION, request)) == "Success"

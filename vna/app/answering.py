@@ -30,6 +30,8 @@ def answering(app: ASGIApp, cycle: RequestResponseCycle) -> ASGIApp:
         async def sent(message: Message) -> None:
             if cycle.flow.write_paused and not cycle.disconnected:
                 await _bounded(cycle, cycle.flow.drain())
+            if cycle.transport.is_closing():
+                cycle.disconnected = True  # uvicorn is told a moment later, and writing to a closed one raises
             if message["type"] == ZERO_COPY:
                 await _send_file(cycle, send, message)
             else:

@@ -1,6 +1,6 @@
 """From settings to use cases."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -12,13 +12,15 @@ from storage.blobs.base import BlobStore
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.blobs.s3 import S3Blobs
 from storage.index import migrate
-from storage.index.engine import Database
+from storage.index.engine import Connection, Database
 from storage.limits import Limits
 from vna.app.communities import clients
 from vna.app.remotes import Remotes
+from vna.archive import merging
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.deletion import Deletion
+from vna.archive.merging import Merging
 from vna.archive.reindex import Reindex, Replay
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
@@ -28,6 +30,7 @@ from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
 from vna.documents import domain, own_oid, profile, publishing
+from vna.documents.affinity import own_identifier
 from vna.documents.changes import replaying
 from vna.documents.communities import Directory
 from vna.documents.descriptions import Describing
@@ -45,7 +48,7 @@ from vna.documents.repository import InMemory, Repository
 from vna.documents.responding_gateway import RespondingGateway
 from vna.documents.unanswered import SETTLE
 from vna.identity import patients as identity
-from vna.identity.patients import Patients
+from vna.identity.patients import MERGE, Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
 from vna.jobs.workers import Work, Workers
@@ -53,6 +56,7 @@ from vna.model.access import SYSTEM, Actor, Coercion
 from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
+from vna.model.identifiers import PatientIdentifier, PatientKey
 from vna.routing.trial import Trial
 from vna.security import sources
 from vna.security.accounts import Accounts
@@ -102,6 +106,7 @@ class Application:
     publishing: Publishing
     reports: Reports
     publisher: Publisher
+    merging: Merging
     responding: RespondingGateway | None
     initiating: InitiatingGateway | None
     communities: Mapping[str, CommunityClient]
@@ -122,6 +127,7 @@ class Application:
         """What does durable jobs."""
         works: dict[str, Work] = {
             FILL: filling(self.database),
+            MERGE: self.merging,
             PUBLISH: self.publisher,
             SETTLE: partial(self.repository.settle, SYSTEM),
         }
@@ -162,14 +168,22 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         min_free=int(settings.storage.min_free),
     )
     space = Space(blobs, int(settings.storage.min_free))
-    store = Store(database, blobs, policy, coercion_for, rules)
+    own = OwnOid(database, settings.xds.repository_unique_id)
+    said = _profile(settings.xds)
+
+    def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
+        return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
+
+    store = Store(database, blobs, policy, coercion_for, rules, identify)
     retrieval = Retrieval(database, blobs, policy)
     patients = Patients(
         database, policy, authority=settings.xds.affinity_domain, registers=settings.xds.unknown_patients == "register"
     )
-    own = OwnOid(database, settings.xds.repository_unique_id)
     documents = Registry(database, policy, patients, rendition, _registry_rules(settings.xds))
-    describing = _describing(settings.xds, own)
+
+    def describing() -> Describing:
+        return Describing(said, own(), settings.xds.affinity_domain)
+
     remote = RemoteRegistry(settings.xds.registry_url, blobs.spool_folder) if settings.xds.registry_url else None
     most = int(settings.xds.max_document_bytes)
     repository = Repository(database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote)
@@ -221,6 +235,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         imaging=imaging,
         publishing=Publishing(database, policy),
         reports=Reports(database, policy, describing, destination),
+        merging=Merging(database, identify),
         publisher=Publisher(database, describing, destination, settings.dimse.ae_title),
         responding=responding,
         initiating=initiating,
@@ -235,6 +250,8 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
+    EventKind.STUDY_REASSIGNED: merging.replay,
+    EventKind.INSTANCE_CORRECTED: merging.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),
     EventKind.DOCUMENT_UPDATED: replaying(rendition),
     EventKind.DOCUMENT_REMOVED: replaying(rendition),
@@ -242,10 +259,9 @@ REPLAYS: Mapping[EventKind, Replay] = {
 """What a reindex does again, beside what it knows of images."""
 
 
-def _describing(settings: XdsSettings, own: OwnOid) -> Callable[[], Describing]:
+def _profile(settings: XdsSettings) -> Profile:
     path = profile.TURKEY if settings.profile == "turkey" else Path(settings.profile)
-    said = profile.read(path) if settings.profile else Profile()
-    return lambda: Describing(said, own(), settings.affinity_domain)
+    return profile.read(path) if settings.profile else Profile()
 
 
 def _destination(

@@ -14,6 +14,7 @@ WORDS = {
     EventKind.INSTANCE_REPLACED: "update",
     EventKind.INSTANCE_DELETED: "delete",
     EventKind.INSTANCE_RESTORED: "restore",
+    EventKind.INSTANCE_CORRECTED: "update",
 }
 """What each kind of event does to an instance."""
 

@@ -146,6 +146,8 @@ class Reindex:
         except (VnaError, KeyError) as exc:
             self._note(event)
             return Rebuilt(Step.UNREADABLE, "", f"the event {event.event_id} of the journal: {exc}")
+        if event.kind is EventKind.STUDY_REASSIGNED:
+            self._store.forget()
         return Rebuilt(Step.NOTED)
 
     def _note(self, event: Event) -> Rebuilt:

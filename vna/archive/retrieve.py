@@ -9,7 +9,7 @@ from typing import IO, Any
 import orjson
 
 from storage import elements as values
-from storage.blobs.base import CHUNK, BlobStore, OnDisk
+from storage.blobs.base import CHUNK, BlobStore
 from storage.frames import FrameTable
 from storage.index import lookup
 from storage.index.engine import Database
@@ -21,10 +21,12 @@ from storage.part10 import read_file_meta, write_file_meta
 from storage.rewrite import DEFLATED, rewritten
 from storage.temporary import temporary_copy, whole
 from vna.archive.byte_order import PIXEL_DATA, turned, turned_reader, unit_of
+from vna.archive.frame_tables import FrameTables
+from vna.archive.kept_blobs import KeptBlobs
 from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
-from vna.model.errors import NotAcceptable, NotFound
+from vna.model.errors import NotAcceptable, NotFound, Unavailable
 from vna.model.file_range import FileRange
 from vna.model.instances import Instance, Outgoing, Selection
 from vna.model.transfer_syntaxes import EXPLICIT_BE, TRANSFER_SYNTAXES, can_transcode
@@ -35,6 +37,10 @@ from vna.security.policy import Policy
 _HEADERS = 200
 _WORTH_A_CALL = 8 * 1024
 """Bytes from which on a range is sent from the file instead of being read."""
+_WORTH_MANY = 64 * 1024
+"""The same where there are several: small ones that lie together are read at once."""
+_LITTLE = 64
+"""Bytes between two ranges that are read along: fragments have 8 between them (PS3.5 A.4)."""
 _CHANGED = frozenset({DEFLATED, EXPLICIT_BE})
 _DOCUMENT, _DOCUMENT_LENGTH = "00420011", "00420015"
 
@@ -44,14 +50,14 @@ class Retrieval:
 
     def __init__(self, database: Database, blobs: BlobStore, policy: Policy) -> None:
         self._database = database
-        self._blobs = blobs
-        self._disk = blobs if isinstance(blobs, OnDisk) else None
+        self._blobs = KeptBlobs(blobs)
+        self._tables = FrameTables()
         self._policy = policy
 
     @property
     def is_prompt(self) -> bool:
         """Whether look-ups wait for no other machine: index and blobs are files of this one."""
-        return self._database.is_sqlite and self._disk is not None
+        return self._database.is_sqlite and self._blobs.on_disk
 
     def instances(self, actor: Actor, selection: Selection) -> tuple[Instance, ...]:
         """The instances meant, by study, series number and instance number; empty when there is none."""
@@ -104,7 +110,7 @@ class Retrieval:
             raise NotFound("no such instance")
         held, offsets = found
         one = replace(held.instance, coercion=coercion_of(held.rules)) if held.rules else held.instance
-        return one, unpack_frames(offsets)
+        return one, self._tables.of(one.blob, offsets)
 
     def frames(
         self,
@@ -191,10 +197,7 @@ class Retrieval:
         """The bulk-free data set as a DICOM JSON object; bulk data URIs are tag paths, to be put behind an address."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
         with self._database.glance() as connection:
-            packed = lookup.headers(connection, [instance.sop_instance_uid])
-        if instance.sop_instance_uid not in packed:
-            raise NotFound("the instance is gone")
-        return unpack(packed[instance.sop_instance_uid])
+            return unpack(_of(instance, lookup.header(connection, instance.sop_instance_uid)))
 
     def state(self, actor: Actor, study: str, series: str = "", instance: str = "") -> State:
         """How a study, series or instance stands; NotFound when it is not held."""
@@ -246,10 +249,11 @@ class Retrieval:
 
     def _ranges(self, instance: Instance, ranges: Sequence[tuple[int, int]]) -> Iterator[FileRange] | None:
         """Where they lie in a file, if it is one and they are worth a call each."""
-        disk = self._disk
-        if disk is None or sum(length for _, length in ranges) < _WORTH_A_CALL * len(ranges):
+        blobs = self._blobs
+        worth = _WORTH_A_CALL if len(ranges) == 1 else _WORTH_MANY
+        if not blobs.on_disk or sum(length for _, length in ranges) < worth * len(ranges):
             return None
-        return (disk.range(instance.blob, offset, length) for offset, length in ranges)
+        return (blobs.range(instance.blob, offset, length) for offset, length in ranges)
 
     def _changed_reader(self, actor: Actor, instance: Instance, table: FrameTable) -> Callable[[int, int], bytes]:
         """Reads what is kept deflated or in big endian as plain little endian."""
@@ -263,10 +267,7 @@ class Retrieval:
 
     def _offsets(self, instance: Instance) -> bytes:
         with self._database.glance() as connection:
-            column = lookup.offsets(connection, instance.sop_instance_uid)
-        if column is None:
-            raise NotFound("the instance is gone")
-        return column
+            return _of(instance, lookup.offsets(connection, instance.sop_instance_uid))
 
     def _inflated_reader(self, instance: Instance) -> Callable[[int, int], bytes]:
         if instance.transfer_syntax_uid != DEFLATED:
@@ -274,6 +275,16 @@ class Retrieval:
         with whole(self._blobs, instance.blob, instance.size) as packed:
             plain = inflated(packed, read_file_meta(packed))
         return lambda offset, length: bytes(plain[offset : offset + length])
+
+
+def _of(instance: Instance, found: tuple[str, bytes] | None) -> bytes:
+    """What was looked up of an instance; Unavailable where it is about bytes that have taken its place since."""
+    if found is None:
+        raise NotFound("the instance is gone")
+    blob, column = found
+    if blob != instance.blob:
+        raise Unavailable("the instance was replaced meanwhile: ask again")
+    return column
 
 
 def cut(ranges: Iterable[tuple[int, int]], start: int, length: int | None) -> list[tuple[int, int]]:
@@ -296,10 +307,26 @@ def _frame(
     where: Iterator[FileRange] | None = None,
 ) -> Outgoing:
     def pieces() -> Iterator[bytes]:
-        for offset, length in ranges:
-            yield read(offset, length)
+        for offset, length, inside in _spans(ranges):
+            span = read(offset, length)
+            yield span if len(inside) == 1 else b"".join(span[at - offset : at - offset + size] for at, size in inside)
 
     return _outgoing(instance, sum(length for _, length in ranges), pieces(), where)
+
+
+def _spans(ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """Offset, length and ranges of what is read at once: those with little between them, up to CHUNK bytes."""
+    inside: list[tuple[int, int]] = []
+    begin = end = 0
+    for offset, length in ranges:
+        if inside and not (0 <= offset - end <= _LITTLE and offset + length - begin <= CHUNK):
+            yield begin, end - begin, inside
+            inside = []
+        begin = begin if inside else offset
+        end = offset + length
+        inside.append((offset, length))
+    if inside:
+        yield begin, end - begin, inside
 
 
 def _outgoing(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -26,13 +26,14 @@ from storage.scratch import Scratch
 from storage.spool import Incoming
 from vna import events as signals
 from vna.archive import overlay, rows
+from vna.archive.correction import Identify, corrected_rows, difference, nobody, survivor
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import blob_name, guessed_name, guessed_uids, names_instance
 from vna.archive.requirements import require_form, require_storage, require_transfer_syntax, required_uid
 from vna.archive.same import same_dataset
 from vna.archive.space import Space
 from vna.model.access import Action, Actor, Coercion
-from vna.model.coercion import coercion_text
+from vna.model.coercion import coercion_text, corrected
 from vna.model.errors import DuplicateInstance, Mismatch, NotFound, Unavailable, VnaError
 from vna.model.events import EventKind
 from vna.model.identifiers import is_uid, patient_key
@@ -104,12 +105,14 @@ class Store:
         policy: Policy,
         coercion_for: Callable[[str], Coercion | None],
         rules: StoreRules,
+        identify: Identify = nobody,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._policy = policy
         self._coercion_for = coercion_for
         self._rules = rules
+        self._identify = identify
         self._writer = InstanceWriter()
         self._begin = partial(_begin, blobs) if isinstance(blobs, Growing) else None
         self._readers = ThreadPoolExecutor(_READERS, "reader")
@@ -248,14 +251,16 @@ class Store:
         `tell` writes another event than that of storing. Raises Raced when rows above were deleted meanwhile.
         """
         try:
-            places = self._add(new, provenance, tell)
+            new, places = self._add(new, provenance, tell)
         except AlreadyHeld:
             return False
         self._writer.remember(new, places)
         return True
 
-    def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> Places:
+    def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> tuple[NewInstance, Places]:
         with self._database.transaction() as connection:
+            if not self._writer.knows(new):
+                new, provenance = self._since_merges(connection, new, provenance)
             if provenance.coercion is not None:
                 new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
             places = self._writer.add(connection, new)
@@ -263,7 +268,17 @@ class Store:
                 tell(connection)
             else:
                 self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, conflict=places.conflict)
-        return places
+        return new, places
+
+    def _since_merges(
+        self, connection: Connection, new: NewInstance, provenance: Provenance
+    ) -> tuple[NewInstance, Provenance]:
+        """What comes of a patient that was merged is the other's from the start."""
+        key = survivor(connection, self._identify, new.patient_key, new.study_instance_uid)
+        if key is None:
+            return new, provenance
+        values = difference(new.patient_key, key)
+        return corrected_rows(new, key, values), replace(provenance, coercion=corrected(provenance.coercion, values))
 
     def forget(self) -> None:
         """Rows were removed: trust no remembered place."""
@@ -278,6 +293,7 @@ class Store:
     def replace(self, new: NewInstance, provenance: Provenance, held_blob: str, *, tell: Tell | None = None) -> None:
         """Put new content in the place of what is held under `held_blob`; raises Raced when that changed meanwhile."""
         with self._database.transaction() as connection:
+            new, provenance = self._since_merges(connection, new, provenance)
             if provenance.coercion is not None:
                 new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
             if not index.replace(connection, held_blob=held_blob, new=new.instance, replaced_at=new.received_at):

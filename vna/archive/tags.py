@@ -11,7 +11,7 @@ from storage.index.events import time_text
 from storage.index.tags import SearchTag
 from vna.model.access import Action, Actor
 from vna.model.attributes import BY_TAG
-from vna.model.dictionary import path_of
+from vna.model.dictionary import path_of, vr_of
 from vna.model.errors import BadRequest, Conflict, NotFound
 from vna.model.query import Level
 from vna.security.policy import Policy
@@ -19,6 +19,7 @@ from vna.security.policy import Policy
 FILL = "tags.fill"
 _STEP = 500
 _LONGEST = 160
+_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 
 class SearchTags:
@@ -36,10 +37,14 @@ class SearchTags:
         """
         self._policy.check(actor, Action.ADMIN)
         path = path_of(name)
+        if vr_of(path[-1]) in _BINARY:
+            raise BadRequest(f"{name} holds bytes, which no search looks into")
         attribute = BY_TAG.get(path[0])
         level = level if level is not None else attribute.level if attribute is not None else Level.STUDY
-        if level is Level.PATIENT or len(".".join(path)) > _LONGEST:
-            raise BadRequest("a search tag is of a study, series or image, and its path is not long")
+        if level is Level.PATIENT:
+            raise BadRequest(f"{name} is of a patient: a search tag needs a level of study, series or image")
+        if len(".".join(path)) > _LONGEST:
+            raise BadRequest(f"a search tag's path is at most {_LONGEST} characters long")
         at = time_text(datetime.now(UTC))
         with self._database.transaction() as connection:
             key = tags.add(connection, path, level, at)

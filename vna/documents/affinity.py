@@ -1,14 +1,14 @@
 """Patients of the images as patients of the affinity domain, by the rules of the profile (RAD TF-3 4.68.4.1.2.3)."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from storage.elements import text, texts
-from vna.documents.profile import ANY, Affinity, Profile
+from vna.documents.profile import ANY, Affinity, PatientRule, Profile
 from vna.model.contents import StudyContents
 from vna.model.errors import Rejected
-from vna.model.identifiers import PatientIdentifier, patient_identifier
+from vna.model.identifiers import PatientIdentifier, PatientKey, patient_identifier
 from vna.model.national import is_national_number
 from vna.model.query import Element
 
@@ -38,12 +38,38 @@ def patient_of(study: StudyContents, profile: Profile, own_oid: str, domain: str
     issuer = text(study.elements, _ISSUER) or study.facility
     if not value:
         raise Rejected("the study has no Patient ID: its manifest would be nobody's")
-    rules = [rule for rule in profile.patients if rule.issuer in (issuer, ANY)]
+    return _by_rules(PatientKey(value, issuer), _values(study), profile, own_oid, domain)
+
+
+def own_identifier(key: PatientKey, profile: Profile, own_oid: str, domain: str) -> PatientIdentifier | None:
+    """The identifier of the affinity domain that this Patient ID itself is; None where it is none.
+
+    Where the national number comes first, only a Patient ID that is one counts: others may stand for any number. While
+    the archive has no `own_oid`, nobody was ever told of an authority that is derived from it: an empty one leads to
+    identifiers that nobody knows.
+    """
+    rules = _rules_for(key.issuer, profile)
+    if rules and rules[0].affinity is Affinity.NATIONAL and not is_national_number(key.patient_id):
+        return None
+    try:
+        return _by_rules(key, [key.patient_id], profile, own_oid, domain).affinity
+    except Rejected:
+        return None
+
+
+def _rules_for(issuer: str, profile: Profile) -> list[PatientRule]:
+    return [rule for rule in profile.patients if rule.issuer in (issuer, ANY)]
+
+
+def _by_rules(key: PatientKey, values: Iterable[str], profile: Profile, own_oid: str, domain: str) -> Patient:
+    """By the first rule that leads to the domain; `values` is everything that identifies the patient."""
+    value, issuer = key.patient_id, key.issuer
+    rules = _rules_for(issuer, profile)
     authority = next((rule.authority for rule in rules if rule.authority), "") or derived_oid(own_oid, "issuer", issuer)
     source = _identifier(value, authority)
     if not rules and not domain:
         return Patient(source, source)
-    number = next(filter(is_national_number, _values(study)), "")
+    number = next(filter(is_national_number, values), "")
     national = domain or profile.national_authority
     for rule in rules:
         if rule.affinity is Affinity.SOURCE or (rule.affinity is Affinity.SAME and not domain):

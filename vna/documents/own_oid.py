@@ -30,6 +30,10 @@ class OwnOid:
             self._oid = (known or self._made()).partition(" ")[0]
         return self._oid
 
+    def known(self, connection: Connection) -> str:
+        """The OID where there is one already; "" else."""
+        return self._oid or accounts.fact(connection, _FACT).partition(" ")[0]
+
     def _made(self) -> str:
         oid, at = f"2.25.{uuid.uuid4().int}", datetime.now(UTC)
         with self._database.transaction() as connection:

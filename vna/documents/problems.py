@@ -7,6 +7,8 @@ from enum import StrEnum
 from vna.model.errors import Rejected
 
 _LISTED = 100
+_LONGEST = 1000
+_LAST = 300
 
 
 class ErrorCode(StrEnum):
@@ -76,14 +78,14 @@ class Refused(Rejected):
 
 @dataclass(slots=True)
 class Problems:
-    """What was found wrong so far; only the first hundred are kept."""
+    """What was found wrong so far; only the first hundred are kept, and of long sentences the two ends."""
 
     found: list[Problem] = field(default_factory=list)
 
     def add(self, code: ErrorCode, context: str) -> None:
         """Note one."""
         if len(self.found) < _LISTED:
-            self.found.append(Problem(code, context))
+            self.found.append(Problem(code, _short(context)))
 
     def refuse(self) -> None:
         """Refused, if there are any."""
@@ -93,4 +95,10 @@ class Problems:
 
 def refused(code: ErrorCode, context: str) -> Refused:
     """For one reason."""
-    return Refused([Problem(code, context)])
+    return Refused([Problem(code, _short(context))])
+
+
+def _short(context: str) -> str:
+    """Without its middle: a value of megabytes, named by a hundred sentences, would make an answer of gigabytes."""
+    gap = " ... "
+    return context if len(context) <= _LONGEST else context[: _LONGEST - _LAST - len(gap)] + gap + context[-_LAST:]

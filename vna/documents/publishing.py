@@ -22,6 +22,8 @@ CHANGES = frozenset(
         EventKind.INSTANCE_REPLACED,
         EventKind.INSTANCE_DELETED,
         EventKind.INSTANCE_RESTORED,
+        EventKind.INSTANCE_CORRECTED,
+        EventKind.STUDY_REASSIGNED,
     }
 )
 

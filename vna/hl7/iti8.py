@@ -13,6 +13,7 @@ from vna.model.identifiers import PatientIdentifier, is_uid, patient_identifier
 
 _PATIENT_IDENTIFIERS: Final = 3
 _PRIOR_IDENTIFIERS: Final = 1
+_NULL: Final = '""'  # how HL7 writes an empty value
 _VALUE, _AUTHORITY, _NAMESPACE, _UNIVERSAL, _KIND = 1, 4, 1, 2, 3
 
 
@@ -90,7 +91,7 @@ class PatientFeed:
 
     def _identifier(self, segment: Segment, field: int, repetition: str) -> PatientIdentifier:
         identifier = PatientIdentifier(segment.part(repetition, _VALUE), self._oid(segment, repetition))
-        if patient_identifier(str(identifier)) != identifier:
+        if identifier.value == _NULL or patient_identifier(str(identifier)) != identifier:
             words = f"{segment.name}-{field} has an identifier that is empty, too long, or holds delimiters"
             raise Refused(Condition.DATA_TYPE, words, (segment.name, field, _VALUE))
         return identifier

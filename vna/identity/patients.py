@@ -1,8 +1,8 @@
 """Which patients are known in the affinity domain: told by an identity feed, or by what comes where that is allowed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from storage.index import documents, events, identities
+from storage.index import documents, events, identities, jobs
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.identities import Family, Identity
@@ -11,6 +11,11 @@ from vna.model.errors import BadRequest, Conflict, NotFound
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, patient_identifier
 from vna.security.policy import Policy
+
+MERGE = "merge"
+"""The kind of job that makes images follow a merge; its payload is the key of the identity that was merged."""
+
+_AGAIN = timedelta(minutes=1)
 
 
 class Patients:
@@ -142,8 +147,11 @@ def _merge(connection: Connection, old: PatientIdentifier, new: PatientIdentifie
 
 
 def _join(connection: Connection, subsumed: Identity, surviving: Identity) -> None:
+    """Images follow at once, and what was being stored then a minute later."""
     for key in identities.family(connection, subsumed.identifier).keys:
         documents.unrendered(connection, key)
+        for run_after in ("", time_text(datetime.now(UTC) + _AGAIN)):
+            jobs.add(connection, MERGE, payload=str(key), run_after=run_after)
     identities.merge(connection, subsumed, surviving)
 
 

@@ -1,5 +1,8 @@
 """Coercion rules: which are allowed, and as text: canonical JSON, equal for equal rules."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import orjson
 from pydicom.datadict import tag_for_keyword
 
@@ -51,6 +54,12 @@ def _tag(keyword: str) -> str:
     if tag is None:
         raise BadRequest(f"not the keyword of a DICOM attribute: {keyword}")
     return f"{tag:08X}"
+
+
+def corrected(coercion: Coercion | None, values: Mapping[str, str]) -> Coercion:
+    """The same rules, and these values whatever the rules or the object say."""
+    rules = coercion or Coercion()
+    return replace(rules, set=tuple({**dict(rules.set), **values}.items()))
 
 
 def coercion_text(coercion: Coercion | None) -> str:

@@ -3,7 +3,7 @@
 VnaError
 ├── BadRequest          the request itself is malformed
 ├── CannotUnderstand    bytes that are no usable DICOM object
-│   └── Damaged         what is held has pixels that cannot be read
+│   └── Damaged         what is held cannot be read: its pixels are no pixels, its bytes are gone or cut
 ├── NotAuthorized       no rule allows it
 ├── NotFound            nothing by that name
 │   └── Gone            it was there, and is no more

@@ -46,13 +46,16 @@ class ForwardedFields:
 
     def _as_forwarded(self, scope: Scope) -> Scope:
         headers = MutableHeaders(raw=list(scope["headers"]))
-        said = _older(headers) if any(name in headers for name in _OLDER) else _rfc_7239(headers)
+        is_older = any(name in headers for name in _OLDER)
+        said = _older(headers) if is_older else _rfc_7239(headers)
         scope = {**scope, "headers": headers.raw}
         if said.scheme in _SCHEMES:
             scope["scheme"] = said.scheme
         if _HOST.fullmatch(said.host):
             headers["host"] = said.host
             scope[FORWARDED_HOST] = True
+        elif is_older and not said.host and _HOST.fullmatch(headers.get("host", "")):
+            scope[FORWARDED_HOST] = True  # it kept the Host field that it was called by
         _add_port(headers, said.port, scope.get("scheme", "http"))
         outside = [address for address in said.came_by if not self._is_proxy(address)]
         if outside:

@@ -17,11 +17,15 @@ from vna.security.rights import PEER_RIGHTS, parse_rights, rights_text
 
 _SEEDED = "peers seeded"
 _FRESH_SECONDS = 2.0
+_MISSED_SECONDS = 0.1
 _LOCAL_RIGHTS = frozenset({Action.ECHO, Action.STORE, Action.QUERY, Action.RETRIEVE})
 
 
 class Peers:
-    """The table of AE titles, asked on every association: read again when older than two seconds."""
+    """The table of AE titles, asked on every association: read again when older than two seconds.
+
+    A title that is not in it may have been added since: for that it is read again after a tenth of a second.
+    """
 
     def __init__(self, database: Database, policy: Policy, *, local: bool) -> None:
         self._database = database
@@ -32,7 +36,8 @@ class Peers:
 
     def get(self, ae_title: str) -> Peer | None:
         """A known application entity by title."""
-        return self._fresh().get(ae_title.strip())
+        title = ae_title.strip()
+        return self._fresh().get(title) or self._fresh(_MISSED_SECONDS).get(title)
 
     def all(self) -> tuple[Peer, ...]:
         """Every known application entity, by title."""
@@ -78,9 +83,9 @@ class Peers:
             return Actor(ActorKind.LOCAL, calling_ae.strip(), _LOCAL_RIGHTS, "", address)
         raise NotAuthorized("the calling AE title is not known")
 
-    def _fresh(self) -> dict[str, Peer]:
+    def _fresh(self, seconds: float = _FRESH_SECONDS) -> dict[str, Peer]:
         now = time.monotonic()
-        if now - self._read_at > _FRESH_SECONDS or not self._read_at:
+        if now - self._read_at > seconds or not self._read_at:
             self._table = {peer.ae_title: peer for peer in self.all()}
             self._read_at = now
         return self._table

@@ -95,7 +95,7 @@ def _received(response: httpx.Response, scratch: Scratch, limits: Limits, messag
     try:
         unpacking = Unpacking(response.headers.get("content-type", ""), scratch, limits)
         meter = Meter(limits)
-        for chunk in response.iter_raw():  # as it comes: gathered pieces would hide how slowly
+        for chunk in response.iter_bytes():  # as they come, so that slowness is seen
             meter.count(len(chunk))
             unpacking.feed(chunk)
         package = unpacking.finish()

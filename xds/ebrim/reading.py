@@ -40,6 +40,7 @@ _NAME, _DESCRIPTION, _LOCALIZED = qname(RIM, "Name"), qname(RIM, "Description"),
 _CLASSIFICATION, _IDENTIFIER = qname(RIM, "Classification"), qname(RIM, "ExternalIdentifier")
 _PACKAGE, _EXTRINSIC, _ASSOCIATION = (qname(RIM, n) for n in ("RegistryPackage", "ExtrinsicObject", "Association"))
 _LIST = qname(RIM, "RegistryObjectList")
+_KINDS = frozenset((_PACKAGE, _EXTRINSIC, _ASSOCIATION, _CLASSIFICATION, qname(RIM, "ObjectRef")))
 _PACKAGES: dict[str, type[SubmissionSet] | type[Folder]] = {FORMS[cls].node: cls for cls in (SubmissionSet, Folder)}
 
 _Element = etree._Element
@@ -107,6 +108,10 @@ class _Reader:
                 folders.append(package)
         documents = [self._document(element) for element in self.listed.iterchildren(_EXTRINSIC)]
         links = [link for element in self.listed.iterchildren(_ASSOCIATION) if (link := self._association(element))]
+        for element in self.listed.iterchildren(etree.Element):
+            if element.tag not in _KINDS:
+                what = f"{element.tag} {element.get('id', '')} is no kind of object that a submission has"
+                self.problems.add(ErrorCode.METADATA, what)
         if len(sets) != 1:
             self.problems.add(ErrorCode.METADATA, f"a submission has one SubmissionSet, not {len(sets)}")
         self.problems.refuse()

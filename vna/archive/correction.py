@@ -1,0 +1,98 @@
+"""Corrections of who an instance is of: recorded beside the bytes as coercions are, so that every door gives them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from storage.elements import text
+from storage.index import identities, patients
+from storage.index.engine import Connection
+from storage.index.instances import NewInstance, Parents
+from storage.index.packing import pack, unpack
+from storage.metadata import Element, to_json
+from vna.archive import overlay
+from vna.model.access import Coercion
+from vna.model.identifiers import PatientIdentifier, PatientKey, patient_key, significant
+from vna.model.values import fault
+
+Identify = Callable[[Connection, PatientKey], PatientIdentifier | None]
+"""The identifier of the affinity domain that a patient's own identifier is; None where it is none."""
+
+Values = Mapping[str, str]
+"""New values by keyword."""
+
+_PATIENT_ID, _ISSUER = "00100020", "00100021"
+
+
+def nobody(_connection: Connection, _key: PatientKey) -> PatientIdentifier | None:
+    """Where there is no affinity domain."""
+    return None
+
+
+def survivor(connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str) -> PatientKey | None:
+    """Who a patient of the images is since merges; None when he still is himself, or cannot be named in images.
+
+    Of several whose identifier the surviving one is: who the study is filed under, then the one of the same issuer,
+    then who came first; else there will be one of the same issuer.
+    """
+    if not identities.any_merged(connection):
+        return None
+    identifier = identify(connection, key)
+    merged = identities.survivor(connection, identifier) if identifier is not None else None
+    if merged is None:
+        return None
+    value = significant(merged.value)
+    own = PatientKey(value, key.issuer)
+    filed = patients.of_study(connection, study_instance_uid)
+    known = [one for one in patients.having(connection, value) if identify(connection, one) == merged]
+    order = [one for one in (filed, own) if one in known] + [one for one in known if one.issuer]
+    order += [own] if identify(connection, own) == merged else []
+    chosen = order[0] if order else key
+    is_possible = not fault(_PATIENT_ID, value) and not fault(_ISSUER, chosen.issuer)
+    return chosen if chosen != key and is_possible else None
+
+
+def difference(old: PatientKey, new: PatientKey) -> Values:
+    """What has to be written so that one patient's image is the other's. An issuer that stays is left as it came: said
+    or not."""
+    values = {"PatientID": new.patient_id}
+    return values if new.issuer == old.issuer else values | {"IssuerOfPatientID": new.issuer}
+
+
+def key_of(header: bytes, facility: str, study_instance_uid: str) -> PatientKey:
+    """Who an instance is of, by its packed header."""
+    elements = orjson.loads(unpack(header))
+    return patient_key(
+        text(elements, _PATIENT_ID),
+        text(elements, _ISSUER),
+        facility=facility,
+        study_instance_uid=study_instance_uid,
+    )
+
+
+def corrected_header(header: bytes, values: Values) -> bytes:
+    """A packed header with these values."""
+    return pack(to_json(_applied(orjson.loads(unpack(header)), values)))
+
+
+def corrected_patient(row: Mapping[str, Any], key: PatientKey, values: Values) -> dict[str, Any]:
+    """A patient's row as that of another one."""
+    attributes = to_json(_applied(orjson.loads(row["attributes"]), values)).decode()
+    return {**row, "patient_id": key.patient_id, "issuer": key.issuer, "attributes": attributes}
+
+
+def corrected_rows(new: NewInstance, key: PatientKey, values: Values) -> NewInstance:
+    """The rows of an instance as one of another patient."""
+
+    def parents() -> Parents:
+        above = new.parents()
+        return replace(above, patient=corrected_patient(above.patient, key, values))
+
+    header = corrected_header(new.instance["header"], values)
+    return replace(new, patient_key=key, parents=parents, instance={**new.instance, "header": header})
+
+
+def _applied(elements: dict[str, Element], values: Values) -> dict[str, Element]:
+    return overlay.applied(elements, overlay.changes(elements, Coercion(set=tuple(values.items()))))

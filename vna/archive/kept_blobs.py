@@ -1,0 +1,47 @@
+"""Blobs that rows name: one that is gone or cut is a loss of the archive's, told as such and logged."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from storage.blobs.base import BlobStore, OnDisk
+from vna.model.errors import Damaged, NotFound
+from vna.model.file_range import FileRange
+
+log = logging.getLogger(__name__)
+
+
+class KeptBlobs:
+    """Reads of a blob store; Damaged where it holds no longer what it took."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._disk = blobs if isinstance(blobs, OnDisk) else None
+        self.spool_folder: Path = blobs.spool_folder
+        self.on_disk = self._disk is not None
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a range, all at once."""
+        with _lost(name):
+            return self._blobs.read(name, offset, length)
+
+    def stream(self, name: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The bytes of a range, piece by piece; what is not there is said before the first piece."""
+        with _lost(name):
+            return self._blobs.stream(name, offset, length)
+
+    def range(self, name: str, offset: int, length: int) -> FileRange:
+        """Where a range lies; only `on_disk`."""
+        assert self._disk is not None
+        with _lost(name):
+            return self._disk.range(name, offset, length)
+
+
+@contextmanager
+def _lost(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (NotFound, Damaged) as exc:
+        log.error("a stored object is gone or cut: vna verify says more", extra={"blob": name})
+        raise Damaged("what is kept of the instance is gone or cut; the archive's log says which object it is") from exc

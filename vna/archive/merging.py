@@ -1,0 +1,180 @@
+"""Merged patients in the images: studies and instances follow a merge that the identity feed told of.
+
+The merge itself is kept by `vna.identity` alone; here is what it means for images, done by a durable job.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from storage.index import events, identities, patients
+from storage.index import instances as index
+from storage.index.engine import Connection, Database
+from storage.index.instances import Raced
+from storage.index.packing import unpack
+from storage.index.patients import Corrigible
+from vna.archive.correction import (
+    Identify,
+    Values,
+    corrected_header,
+    corrected_patient,
+    difference,
+    key_of,
+    survivor,
+)
+from vna.model.access import SYSTEM
+from vna.model.coercion import coercion_of, coercion_text, corrected
+from vna.model.errors import Unavailable
+from vna.model.events import Event, EventKind
+from vna.model.identifiers import PatientIdentifier, PatientKey
+
+log = logging.getLogger(__name__)
+
+_BATCH = 50
+_ATTEMPTS = 5
+
+
+class Merging:
+    """Does jobs of kind `vna.identity.patients.MERGE`, a study each step.
+
+    First the study is filed under the survivor: from then on whatever else comes of it is looked up anew
+    (`InstanceWriter`), so that what has to be corrected is known. Then its instances are, some at a time. A step that
+    was done half is done again and does the rest.
+    """
+
+    def __init__(self, database: Database, identify: Identify) -> None:
+        self._database = database
+        self._identify = identify
+
+    def __call__(self, payload: str) -> str | None:
+        """`payload` is the key of the identity that was merged, and the study where one was chosen."""
+        identity, _, study = payload.partition(" ")
+        with self._database.read() as connection:
+            subsumed = identities.by_key(connection, int(identity))
+            if subsumed is None or subsumed.merged_into is None:
+                return None
+            chosen = None if study else self._next(connection, subsumed.identifier)
+        if chosen:
+            return f"{identity} {chosen}"
+        if not study:
+            return None
+        self._reassign(study, subsumed.identifier)
+        count = self._correct(study, subsumed.identifier)
+        log.info("study follows a merge", extra={"study_instance_uid": study, "instances": count})
+        return identity
+
+    def _next(self, connection: Connection, subsumed: PatientIdentifier) -> str | None:
+        """A study in which images of the one that was merged are, and can be the other's."""
+        for key in patients.said(connection, subsumed.value):
+            if self._identify(connection, key) != subsumed:
+                continue
+            study = patients.study_with(connection, key)
+            if study is not None and survivor(connection, self._identify, key, study) is not None:
+                return study
+        return None
+
+    def _reassign(self, study: str, subsumed: PatientIdentifier) -> None:
+        for _ in range(_ATTEMPTS):
+            try:
+                with self._database.transaction() as connection:
+                    for key, new in self._concerned(connection, study, subsumed):
+                        if _reassign(connection, study, key, new):
+                            detail = {"old": _plain(key), "new": _plain(new)}
+                            _tell(connection, EventKind.STUDY_REASSIGNED, study, "", detail)
+                return
+            except Raced:
+                continue
+        raise Unavailable("the index is too busy with this patient")
+
+    def _concerned(
+        self, connection: Connection, study: str, subsumed: PatientIdentifier
+    ) -> Iterator[tuple[PatientKey, PatientKey]]:
+        for key in patients.in_study(connection, study):
+            if self._identify(connection, key) == subsumed:
+                new = survivor(connection, self._identify, key, study)
+                if new is not None:
+                    yield key, new
+
+    def _correct(self, study: str, subsumed: PatientIdentifier) -> int:
+        with self._database.read() as connection:
+            uids = patients.uids_of(connection, study)
+        count = 0
+        for start in range(0, len(uids), _BATCH):
+            with self._database.transaction() as connection:
+                count += self._some(connection, study, uids[start : start + _BATCH], subsumed)
+        return count
+
+    def _some(self, connection: Connection, study: str, uids: Sequence[str], subsumed: PatientIdentifier) -> int:
+        found = self._old(connection, study, uids, subsumed)
+        for rules in sorted({_rules(one, values) for one, values in found}):
+            index.coercion_key(connection, rules)  # before anything is locked, as storing does
+        patients.lock(connection, [one for one, _ in found])
+        found = self._old(connection, study, [one.sop_instance_uid for one, _ in found], subsumed)
+        for one, values in found:
+            _correct(connection, one, values)
+            detail = {"series": one.series_instance_uid, "values": dict(values)}
+            _tell(connection, EventKind.INSTANCE_CORRECTED, study, one.sop_instance_uid, detail)
+        return len(found)
+
+    def _old(
+        self, connection: Connection, study: str, uids: Sequence[str], subsumed: PatientIdentifier
+    ) -> list[tuple[Corrigible, Values]]:
+        """Those that are still shown as the one that was merged, and what they are to say."""
+        found = []
+        for one in patients.corrigible(connection, uids, study):
+            key = key_of(one.header, one.facility, study)
+            if self._identify(connection, key) == subsumed:
+                new = survivor(connection, self._identify, key, study)
+                found += [(one, difference(key, new))] if new is not None else []
+        return found
+
+
+def replay(connection: Connection, event: Event) -> None:
+    """Do again what an event of the journal tells of; what is not held is left.
+
+    A study's instances follow it at once: the journal may end before it tells of each.
+    """
+    study, detail = event.study_instance_uid, event.detail
+    if event.kind is EventKind.INSTANCE_CORRECTED:
+        for one in patients.corrigible(connection, [event.sop_instance_uid], study):
+            if unpack(corrected_header(one.header, detail["values"])) != unpack(one.header):
+                _correct(connection, one, detail["values"])
+        return
+    old, new = PatientKey(*detail["old"]), PatientKey(*detail["new"])
+    _reassign(connection, study, old, new)
+    uids = patients.uids_of(connection, study)
+    for start in range(0, len(uids), _BATCH):
+        for one in patients.corrigible(connection, uids[start : start + _BATCH], study):
+            if key_of(one.header, one.facility, study) == old:
+                _correct(connection, one, difference(old, new))
+
+
+def _reassign(connection: Connection, study: str, old: PatientKey, new: PatientKey) -> bool:
+    values = difference(old, new)
+    return patients.reassign(connection, study, old, new, lambda row: corrected_patient(row, new, values))
+
+
+def _correct(connection: Connection, one: Corrigible, values: Values) -> None:
+    rules = index.coercion_key(connection, _rules(one, values))
+    patients.correct(connection, one, rules, corrected_header(one.header, values))
+
+
+def _rules(one: Corrigible, values: Values) -> str:
+    return coercion_text(corrected(coercion_of(one.rules), values))
+
+
+def _plain(key: PatientKey) -> list[str]:
+    return [key.patient_id, key.issuer]
+
+
+def _tell(connection: Connection, kind: EventKind, study: str, instance: str, detail: Mapping[str, Any]) -> None:
+    events.append(
+        connection,
+        kind,
+        at=datetime.now(UTC),
+        actor=SYSTEM.name,
+        study_instance_uid=study,
+        sop_instance_uid=instance,
+        detail=detail,
+    )
