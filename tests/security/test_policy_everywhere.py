@@ -87,6 +87,7 @@ HOME = "urn:oid:1.2.3"
 
 WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
+    (Status, "jobs"),  # the same of its work: how many jobs wait, or were given up
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
     (Links, "look"),
@@ -116,7 +117,7 @@ class DenyAll:
 
 
 _ESTABLISHING = frozenset(
-    {"status.readiness", "peers._fresh", "sources._fresh", "accounts.authenticate_basic", "links.open"}
+    {"status.readiness", "status.jobs", "peers._fresh", "sources._fresh", "accounts.authenticate_basic", "links.open"}
 )
 """What is read to find out who asks, or whether anything works."""
 
