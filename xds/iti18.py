@@ -30,8 +30,8 @@ _WORDS: dict[Form, Callable[[str], str | None]] = {
     Form.DOCUMENT_TYPE: lambda text: _TYPES.get(text, OTHER_TYPE),
     Form.ASSOCIATION_TYPE: vocabulary.ASSOCIATIONS.get,
 }
-"""What the model says for words of the wire. What is not known is passed over (ITI TF-2 3.18.4.1.2.3.6), except types of
-documents: without any the answer would be the stable ones (3.18.4.1.2.3.6.2), which nobody asked for."""
+"""What the model says for words of the wire. What is not known is passed over (ITI TF-2 3.18.4.1.2.3.6), except types
+of documents: without any the answer would be the stable ones (3.18.4.1.2.3.6.2), which nobody asked for."""
 
 
 def operation(registry: Registry) -> Operation:
