@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import chain
-from typing import Final, Protocol
+from typing import Final
 
 from dimse.status import SOP_CLASS_NOT_SUPPORTED, SUCCESS, is_warning
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import StoreAnswer, StoreCommand
 from dimse.upper_layer.send import send_store
-from vna.model.comments import comment, reason_of
+from vna.model.comments import comment
+from vna.model.destination import Item, Sent, Verdict, failed
 from vna.model.errors import VnaError
 from vna.model.transfer_syntaxes import EXPLICIT_LE, IMPLICIT_LE
 
@@ -23,48 +23,6 @@ FALLBACKS: Final = (EXPLICIT_LE, IMPLICIT_LE)
 """What an instance is transcoded to when its stored syntax is not taken, in order of preference."""
 
 _MOST_MESSAGE_IDS: Final = 0xFFFF
-
-
-class Encoded(Protocol):
-    """A data set in one transfer syntax; the chunks are read once, and closed when they have a close()."""
-
-    @property
-    def transfer_syntax_uid(self) -> str: ...
-
-    @property
-    def chunks(self) -> Iterator[bytes]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Something to send; `encode` gives it in one of the syntaxes it is offered, or raises a VnaError."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    transfer_syntax_uid: str
-    encode: Callable[[Sequence[str]], Encoded]
-
-
-class Verdict(StrEnum):
-    """What became of an item."""
-
-    COMPLETED = "completed"
-    WARNING = "completed with a warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The end of one item; `status` is the receiver's, None where it was not asked.
-
-    `begun` is false for one that waited in vain for an association: its reason says nothing of the item.
-    """
-
-    item: Item
-    verdict: Verdict
-    status: int | None = None
-    reason: str = ""
-    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +126,6 @@ class _Pieces:
 
 def _preference(syntax: str) -> tuple[int, str]:
     return (FALLBACKS.index(syntax) if syntax in FALLBACKS else len(FALLBACKS), syntax)
-
-
-def failed(item: Item, error: BaseException, *, begun: bool = True) -> Sent:
-    """The end of an item that never got an answer."""
-    return Sent(item, Verdict.FAILED, None, reason_of(error), begun)
 
 
 def _judged(item: Item, answer: StoreAnswer) -> Sent:

@@ -15,7 +15,7 @@ from pynetdicom.dsutils import decode
 from pynetdicom.presentation import PresentationContext
 
 from dimse.callers import actor_of
-from dimse.delivery import Deliveries, Item, Originator
+from dimse.delivery import Deliveries, Originator
 from dimse.extended import FindOptions
 from dimse.identifiers import read_request
 from dimse.models import MODELS, UNIQUE_KEYS, InformationModel
@@ -27,6 +27,7 @@ from dimse.upper_layer.profile import Profile, Service
 from vna import events as signals
 from vna.archive.retrieve import Retrieval
 from vna.model.access import Actor, Peer
+from vna.model.destination import Item
 from vna.model.dictionary import keyword_of
 from vna.model.errors import BadRequest, NotFound, Unavailable, VnaError
 from vna.model.identifiers import is_uid

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from dimse.delivery import FALLBACKS, Deliveries, Item, Originator, Sent, failed
+from dimse.delivery import FALLBACKS, Deliveries, Originator
 from dimse.status import SUCCESS
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.negotiation import MOST_CONTEXTS, ContextTable
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.request import ProposedContext, open_association
+from vna.model.destination import Item, Sent, failed
 from vna.model.errors import Rejected, Unavailable, VnaError
 from vna.model.sop_classes import VERIFICATION
 from vna.model.transfer_syntaxes import IMPLICIT_LE

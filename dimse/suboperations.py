@@ -13,7 +13,6 @@ from pynetdicom.dimse_primitives import C_GET, C_MOVE
 from pynetdicom.dsutils import encode
 from pynetdicom.presentation import PresentationContext
 
-from dimse.delivery import Sent, Verdict
 from dimse.status import (
     CANCEL,
     PENDING,
@@ -23,6 +22,7 @@ from dimse.status import (
 )
 from dimse.upper_layer.association import LeanAssociation
 from vna.model.comments import comment
+from vna.model.destination import Sent, Verdict
 
 SECONDS_BETWEEN_PENDING: Final = 0.1
 SECONDS_OF_SILENCE: Final = 5.0

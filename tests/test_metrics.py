@@ -83,7 +83,7 @@ def test_searches_retrieves_requests_and_associations_are_counted(counted: Metri
 
 
 def test_gauges_of_the_moment_are_added(counted: Metrics) -> None:
-    text = counted.exposition({"vna_free_bytes": ("Free space", 2.5e9)}).decode()
+    text = counted.exposition({"vna_free_bytes": ("Free space", {(): 2.5e9})}).decode()
     assert "# TYPE vna_free_bytes gauge\nvna_free_bytes 2500000000.0\n" in text
 
 

@@ -17,6 +17,9 @@ from vna import events
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+Labels = tuple[tuple[str, str], ...]
+Gauges = Mapping[str, tuple[str, Mapping[Labels, float]]]
+"""Name to help and values by labels."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -156,8 +159,8 @@ class Metrics:
         if FOLDER_VARIABLE in os.environ:
             mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the library has no types there
 
-    def exposition(self, gauges: Mapping[str, tuple[str, float]] | None = None) -> bytes:
-        """All counts as Prometheus text; `gauges` are name to (help, value), as they are at this moment."""
+    def exposition(self, gauges: Gauges | None = None) -> bytes:
+        """All counts as Prometheus text; `gauges` are as they are at this moment."""
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -170,6 +173,9 @@ class Metrics:
         return text + b"".join(_gauge_lines(gauges or {}))
 
 
-def _gauge_lines(gauges: Mapping[str, tuple[str, float]]) -> Iterable[bytes]:
-    for name, (words, value) in gauges.items():
-        yield f"# HELP {name} {words}\n# TYPE {name} gauge\n{name} {value}\n".encode()
+def _gauge_lines(gauges: Gauges) -> Iterable[bytes]:
+    for name, (words, values) in gauges.items():
+        yield f"# HELP {name} {words}\n# TYPE {name} gauge\n".encode()
+        for labels, value in values.items():
+            said = ",".join(f'{label}="{text}"' for label, text in labels)
+            yield f"{name}{f'{{{said}}}' if said else ''} {value}\n".encode()

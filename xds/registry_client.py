@@ -23,7 +23,6 @@ FIND_DOCUMENTS = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
 FIND_BY_REFERENCE_ID = "urn:uuid:12941a89-e02e-4be5-967c-ce4bfc8fe492"
 GET_DOCUMENTS = "urn:uuid:5c4f972b-d56b-40ac-a5fc-c8ca9b40b9d4"
 GET_ASSOCIATIONS = "urn:uuid:a7ae438b-4bc2-4642-93e9-be891f7bb155"
-_ACCESSION = "urn:ihe:iti:xds:2013:accession"
 _MOST = 100_000
 _AT_ONCE = 100
 _LIMITS = Limits(envelope=Bounds(size=256 << 20, marks=10_000_000), attachments=10, message_bytes=256 << 20)
@@ -55,17 +54,19 @@ class RegistryClient:
         self._timeout = timeout
 
     def find(
-        self, patient_id: str, status: Status = Status.APPROVED, accession: str = "", *, home: str = ""
+        self, patient_id: str, status: Status = Status.APPROVED, references: Sequence[str] = (), *, home: str = ""
     ) -> FoundDocuments:
-        """Stable documents of a patient; `accession` is a number, or `number^^^&OID&ISO`. `home` is the one community
-        that a gateway is to ask. What only some communities answer is taken."""
+        """Stable documents of a patient, or those that refer to any of some things (CXi, ITI TF-3 Table 4.2.3.1.7-2).
+
+        `home` is the one community that a gateway is to ask. What only some communities answer is taken.
+        """
         slots = {
             "$XDSDocumentEntryPatientId": _quoted(patient_id),
             "$XDSDocumentEntryStatus": _list([STATUS_URN[status]]),
         }
-        if accession:
-            slots["$XDSDocumentEntryReferenceIdList"] = _list([_reference(accession)])
-        query_id = FIND_BY_REFERENCE_ID if accession else FIND_DOCUMENTS
+        if references:
+            slots["$XDSDocumentEntryReferenceIdList"] = _list(references)
+        query_id = FIND_BY_REFERENCE_ID if references else FIND_DOCUMENTS
         listed, problems = self._answered(query_id, slots, home, partly=True)
         return FoundDocuments(reading.documents(listed, _MOST), problems)
 
@@ -131,8 +132,3 @@ def _batches(values: Iterable[str]) -> Iterator[list[str]]:
 
 def _list(texts: Iterable[str]) -> str:
     return f"({','.join(map(_quoted, texts))})"
-
-
-def _reference(accession: str) -> str:
-    """As a CXi (ITI TF-3 Table 4.2.3.1.7-2)."""
-    return f"{accession}^{_ACCESSION}" if "^" in accession else f"{accession}^^^^{_ACCESSION}"

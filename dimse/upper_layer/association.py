@@ -53,6 +53,7 @@ class LeanAssociation(Association):
         self.draining = False
         self.message_lock = threading.RLock()
         self.on_end: Callable[[LeanAssociation], None] | None = None
+        self.on_wake: Callable[[], None] = lambda: None
         self._connection: socket.socket | None = None
         self._server_tls: ssl.SSLContext | None = None
         self._serving = 0
@@ -115,6 +116,7 @@ class LeanAssociation(Association):
 
     def wake(self) -> None:
         self._woken.set()
+        self.on_wake()
 
     def drain(self) -> None:
         """End the association as soon as nothing is being served on it."""

@@ -38,6 +38,8 @@ SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 KEPT_CANCELLATIONS: Final = 10
 """More than pynetdicom keeps it takes for requests."""
 
+_PAUSE: Final = 0.002
+
 QUEUED_MESSAGES: Final = 32
 """Requests that may wait while one is served; a peer may not send any, having negotiated no asynchronous window."""
 
@@ -203,8 +205,12 @@ class Reception:
     def _hand_over(self) -> None:
         """Give a whole message that is not ours to pynetdicom's DIMSE provider, as the primitives it expects."""
         dimse = self._assoc.dimse
-        if dimse.msg_queue.qsize() >= QUEUED_MESSAGES:
-            raise ProtocolError(NOT_SPECIFIED, "too many requests at once")
+        while dimse.msg_queue.qsize() >= QUEUED_MESSAGES:
+            if not self._assoc.is_requestor or time.monotonic() - self.started > self._limits.message_timeout:
+                raise ProtocolError(NOT_SPECIFIED, "too many requests at once")
+            if not self._assoc.stands():
+                break
+            time.sleep(_PAUSE)  # responses to a request of ours come no faster than they are taken
         assert self._context_id is not None
         primitive = P_DATA()
         values = primitive.presentation_data_value_list

@@ -1,6 +1,7 @@
 """Users, tokens, known AE titles and sources: rows in, model values out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,13 +48,37 @@ class PeerRow:
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """A known source of messages; `addresses` is a comma list."""
+    """A known system elsewhere; `addresses` is a comma list, `tls` 0 or 1."""
 
     name: str
     application: str
     sending_facility: str
     addresses: str
     facility: str
+    ae_title: str = ""
+    host: str = ""
+    port: int = 0
+    tls: int = 0
+    tls_ca: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    wado_uri: str = ""
+    wado_rs: str = ""
+    qido_rs: str = ""
+    rad69: str = ""
+    repository_unique_id: str = ""
+    user_name: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    retrieve_location_uid: str = ""
+    retrieve_ae_title: str = ""
+    priority: int = 0
+    bandwidth: int = 0
+    connections: int = 0
+
+
+SOURCE_SECRETS = ("password", "token")
+"""What of a source is in its row and nowhere else."""
 
 
 def _upsert(connection: sa.Connection, table: sa.Table, key: str, values: dict[str, Any]) -> None:
@@ -84,6 +109,12 @@ def put_peer(connection: sa.Connection, row: PeerRow) -> None:
 def put_source(connection: sa.Connection, row: SourceRow) -> None:
     """Add a source, or change one."""
     _upsert(connection, sources, "name", _values(row))
+
+
+def replay_source(connection: sa.Connection, said: Mapping[str, Any]) -> None:
+    """What an event says of a source: its secrets are not in there, and stay as they are."""
+    known = {column.name for column in sources.columns} - set(SOURCE_SECRETS)
+    _upsert(connection, sources, "name", {name: value for name, value in said.items() if name in known})
 
 
 def user(connection: sa.Connection, name: str) -> UserRow | None:

@@ -75,7 +75,7 @@ def schedule(
 ) -> None:
     """Have one job of this kind and key waiting, and move it when there is one: for what is done once for many causes.
 
-    One that is being done already is not the one that waits.
+    One that is being done already is not the one that waits. Those that were given up are forgotten.
     """
     waits = (jobs.c.kind == kind, jobs.c.order_key == order_key, jobs.c.state == READY)
     held = sa.select(jobs.c.id).where(*waits).order_by(jobs.c.id.desc()).limit(1).with_for_update()
@@ -88,6 +88,13 @@ def schedule(
         ).rowcount
     if not moved:
         add(connection, kind, order_key=order_key, payload=payload, run_after=run_after, priority=priority)
+    _forget_dead(connection, kind, order_key, payload)
+
+
+def _forget_dead(connection: sa.Connection, kind: str, order_key: str, payload: str) -> None:
+    """Another job does the very same, or has done it: nobody has to look at those that were given up."""
+    same = (jobs.c.kind == kind, jobs.c.order_key == order_key, jobs.c.order_key != "", jobs.c.payload == payload)
+    connection.execute(sa.delete(jobs).where(*same, jobs.c.state == DEAD))
 
 
 def _blocked() -> sa.ColumnElement[bool]:
@@ -164,8 +171,9 @@ def extend(connection: sa.Connection, job: Job, until: float) -> None:
 
 
 def finish(connection: sa.Connection, job: Job) -> None:
-    """Done: the row goes."""
-    connection.execute(sa.delete(jobs).where(*_mine(job)))
+    """Done: the row goes, and with it those of the same work that were given up before."""
+    if connection.execute(sa.delete(jobs).where(*_mine(job))).rowcount:
+        _forget_dead(connection, job.kind, job.order_key, job.payload)
 
 
 def advance(connection: sa.Connection, job: Job, payload: str) -> None:
@@ -205,6 +213,13 @@ def counts(connection: sa.Connection) -> dict[str, int]:
     """How many jobs each state has."""
     rows = connection.execute(sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state))
     return {str(state): int(count) for state, count in rows}
+
+
+def counts_by_kind(connection: sa.Connection) -> dict[tuple[str, str], int]:
+    """How many jobs each kind has in each state; what there is none of is left out."""
+    columns = (jobs.c.kind, jobs.c.state)
+    rows = connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns).order_by(*columns))
+    return {(str(kind), str(state)): int(count) for kind, state, count in rows}
 
 
 def again(connection: sa.Connection, job_id: int) -> bool:

@@ -289,8 +289,28 @@ sources = sa.Table(
     _text("sending_facility"),
     _text("addresses"),
     _text("facility"),
+    _text("ae_title"),
+    _text("host"),
+    _count("port"),
+    _count("tls"),
+    _text("tls_ca"),
+    _text("tls_certificate"),
+    _text("tls_key"),
+    _text("wado_uri"),
+    _text("wado_rs"),
+    _text("qido_rs"),
+    _text("rad69"),
+    _text("repository_unique_id"),
+    _text("user_name"),
+    _text("password"),
+    _text("token"),
+    _text("retrieve_location_uid"),
+    _text("retrieve_ae_title"),
+    _count("priority"),
+    sa.Column("bandwidth", sa.BigInteger, nullable=False, server_default="0"),
+    _count("connections"),
 )
-"""Systems that feed us by HL7 messages; `addresses` is a comma list."""
+"""Systems elsewhere: what feeds us by HL7 messages (`addresses` is a comma list), and archives that we read from."""
 
 users = sa.Table(
     "users",

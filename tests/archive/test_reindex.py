@@ -14,10 +14,11 @@ from tests.objects import ct, part10
 from vna.app import Application
 from vna.archive.care import Damage
 from vna.archive.reindex import FAILED, Step
-from vna.model.access import SYSTEM, Coercion, Peer, Source
+from vna.model.access import SYSTEM, Coercion, Peer
 from vna.model.errors import Conflict, DuplicateInstance, NotFound
 from vna.model.instances import Selection
 from vna.model.query import Level, Query
+from vna.model.sources import Source
 
 _COLUMNS = {
     "patients": "patient_id, issuer, patient_name, attributes, number_of_studies, number_of_instances, version",

@@ -204,6 +204,13 @@ def test_of_a_known_user_only_the_password_and_what_is_given_changes(vna: Vna, m
     assert (row["rights"], row["facility"]) == ("query,delete", "34001")
 
 
+def test_a_token_cannot_have_a_right_that_its_user_lacks(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
+    _add_user(vna, monkeypatch, "--rights", "query")
+    done = vna("token", "add", "ayse", "--rights", "query,write-documents")
+    assert (done.code, done.out, "ayse has no right write-documents" in done.err) == (1, "", True)
+    assert json.loads(vna("token", "list", "--format", "json").out) == []
+
+
 def test_a_token_without_any_right_is_refused(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
     _add_user(vna, monkeypatch)
     done = vna("token", "add", "ayse", "--rights", "")

@@ -16,7 +16,7 @@ from vna.cli import session
 COMMANDS = (
     "serve", "import", "send", "verify", "reindex", "delete", "migrate", "settings", "demo",
     "ae add", "ae list", "ae remove",
-    "source add", "source list", "source remove",
+    "source add", "source list", "source test", "source remove",
     "user add", "user list", "user remove", "token add", "token list", "token remove",
     "link add", "link list", "link remove",
     "tags add", "tags list", "tags remove",

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dimse.delivery import Sent, Verdict
 from dimse.scu import Destination, StoreSCU, sender
 from tests.cli.conftest import Vna
 from tests.dimse.clients import CT, EXPLICIT, IMPLICIT, RLE, Receiver, receiving
@@ -20,6 +19,7 @@ from tests.dimse.test_get import rle_image
 from tests.objects import ct, part10
 from tests.pixels.objects import ramp, read_as
 from vna.cli.sending import open_file
+from vna.model.destination import Sent, Verdict
 from vna.model.errors import CannotUnderstand
 
 

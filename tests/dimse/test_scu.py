@@ -10,13 +10,13 @@ from pydicom import Dataset
 from pynetdicom import AE
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
-from dimse.delivery import Item, Verdict
 from dimse.scu import Destination, StoreSCU, batches, echo, proposals, sender
 from dimse.upper_layer.request import ProposedContext
 from tests.dimse.clients import CT, EXPLICIT, IMPLICIT, MR, Receiver, received_of, receiving
 from tests.dimse.door import QUICK, Door
 from tests.objects import ct, part10
 from tests.peers.processes import free_port
+from vna.model.destination import Item, Verdict
 from vna.model.errors import NotAuthorized, Unavailable
 from vna.model.sop_classes import VERIFICATION
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from dimse.delivery import Item, Sent
 from dimse.scu import Destination, StoreSCU, sender
 from tests.dimse.clients import CT, EXPLICIT, MR
 from tests.dimse.door import QUICK, Door
@@ -20,6 +19,7 @@ from tests.peers.dcmtk import Dcmtk
 from tests.pixels.objects import part10 as as_file
 from tests.pixels.objects import transcoded_bytes
 from vna.model.access import SYSTEM, Action
+from vna.model.destination import Item, Sent
 from vna.model.errors import Unavailable
 from vna.model.instances import Selection
 

@@ -11,8 +11,8 @@ from pydicom.uid import UID
 from pynetdicom.dimse_primitives import C_MOVE
 from pynetdicom.dsutils import decode
 
-from dimse.delivery import Encoded, Item, Sent, Verdict
 from dimse.suboperations import Reports, Tally
+from vna.model.destination import Encoded, Item, Sent, Verdict
 
 D, W, F = Verdict.COMPLETED, Verdict.WARNING, Verdict.FAILED
 

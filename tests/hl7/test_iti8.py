@@ -205,7 +205,7 @@ def test_nothing_of_a_patient_is_in_the_log(feed: Feed, caplog: pytest.LogCaptur
 
 
 def test_only_known_sources_may_feed_in_enforced_mode(open_archive: Open) -> None:
-    from vna.model.access import Source
+    from vna.model.sources import Source
 
     archive = open_archive(security={"mode": "enforced"}, xds={"affinity_domain": DOMAIN})
     feed = Feed(archive, hl7_dispatch(archive))

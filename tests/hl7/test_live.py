@@ -24,8 +24,9 @@ from vna.app import Application, build
 from vna.archive.reindex import Step
 from vna.hl7.client import Sender
 from vna.hl7.framing import framed
-from vna.model.access import SYSTEM, Source
+from vna.model.access import SYSTEM
 from vna.model.errors import Conflict
+from vna.model.sources import Source
 from vna.security.tls import client_context
 from vna.settings import UnusableSettings, load
 

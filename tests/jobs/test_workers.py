@@ -198,3 +198,36 @@ def test_what_is_scheduled_again_is_moved_and_not_doubled(open_archive: Open) ->
         jobs.schedule(connection, "test", order_key="study", payload="4")
 
     assert rows(archive, "select payload, state from jobs order by id") == [("3", "running"), ("4", "ready")]
+
+
+@pytest.mark.parametrize("given_up", [1, 2])
+def test_what_was_given_up_goes_when_the_same_is_done_later(open_archive: Open, given_up: int) -> None:
+    archive = open_archive()
+
+    def refuse(_payload: str) -> None:
+        raise GivenUp("no")
+
+    queue(archive, *["a"] * given_up, key="study")
+    queue(archive, "b", key="study")
+    queue(archive, "a", key="another study")
+    Workers(archive.database, {"test": refuse}).drain()
+    queue(archive, "a", key="study")
+    assert archive.jobs.counts(SYSTEM)["dead"] == given_up + 2
+
+    Workers(archive.database, {"test": noting([])}).drain()
+
+    assert rows(archive, "select order_key, payload from jobs order by id") == [("study", "b"), ("another study", "a")]
+
+
+def test_what_was_given_up_goes_when_the_same_is_asked_for_again(open_archive: Open) -> None:
+    archive = open_archive()
+
+    def refuse(_payload: str) -> None:
+        raise GivenUp("no")
+
+    for _ in range(2):
+        with archive.database.transaction() as connection:
+            jobs.schedule(connection, "test", order_key="study", payload="a")
+        assert rows(archive, "select state from jobs") == [("ready",)]
+        Workers(archive.database, {"test": refuse}).drain()
+        assert rows(archive, "select state from jobs") == [("dead",)]

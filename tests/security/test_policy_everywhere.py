@@ -50,9 +50,11 @@ from vna.documents.responding_gateway import RespondingGateway
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
-from vna.model.access import Action, Actor, ActorKind, Peer, Source
+from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
+from vna.model.sources import Source
+from vna.routing.trial import Trial
 from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
@@ -182,6 +184,7 @@ USE_CASES = (
     "publishing",
     "reports",
     "sources",
+    "trial",
     "responding",
     "initiating",
 )
@@ -212,6 +215,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Publishing,
             Reports,
             Sources,
+            Trial,
             RespondingGateway,
             InitiatingGateway,
         ),

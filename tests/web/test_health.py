@@ -7,10 +7,12 @@ import time
 
 import pytest
 
+from storage.index import jobs
 from tests.archives import put
 from tests.objects import ct, part10
-from tests.web.conftest import Archive, Open
+from tests.web.conftest import PASSWORD, Archive, Open
 from vna.archive.status import Readiness, Status
+from vna.model.access import SYSTEM, Action
 from vna.web import health
 
 
@@ -83,6 +85,40 @@ def test_metrics_are_prometheus_text_with_what_happened_and_the_free_space(archi
     assert samples['vna_instances_total{door="import",outcome="stored"}'] == 1
     assert samples["vna_free_bytes"] > 0
     assert samples["vna_ready"] == 1
+
+
+def _give_up(made: Archive) -> None:
+    with made.application.database.transaction() as connection:
+        for _ in range(2):
+            jobs.add(connection, "publish", order_key="1.2.3")
+        job = jobs.claim(connection, ["publish"], now="9", clock=0, holder="me", seconds=1)
+        assert job is not None
+        jobs.bury(connection, job, "no")
+
+
+def test_jobs_are_counted_by_kind_and_state(archive: Open) -> None:
+    made = archive(security={"mode": "enforced"})
+    assert not any(name.startswith("vna_jobs") for name in _samples(made))
+    _give_up(made)
+    samples = _samples(made)
+    assert samples['vna_jobs{kind="publish",state="dead"}'] == 1
+    assert samples['vna_jobs{kind="publish",state="ready"}'] == 1
+    assert "1.2.3" not in made.web.get("/metrics").text
+
+
+def test_metrics_come_without_the_index(archive: Open) -> None:
+    made = archive(ready=False, database={"url": "postgresql+psycopg://nobody@127.0.0.1:1/none"})
+    assert _samples(made)["vna_ready"] == 0
+
+
+def test_the_page_says_how_many_jobs_were_given_up_to_those_who_see_counts(archive: Open) -> None:
+    made = archive(security={"mode": "enforced"})
+    for name, right in (("reader", Action.QUERY), ("sender", Action.STORE)):
+        made.application.accounts.add_user(SYSTEM, name, PASSWORD, frozenset({right}))
+    assert "given up" not in made.web.get("/", auth=("reader", PASSWORD)).text
+    _give_up(made)
+    assert "Jobs given up: 1." in made.web.get("/", auth=("reader", PASSWORD)).text
+    assert "given up" not in made.web.get("/", auth=("sender", PASSWORD)).text
 
 
 def test_requests_are_counted_by_route_and_never_by_address(archive: Open) -> None:

@@ -50,6 +50,13 @@ def test_every_address_of_document_sharing_is_shown_and_describes_itself(archive
         assert b"definitions" in web.get(url).content
 
 
+def test_document_sharing_asks_for_a_login_before_anything_is_read_as_soap(archive: Open) -> None:
+    web = _enforced(archive).web
+    for answer in (web.get("/xds/registry?wsdl"), web.request("POST", "/xds/registry", content=b"<")):
+        assert (answer.status_code, answer.headers["content-type"]) == (401, "application/json")
+    assert web.get("/xds/registry?wsdl", auth=("sender", PASSWORD)).status_code == 200
+
+
 def test_the_public_address_is_shown_where_one_is_set(archive: Open) -> None:
     text = archive(http={"public_url": "https://vna.example.org"}).web.get("/").text
     assert "<code>https://vna.example.org/dicom-web</code>" in text

@@ -90,7 +90,7 @@ def shared(live: LiveArchive, data: bytes, folder: Path) -> bytes:
     made = submission(described(data, patient_id), own=submission_set(patient_id=patient_id))
     assert repository.provide(made, {"kos": InMemory(data)}) == []
     registry = RegistryClient(f"{live.http}/xds/registry", folder)
-    (entry,) = registry.find(patient_id, accession="S7^^^&1.2.4&ISO").documents
+    (entry,) = registry.find(patient_id, references=[ACCESSION]).documents
     wanted = WantedDocument(entry.repository_unique_id, entry.unique_id)
     with repository.retrieve([wanted]) as answer, answer.documents[0].content.open() as file:
         return file.read()

@@ -15,6 +15,7 @@ from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
 from vna.app.communities import clients
+from vna.app.remotes import Remotes
 from vna.archive import merging
 from vna.archive.care import Care
 from vna.archive.changes import Changes
@@ -37,7 +38,6 @@ from vna.documents.imaging_source import ImagingSource
 from vna.documents.initiating_gateway import InitiatingGateway
 from vna.documents.own_oid import OwnOid
 from vna.documents.own_repository import OwnMetadata, OwnRepository
-from vna.documents.profile import Profile
 from vna.documents.publisher import Destination, Publisher
 from vna.documents.publishing import PUBLISH, Publishing, noticing
 from vna.documents.registry import Registry, RegistryRules
@@ -56,6 +56,7 @@ from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
+from vna.routing.trial import Trial
 from vna.security import sources
 from vna.security.accounts import Accounts
 from vna.security.links import Links
@@ -94,6 +95,8 @@ class Application:
     reindex: Reindex
     status: Status
     sources: Sources
+    remotes: Remotes
+    trial: Trial
     patients: Patients
     documents: Registry
     repository: Repository
@@ -142,6 +145,7 @@ class Application:
         """Let go of connections."""
         for client in self.communities.values():
             client.close()
+        self.remotes.close()
         self.database.close()
 
 
@@ -164,7 +168,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     )
     space = Space(blobs, int(settings.storage.min_free))
     own = OwnOid(database, settings.xds.repository_unique_id)
-    said = _profile(settings.xds)
+    said = profile.named(settings.xds.profile)
 
     def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
@@ -191,6 +195,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         directory = Directory(home, {name: client.community for name, client in communities.items()})
         requests, seconds = settings.xds.gateway_requests, settings.xds.gateway_timeout
         initiating = InitiatingGateway(directory, policy, requests=requests, seconds=seconds)
+    sources_known = Sources(database, policy, local=local)
+    remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check)
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     return Application(
         settings=settings,
@@ -218,7 +224,9 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         care=Care(database, blobs, policy),
         reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
-        sources=Sources(database, policy, local=local),
+        sources=sources_known,
+        remotes=remotes,
+        trial=Trial(policy, sources_known, remotes.doors),
         patients=patients,
         documents=documents,
         repository=repository,
@@ -248,11 +256,6 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.DOCUMENT_REMOVED: replaying(rendition),
 }
 """What a reindex does again, beside what it knows of images."""
-
-
-def _profile(settings: XdsSettings) -> Profile:
-    path = profile.TURKEY if settings.profile == "turkey" else Path(settings.profile)
-    return profile.read(path) if settings.profile else Profile()
 
 
 def _destination(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
-from storage.index import lookup
+from storage.index import jobs, lookup
 from storage.index.engine import Database
 from storage.index.lookup import ListedConflict
 from vna.model.access import Action, Actor
@@ -56,6 +56,16 @@ class Status:
         self._policy.check(actor, Action.QUERY)
         with self._database.read() as connection:
             return lookup.counts(connection)
+
+    def jobs(self) -> dict[tuple[str, str], int]:
+        """Jobs by kind and state. Asked by machines without a login: it says nothing about what is held."""
+        with self._database.read() as connection:
+            return jobs.counts_by_kind(connection)
+
+    def given_up(self, actor: Actor) -> int:
+        """Jobs that a person has to look at."""
+        self._policy.check(actor, Action.QUERY)
+        return sum(count for (_, state), count in self.jobs().items() if state == jobs.DEAD)
 
     def conflicts(self, actor: Actor, limit: int = 100) -> list[ListedConflict]:
         """Studies that came under two patients, newest first."""

@@ -13,9 +13,9 @@ from vna.cli.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from dimse.delivery import Item
     from dimse.scu import StoreSCU
     from vna.cli.importing import Found
+    from vna.model.destination import Item
 
 _BATCH = 1000
 _LISTED = 20
@@ -92,7 +92,7 @@ class _Report:
 
 
 def _sent(scu: "StoreSCU", files: "Iterable[Found]") -> "Iterator[_End]":
-    from dimse.delivery import Verdict
+    from vna.model.destination import Verdict
 
     rest = iter(files)
     while batch := list(islice(rest, _BATCH)):

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dimse.delivery import Item
 from dimse.scu import Destination
 from storage.part10 import FileMeta, read_file_meta
 from vna.cli.importing import looks_like_dicom
+from vna.model.destination import Item
 from vna.model.errors import BadRequest, CannotUnderstand, NotAcceptable, Unavailable
 from vna.model.identifiers import is_ae_title, require_uid
 from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, can_transcode

@@ -1,7 +1,9 @@
-"""`vna source`: the table of systems that may feed us by HL7 messages."""
+"""`vna source`: the table of systems that may feed us by HL7 messages, and of archives that we read from."""
 
+import sys
 from dataclasses import replace
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,8 +11,11 @@ from vna.cli.help import example
 from vna.cli.session import Session
 from vna.cli.settings import Format, FormatOption
 
+if TYPE_CHECKING:
+    from vna.model.sources import RemoteArchive, Source
+
 app = typer.Typer(
-    help="Known sources: which systems may send HL7 messages, and whence.",
+    help="Known sources: systems that may send HL7 messages, and archives that we read from.",
     epilog=example("vna source list"),
     no_args_is_help=True,
 )
@@ -18,27 +23,53 @@ app = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What we call it.")]
 
 
+def _option(metavar: str, words: str, *, default: str | bool = False) -> Any:
+    return typer.Option(metavar=metavar, help=words, show_default=default)
+
+
 @app.command(
     "add",
-    epilog=example("vna source add HIS --address 10.0.0.7", "vna source add RIS --application RISPROD"),
+    epilog=example(
+        "vna source add HIS --address 10.0.0.7",
+        "vna source add CITY --dicom PACS@10.0.0.9:104 --wado-rs https://10.0.0.9/dicom-web",
+    ),
 )
 def add(
     context: typer.Context,
     name: Name,
     address: Annotated[
-        str | None, typer.Option(metavar="ADDRESSES", help="Addresses or networks it sends from, with commas between.")
+        str | None, _option("ADDRESSES", "Addresses or networks it sends HL7 messages from, with commas between.")
     ] = None,
-    application: Annotated[
-        str | None, typer.Option(metavar="WORD", help="What it calls itself in MSH-3.", show_default="NAME")
-    ] = None,
-    sending_facility: Annotated[
-        str | None, typer.Option(metavar="WORD", help="What it writes in MSH-4.", show_default="anything")
-    ] = None,
-    facility: Annotated[str | None, typer.Option(metavar="CODE", help="Code of the facility it belongs to.")] = None,
+    application: Annotated[str | None, _option("WORD", "What it calls itself in MSH-3.", default="NAME")] = None,
+    sending_facility: Annotated[str | None, _option("WORD", "What it writes in MSH-4.", default="anything")] = None,
+    facility: Annotated[str | None, _option("CODE", "Code of the facility it belongs to.")] = None,
+    dicom: Annotated[str | None, _option("AET@HOST:PORT", "Its application entity.")] = None,
+    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak DICOM over TLS.")] = None,
+    tls_ca: Annotated[str | None, _option("FILE", "Certificates that sign its own.", default="the machine's")] = None,
+    tls_certificate: Annotated[str | None, _option("FILE", "Certificate that we show.")] = None,
+    tls_key: Annotated[str | None, _option("FILE", "Key of that certificate.")] = None,
+    wado_uri: Annotated[str | None, _option("URL", "Address of its WADO-URI service.")] = None,
+    wado_rs: Annotated[str | None, _option("URL", "Root of its WADO-RS and STOW-RS services.")] = None,
+    qido_rs: Annotated[str | None, _option("URL", "Root of its QIDO-RS service.")] = None,
+    rad69: Annotated[str | None, _option("URL", "Address of its Imaging Document Source (RAD-69).")] = None,
+    repository: Annotated[str | None, _option("OID", "Unique id of that source's repository.")] = None,
+    user: Annotated[str | None, _option("NAME", "User to log in as over HTTP; the password is asked for.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
+    ] = False,
+    token_stdin: Annotated[
+        bool, typer.Option("--token-stdin", help="Read a bearer token for HTTP from standard input.")
+    ] = False,
+    location_uid: Annotated[str | None, _option("OID", "Retrieve Location UID that manifests name it by.")] = None,
+    retrieve_ae: Annotated[str | None, _option("AET", "Retrieve AE Title that manifests name it by.")] = None,
+    priority: Annotated[int | None, _option("N", "0 to 100: of several sources the highest is asked first.")] = None,
+    bandwidth: Annotated[int | None, _option("N", "Most bytes a second of each process; 0 for no limit.")] = None,
+    connections: Annotated[int | None, _option("N", "Most connections of each process.")] = None,
 ) -> None:
-    """Add a source, or change what is given of one and keep the rest."""
+    """Add a source, or change what is given of one and keep the rest. An empty word takes away what was known."""
     from vna.cli.output import say
-    from vna.model.access import SYSTEM, Source
+    from vna.model.access import SYSTEM
+    from vna.model.sources import Source
 
     given = {
         "addresses": None if address is None else tuple(part.strip() for part in address.split(",") if part.strip()),
@@ -46,33 +77,158 @@ def add(
         "sending_facility": sending_facility,
         "facility": facility,
     }
-    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    archive = {
+        **_dicom(dicom),
+        "tls": tls,
+        "tls_ca": _file(tls_ca),
+        "tls_certificate": _file(tls_certificate),
+        "tls_key": _file(tls_key),
+        "wado_uri": wado_uri,
+        "wado_rs": wado_rs,
+        "qido_rs": qido_rs,
+        "rad69": rad69,
+        "repository_unique_id": repository,
+        **_login(user, password_stdin=password_stdin, token_stdin=token_stdin),
+        "retrieve_location_uid": location_uid,
+        "retrieve_ae_title": retrieve_ae,
+        "priority": priority,
+        "bandwidth": bandwidth,
+        "connections": connections,
+    }
     session: Session = context.obj
-    with session.archive() as archive:
-        known = next((source for source in archive.sources.all() if source.name == name), Source(name, name))
-        archive.sources.add(SYSTEM, replace(known, **changes))
+    with session.archive() as opened:
+        known = next((source for source in opened.sources.all() if source.name == name), Source(name, name))
+        changed = replace(known.archive, **_said(archive))
+        opened.sources.add(SYSTEM, replace(known, **_said(given), archive=changed))
     say(f"{name} is known")
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _dicom(text: str | None) -> dict[str, Any]:
+    from vna.cli.sending import destination
+
+    if text is None:
+        return {}
+    if not text:
+        return {"ae_title": "", "host": "", "port": 0}
+    found = destination(text)
+    return {"ae_title": found.ae_title, "host": found.host, "port": found.port}
+
+
+def _file(name: str | None) -> str | None:
+    """Where it is whoever reads it later, from another folder."""
+    return str(Path(name).absolute()) if name else name
+
+
+def _login(user: str | None, *, password_stdin: bool, token_stdin: bool) -> dict[str, str]:
+    from vna.model.errors import BadRequest
+
+    if token_stdin:
+        return {"user_name": "", "password": "", "token": sys.stdin.readline().rstrip("\r\n")}
+    if user == "":
+        return {"user_name": "", "password": "", "token": ""}
+    if user is None:
+        return {"password": sys.stdin.readline().rstrip("\r\n")} if password_stdin else {}
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif not sys.stdin.isatty():
+        raise BadRequest("there is no terminal to ask for the password: give it with --password-stdin")
+    else:
+        password = typer.prompt("Password", hide_input=True, err=True)
+    return {"user_name": user, "password": password, "token": ""}
 
 
 @app.command("list", epilog=example("vna source list", "vna source list --format json"))
 def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
-    """List the known sources."""
-    from vna.cli.output import show_rows
+    """List the known sources; of logins only who it is."""
+    from vna.cli.output import show_json, show_table
 
     session: Session = context.obj
     with session.archive() as archive:
-        rows = [
-            {
-                "name": source.name,
-                "application": source.application,
-                "sending_facility": source.sending_facility,
-                "addresses": ",".join(source.addresses),
-                "facility": source.facility,
-            }
-            for source in archive.sources.all()
-        ]
-    heads = ("Name", "Application", "Sending facility", "Addresses", "Facility")
-    show_rows(heads, rows, as_json=style is Format.JSON)
+        known = archive.sources.all()
+    if style is Format.JSON:
+        show_json([_as_json(source) for source in known])
+        return
+    heads = ("Name", "Application", "Sending facility", "Addresses", "Facility", "DICOM", "Services")
+    show_table(
+        heads,
+        [
+            (
+                source.name,
+                source.application,
+                source.sending_facility,
+                ",".join(source.addresses),
+                source.facility,
+                _entity(source.archive),
+                ", ".join(word for word, url in _services(source.archive).items() if url),
+            )
+            for source in known
+        ],
+    )
+
+
+def _as_json(source: "Source") -> dict[str, Any]:
+    archive = source.archive
+    return {
+        "name": source.name,
+        "application": source.application,
+        "sending_facility": source.sending_facility,
+        "addresses": ",".join(source.addresses),
+        "facility": source.facility,
+        "dicom": _entity(archive),
+        "tls": archive.tls,
+        "tls_ca": archive.tls_ca,
+        "tls_certificate": archive.tls_certificate,
+        "tls_key": archive.tls_key,
+        **{word.lower().replace("-", "_"): url for word, url in _services(archive).items()},
+        "repository_unique_id": archive.repository_unique_id,
+        "user": archive.user_name,
+        "has_password": bool(archive.password),
+        "has_token": bool(archive.token),
+        "retrieve_location_uid": archive.retrieve_location_uid,
+        "retrieve_ae_title": archive.retrieve_ae_title,
+        "priority": archive.priority,
+        "bandwidth": archive.bandwidth,
+        "connections": archive.connections,
+    }
+
+
+def _entity(archive: "RemoteArchive") -> str:
+    if not archive.host:
+        return ""
+    host = f"[{archive.host}]" if ":" in archive.host else archive.host
+    return f"{archive.ae_title}@{host}:{archive.port}"
+
+
+def _services(archive: "RemoteArchive") -> dict[str, str]:
+    return {
+        "WADO-URI": archive.wado_uri,
+        "WADO-RS": archive.wado_rs,
+        "QIDO-RS": archive.qido_rs,
+        "RAD-69": archive.rad69,
+    }
+
+
+@app.command("test", epilog=example("vna source test CITY", "vna source test CITY --format json"))
+def try_(context: typer.Context, name: Name, style: FormatOption = Format.TABLE) -> None:
+    """Try each door of an archive, and say which works. Ends with 1 when one does not."""
+    from vna.cli.output import say, show_json
+    from vna.model.access import SYSTEM
+
+    session: Session = context.obj
+    found = []
+    with session.archive() as archive:
+        for tried in archive.trial.run(SYSTEM, name):
+            found.append(tried)
+            if style is Format.TABLE:
+                say(f"{tried.door:<8} works" if tried.works else f"{tried.door:<8} does not work: {tried.reason}")
+    if style is Format.JSON:
+        show_json([{"door": one.door, "works": one.works, "reason": one.reason} for one in found])
+    if not all(one.works for one in found):
+        raise typer.Exit(1)
 
 
 @app.command("remove", epilog=example("vna source remove HIS"))

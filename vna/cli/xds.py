@@ -37,28 +37,37 @@ def publish(
         typer.Option(metavar="FILE", dir_okay=False, exists=True, help="Publish this report (.pdf, .txt, .xml: CDA)."),
     ] = None,
     title: Annotated[str, typer.Option(metavar="WORDS", help="What the report is called.")] = "",
+    replaces: Annotated[
+        str,
+        typer.Option("--replace", metavar="DOCUMENT", help="uniqueId of an earlier report, which this one replaces."),
+    ] = "",
 ) -> None:
     """Provide the manifests of studies to the repository, or one report of one study."""
     from vna.cli.output import say
+    from vna.model.errors import BadRequest
 
+    if replaces and report is None:
+        raise BadRequest("--replace is for a report: name its file with --report")
     session: Session = context.obj
     with session.archive() as archive:
         if report is not None:
-            say(_report(archive, studies, report, title))
+            say(_report(archive, studies, report, title, replaces))
             return
         problems = [study for study in studies if not _published(archive, study)]
     if problems:
         raise typer.Exit(1)
 
 
-def _report(archive: "Application", studies: list[str], report: Path, title: str) -> str:
+def _report(archive: "Application", studies: list[str], report: Path, title: str, replaces: str) -> str:
     from vna.model.access import SYSTEM
     from vna.model.errors import BadRequest
 
     media_type = _MEDIA_TYPES.get(report.suffix.lower())
     if media_type is None or len(studies) != 1:
         raise BadRequest("a report is one file (.pdf, .txt or .xml) of one study")
-    unique_id = archive.reports.publish(SYSTEM, studies[0], report.read_bytes(), media_type, title=title)
+    unique_id = archive.reports.publish(
+        SYSTEM, studies[0], report.read_bytes(), media_type, title=title, replaces=replaces
+    )
     return f"{studies[0]}: the report is document {unique_id}"
 
 

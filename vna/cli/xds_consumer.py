@@ -39,7 +39,12 @@ def query(
         ),
     ] = "",
     accession: Annotated[
-        str, typer.Option(metavar="NUMBER", help="Only what refers to it; with an issuer as A1^^^&1.2.3&ISO.")
+        str,
+        typer.Option(
+            metavar="NUMBER",
+            help="Only what refers to it. Alone it is looked for without an issuer and under each accession_authority "
+            "of VNA_XDS__PROFILE; with an issuer it is written A1^^^&1.2.3&ISO.",
+        ),
     ] = "",
     status: Annotated[DocumentStatus, typer.Option(help="Only documents in this state.")] = DocumentStatus.APPROVED,
     home: Annotated[str, typer.Option(metavar="OID", help="Only the community with this home community id.")] = "",
@@ -48,11 +53,14 @@ def query(
     """Ask a document registry, or a gateway to other communities, for the documents of a patient (ITI-18)."""
     from tempfile import gettempdir
 
-    from vna.cli.output import complain, show_rows
+    from vna.cli.output import complain, show_json, show_rows
     from vna.model.documents import Status
     from vna.model.errors import BadRequest
+    from vna.model.identifiers import patient_identifier
     from xds.registry_client import RegistryClient
 
+    if patient_identifier(patient) is None:
+        raise BadRequest(f"{patient!r} is no patient identifier: write it with its authority, as P1^^^&1.2.3&ISO")
     session: Session = context.obj
     url = registry or session.settings.xds.registry_url
     if not url:
@@ -60,7 +68,8 @@ def query(
     session.start_log(least="error")
     with _told():
         client = RegistryClient(url, Path(gettempdir()))
-        found = client.find(patient, Status(status.capitalize()), accession, home=_home(home))
+        references = _references(session, accession)
+        found = client.find(patient, Status(status.capitalize()), references, home=_home(home))
     rows = [
         {
             "document": one.unique_id,
@@ -75,7 +84,10 @@ def query(
         for one in found.documents
     ]
     heads = ("Document", "Repository", "Home", "Title", "Type", "Media type", "Created", "Bytes")
-    show_rows(heads, rows, as_json=style is Format.JSON)
+    if style is Format.JSON:
+        show_json([{**row, "references": one.reference_ids} for row, one in zip(rows, found.documents, strict=True)])
+    else:
+        show_rows(heads, rows, as_json=False)
     for problem in found.problems:
         complain(f"{problem.code}: {problem.context}")
     if found.is_partial:
@@ -111,6 +123,18 @@ def retrieve(
     if missing:
         complain(f"not given: {', '.join(sorted(missing))}")
         raise typer.Exit(1)
+
+
+def _references(session: Session, accession: str) -> list[str]:
+    """An accession number as what refers to it says it: as it was given with an issuer, else under ours too."""
+    from vna.documents import profile
+    from vna.documents.descriptions import ACCESSION, accession_reference
+
+    if not accession or "^" in accession:
+        return [f"{accession}^{ACCESSION}"] if accession else []
+    institutions = profile.named(session.settings.xds.profile).institutions
+    authorities = dict.fromkeys(one.accession_authority for one in institutions)
+    return [accession_reference(accession, authority) for authority in {"": None} | authorities]
 
 
 def _home(text: str) -> str:

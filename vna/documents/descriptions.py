@@ -47,7 +47,7 @@ CODING_SCHEMES = {  # PS3.16 Table 8-1
     "SRT": SNOMED,
     "UCUM": "2.16.840.1.113883.6.8",
 }
-_ACCESSION = "urn:ihe:iti:xds:2013:accession"
+ACCESSION = "urn:ihe:iti:xds:2013:accession"
 _ORDER = "urn:ihe:iti:xds:2013:order"
 _STUDY = "urn:ihe:iti:xds:2016:studyInstanceUID"
 _ESCAPED = str.maketrans({"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"})
@@ -223,7 +223,7 @@ class Describing:
         """Accession number, orders, the study itself (ITI TF-3 4.2.3.2.28)."""
         number = text(study.elements, "00080050").strip()
         if number and number not in self.profile.accession_markers:
-            yield _cxi(number, self._accession_authority(study), _ACCESSION)
+            yield accession_reference(number, self._accession_authority(study))
         for series in study.series:
             for request in series.elements.get("00400275", {}).get("Value", ()):
                 order = text(request, "00402016").strip()
@@ -239,8 +239,14 @@ class Describing:
         return said or configured or derived_oid(self.own_oid, "accession", study.facility)
 
 
+def accession_reference(number: str, authority: str) -> str:
+    """How a document refers to an accession number; `authority` is the OID of its issuer, empty for none."""
+    return _cxi(number, authority, ACCESSION)
+
+
 def _cxi(value: str, authority: str, kind: str) -> str:
-    return f"{value.translate(_ESCAPED)}^^^&{authority}&ISO^{kind}"
+    issuer = f"&{authority}&ISO" if authority else ""
+    return f"{value.translate(_ESCAPED)}^^^{issuer}^{kind}"
 
 
 def _universal(elements: Elements, tag: str) -> str:

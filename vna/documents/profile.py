@@ -130,3 +130,10 @@ def read(path: Path) -> Profile:
         raise BadRequest(f"{path}: {where}: {first['msg']}") from exc
     except (OSError, ValueError) as exc:
         raise BadRequest(f"{path} cannot be read as a profile of what is published: {exc}") from exc
+
+
+def named(text: str) -> Profile:
+    """The profile that a setting names: a file, `turkey`, or none."""
+    if not text:
+        return Profile()
+    return read(TURKEY if text == "turkey" else Path(text))

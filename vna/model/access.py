@@ -65,22 +65,6 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A known system that feeds us by HL7 messages (`vna source`): what it calls itself in MSH-3 and MSH-4, and whence
-    it comes.
-
-    An empty `sending_facility` is any. `addresses` are addresses and networks. `facility` is the code of the facility
-    it belongs to.
-    """
-
-    name: str
-    application: str
-    sending_facility: str = ""
-    addresses: tuple[str, ...] = ()
-    facility: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Coercion:
     """Rules that change attributes on the way out, never the bytes kept.
 

@@ -140,7 +140,10 @@ class Accounts:
         lifetime: timedelta | None = None,
         description: str = "",
     ) -> str:
-        """Make a token and return its secret, which is kept nowhere. Without `rights` it has those of its user."""
+        """Make a token and return its secret, which is kept nowhere. Without `rights` it has those of its user.
+
+        BadRequest for rights that the user does not have: a token never gives more.
+        """
         self._policy.check(actor, Action.ADMIN, user_name)
         secret = f"vna_{secrets.token_urlsafe(32)}"
         now = datetime.now(UTC)
@@ -148,6 +151,9 @@ class Accounts:
             user = rows.user(connection, user_name)
             if user is None:
                 raise NotFound(f"no user {user_name}")
+            missing = (rights or frozenset()) - parse_rights(user.rights)
+            if missing:
+                raise BadRequest(f"{user_name} has no right {rights_text(missing)}, so that no token of it can have it")
             row = TokenRow(
                 token_id=secrets.token_hex(4),
                 digest=_digest(secret),

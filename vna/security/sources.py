@@ -1,20 +1,26 @@
-"""Known sources: which systems may feed us by HL7 messages, known by what they call themselves and whence they come."""
+"""Known sources: which systems may feed us by HL7 messages, known by what they call themselves and whence they come,
+and which archives we read from."""
 
 import ipaddress
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 from storage.index import accounts, events
-from storage.index.accounts import SourceRow
+from storage.index.accounts import SOURCE_SECRETS, SourceRow
 from storage.index.engine import Connection, Database
-from vna.model.access import Action, Actor, ActorKind, Source
-from vna.model.errors import BadRequest, NotAuthorized, NotFound
+from vna.model.access import Action, Actor, ActorKind
+from vna.model.errors import NotAuthorized, NotFound
 from vna.model.events import Event, EventKind
+from vna.model.sources import RemoteArchive, Source
+from vna.security.acceptable import require_acceptable
 from vna.security.policy import Policy
 
 _FRESH_SECONDS = 2.0
 _FEEDS = frozenset({Action.FEED})
+_CONNECTIONS = RemoteArchive().connections
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,13 +45,21 @@ class Sources:
         with self._database.read() as connection:
             return tuple(_source(row) for row in accounts.all_sources(connection))
 
+    def get(self, actor: Actor, name: str) -> Source:
+        """A known source by name, with the login of its archive; NotFound when it is not known."""
+        self._policy.check(actor, Action.ADMIN, name)
+        for source in self.all():
+            if source.name == name:
+                return source
+        raise NotFound(f"no source {name} is known")
+
     def add(self, actor: Actor, source: Source) -> None:
         """Add a source, or put this in the place of what is known of it."""
         self._policy.check(actor, Action.ADMIN, source.name)
         row = _row(source)
         with self._database.transaction() as connection:
             accounts.put_source(connection, row)
-            _tell(connection, actor, {name: getattr(row, name) for name in row.__slots__})
+            _tell(connection, actor, {name: getattr(row, name) for name in row.__slots__ if name not in SOURCE_SECRETS})
         self._read_at = 0.0
 
     def remove(self, actor: Actor, name: str) -> None:
@@ -89,12 +103,12 @@ class Sources:
 
 
 def replay(connection: Connection, event: Event) -> None:
-    """Do again what an event of the journal tells of."""
+    """Do again what an event of the journal tells of: without the login of an archive, which is not in there."""
     detail = dict(event.detail)
     if detail.get("removed"):
         accounts.remove_source(connection, detail["name"])
     else:
-        accounts.put_source(connection, SourceRow(**detail))
+        accounts.replay_source(connection, detail)
 
 
 def _same(known: str, said: str) -> bool:
@@ -116,27 +130,23 @@ def _network(text: str) -> _Network:
 
 def _source(row: SourceRow) -> Source:
     addresses = tuple(filter(None, row.addresses.split(",")))
-    return Source(row.name, row.application, row.sending_facility, addresses, row.facility)
+    said: dict[str, Any] = {one.name: getattr(row, one.name) for one in fields(RemoteArchive)}
+    archive = RemoteArchive(**{**said, "tls": bool(row.tls), "connections": row.connections or _CONNECTIONS})
+    return Source(row.name, row.application, row.sending_facility, addresses, row.facility, archive)
 
 
 def _row(source: Source) -> SourceRow:
-    _require_acceptable(source)
+    require_acceptable(source)
+    archive = source.archive
+    said: dict[str, Any] = {one.name: getattr(archive, one.name) for one in fields(archive)}
     return SourceRow(
-        source.name, source.application, source.sending_facility, ",".join(source.addresses), source.facility
+        source.name,
+        source.application,
+        source.sending_facility,
+        ",".join(source.addresses),
+        source.facility,
+        **{**said, "tls": int(archive.tls)},
     )
-
-
-def _require_acceptable(source: Source) -> None:
-    for text in (source.name, source.application):
-        if not 0 < len(text) <= 64 or not text.isprintable() or text != text.strip():
-            raise BadRequest("a source and what it calls itself are 1 to 64 printable characters")
-    if not source.addresses:
-        raise BadRequest("a source needs an address or a network that it sends from")
-    for address in source.addresses:
-        try:
-            _network(address)
-        except ValueError as exc:
-            raise BadRequest(f"{address} is no address or network: write 10.0.0.7 or 10.0.0.0/24") from exc
 
 
 def _tell(connection: Connection, actor: Actor, detail: dict[str, object]) -> None:

@@ -1,5 +1,8 @@
 """Answers for machines: alive, ready, and the counters. They name no patient and need no login."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+
 import anyio
 import orjson
 from anyio.to_thread import run_sync
@@ -7,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from vna.archive.status import Readiness
-from vna.metrics import CONTENT_TYPE
+from vna.metrics import CONTENT_TYPE, Labels
+from vna.model.errors import VnaError
 from vna.version import version
 from vna.web.site import Site
 
@@ -37,11 +41,22 @@ async def readyz(_request: Request, site: Site) -> Response:
 async def metrics(_request: Request, site: Site) -> Response:
     """Prometheus text, all workers of this node summed."""
     found = await readiness(site)
-    gauges = {"vna_ready": ("Whether the archive is ready (1) or not (0)", float(found.ready))}
+    gauges: dict[str, tuple[str, Mapping[Labels, float]]] = {
+        "vna_ready": ("Whether the archive is ready (1) or not (0)", {(): float(found.ready)}),
+        "vna_jobs": ("Jobs of the whole archive; dead ones were given up", await _jobs(site)),
+    }
     if found.free_bytes is not None:
-        gauges["vna_free_bytes"] = ("Free space of the blob store", float(found.free_bytes))
+        gauges["vna_free_bytes"] = ("Free space of the blob store", {(): float(found.free_bytes)})
     text = await run_sync(site.metrics.exposition, gauges)
     return Response(text, headers=_FRESH, media_type=CONTENT_TYPE)
+
+
+async def _jobs(site: Site) -> dict[Labels, float]:
+    """Nothing while the index does not answer."""
+    found: dict[tuple[str, str], int] = {}
+    with suppress(VnaError), anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.status.jobs, abandon_on_cancel=True, limiter=_limiter())
+    return {(("kind", kind), ("state", state)): float(count) for (kind, state), count in found.items()}
 
 
 async def readiness(site: Site) -> Readiness:

@@ -50,6 +50,7 @@ class Contents:
     counts: Mapping[str, int]
     studies: tuple[StudyRow, ...]
     reason: str = ""
+    given_up: int = 0
 
 
 async def page(request: Request, site: Site) -> Response:
@@ -64,7 +65,8 @@ async def page(request: Request, site: Site) -> Response:
 def _contents(site: Site, actor: Actor) -> Contents:
     try:
         found = site.search.find(actor, Query(Level.STUDY, returns=_SHOWN, limit=NEWEST))
-        return Contents(site.status.counts(actor), tuple(_row(match) for match in found.matches))
+        studies = tuple(_row(match) for match in found.matches)
+        return Contents(site.status.counts(actor), studies, given_up=site.status.given_up(actor))
     except NotAuthorized as exc:
         return Contents({}, (), str(exc))
     except VnaError:

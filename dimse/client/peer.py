@@ -1,0 +1,187 @@
+"""An application entity elsewhere, and the few associations with it, which are used again while they are fresh."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from pynetdicom.dimse_primitives import C_ECHO
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from dimse.client.exchange import Exchange
+from dimse.scu import Destination, sender
+from dimse.status import SUCCESS
+from dimse.upper_layer.association import LeanAssociation
+from dimse.upper_layer.handlers import StoreHandler
+from dimse.upper_layer.limits import Limits
+from dimse.upper_layer.profile import Profile
+from dimse.upper_layer.request import ProposedContext, ProposedRole, open_association
+from vna.model.errors import NotAuthorized, Rejected, Unavailable
+from vna.model.sop_classes import VERIFICATION
+from vna.model.sources import Bounds
+from vna.model.transfer_syntaxes import IMPLICIT_LE
+from vna.pacing import Pace
+
+FRESH_SECONDS: Final = 10.0
+"""How long an association that is not in use is kept."""
+
+_ATTEMPTS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is proposed for an association; those of one offer are used again for another request of it."""
+
+    contexts: tuple[ProposedContext, ...]
+    roles: tuple[ProposedRole, ...] = ()
+
+
+@dataclass(slots=True)
+class Line:
+    """An association with the peer, and when it was used last."""
+
+    offer: Offer
+    assoc: LeanAssociation
+    exchange: Exchange
+    used_at: float = field(default_factory=time.monotonic)
+
+
+class Peer:
+    """Lends associations with one application entity: at most `connections` at once, whatever they are for."""
+
+    def __init__(
+        self,
+        name: str,
+        destination: Destination,
+        calling_ae: str,
+        *,
+        connections: int = 4,
+        tls: ssl.SSLContext | None = None,
+        bounds: Bounds | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.name = name
+        self.bounds = bounds or Bounds()
+        self.pace = pace or Pace(0)
+        self.destination = destination
+        self._tls = tls
+        self._profile = sender(calling_ae, _limits(self.bounds))
+        self._connections = connections
+        self._free = threading.Semaphore(connections)
+        self._lock = threading.Lock()
+        self._idle: list[Line] = []
+        self._closed = False
+
+    @property
+    def profile(self) -> Profile:
+        """Who we are to it."""
+        return self._profile
+
+    @contextmanager
+    def line(self, offer: Offer, store: StoreHandler | None = None) -> Iterator[Line]:
+        """An association for one request; aborted when that raises, or is left before its end.
+
+        With `store`, which takes what a C-GET brings, it is opened anew and not kept.
+        """
+        if not self._free.acquire(timeout=self.bounds.wait_seconds):
+            raise Unavailable(f"all {self._connections} connections to {self.name} are in use")
+        try:
+            line = (self._kept(offer) if store is None else None) or self._opened(offer, store)
+            try:
+                yield line
+            except BaseException:
+                line.assoc.abort()
+                raise
+            if store is None:
+                self._keep(line)
+            else:
+                _end(line)
+        finally:
+            self._free.release()
+
+    def echo(self) -> None:
+        """C-ECHO; raises what is wrong."""
+        with self.line(Offer((ProposedContext(VERIFICATION, (IMPLICIT_LE,)),))) as line:
+            request = C_ECHO()
+            request.AffectedSOPClassUID = VERIFICATION
+            (answer,) = line.exchange.ask(request, VERIFICATION)
+        if answer.Status != SUCCESS:
+            raise Rejected(f"{self.name} answers C-ECHO with status {answer.Status:04X}")
+
+    def close(self) -> None:
+        """Release what is kept."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for line in idle:
+            _end(line)
+
+    def _kept(self, offer: Offer) -> Line | None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+            fresh = [one for one in idle if time.monotonic() - one.used_at < FRESH_SECONDS and one.assoc.stands()]
+            found = next((one for one in fresh if one.offer == offer), None)
+            self._idle = [one for one in fresh if one is not found]
+        for line in idle:
+            if line not in fresh:
+                _end(line)
+        return found
+
+    def _keep(self, line: Line) -> None:
+        line.used_at = time.monotonic()
+        with self._lock:
+            kept = not self._closed and len(self._idle) < self._connections and line.assoc.stands()
+            if kept:
+                self._idle.append(line)
+        if not kept:
+            _end(line)
+
+    def _opened(self, offer: Offer, store: StoreHandler | None) -> Line:
+        with self._lock:  # the peer may count those that we keep
+            spare = self._idle.pop() if len(self._idle) >= self._connections else None
+        if spare is not None:
+            _end(spare)
+        again = Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+            reraise=True,
+        )
+        assoc = again(self._associated, offer, store)
+        return Line(offer, assoc, Exchange(self.name, assoc, self.bounds.wait_seconds))
+
+    def _associated(self, offer: Offer, store: StoreHandler | None) -> LeanAssociation:
+        try:
+            return open_association(
+                self.destination.host,
+                self.destination.port,
+                offer.contexts,
+                called_ae=self.destination.ae_title,
+                profile=self._profile,
+                roles=offer.roles,
+                tls=self._tls,
+                store=store,
+            )
+        except (Unavailable, NotAuthorized) as error:
+            raise type(error)(f"{self.name}: {error}") from error
+
+
+def _limits(bounds: Bounds) -> Limits:
+    return Limits(
+        identifier=1 << 20,
+        acse_timeout=min(30.0, bounds.wait_seconds),
+        receive_timeout=bounds.wait_seconds,
+        send_timeout=bounds.wait_seconds,
+        dimse_timeout=bounds.wait_seconds,
+        connection_timeout=bounds.connect_seconds,
+    )
+
+
+def _end(line: Line) -> None:
+    if line.assoc.stands():
+        line.assoc.release()

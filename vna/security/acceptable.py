@@ -1,0 +1,109 @@
+"""What may be said of a source: found out when it is said, in words, and not when it is called."""
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+from vna.model.errors import BadRequest
+from vna.model.identifiers import is_ae_title, is_uid
+from vna.model.sources import RemoteArchive, Source
+
+MOST_CONNECTIONS = 64
+MOST_PRIORITY = 100
+_LEAST_BANDWIDTH = 16 << 10
+
+
+def require_acceptable(source: Source) -> None:
+    """BadRequest says what is wrong."""
+    for text in (source.name, source.application):
+        if not 0 < len(text) <= 64 or not text.isprintable() or text != text.strip():
+            raise BadRequest("a source and what it calls itself are 1 to 64 printable characters")
+    if not source.addresses and not source.archive.is_there:
+        raise BadRequest("a source needs an address or a network that it sends from, or an archive that can be read")
+    for address in source.addresses:
+        try:
+            ipaddress.ip_network(address, strict=False)
+        except ValueError as exc:
+            raise BadRequest(f"{address} is no address or network: write 10.0.0.7 or 10.0.0.0/24") from exc
+    _require_dicom(source.archive)
+    _require_services(source.archive)
+    _require_login(source.archive)
+    _require_identity(source.archive)
+    _require_limits(source.archive)
+
+
+def _require_dicom(archive: RemoteArchive) -> None:
+    given = (archive.ae_title, archive.host, archive.port)
+    if any(given) and not all(given):
+        raise BadRequest("the DICOM address of an archive is AE title, host and port, all three")
+    if archive.ae_title and not is_ae_title(archive.ae_title):
+        raise BadRequest("an AE title is 1 to 16 printable ASCII characters without backslash")
+    if not 0 <= archive.port <= 65535:
+        raise BadRequest("a port is a number from 1 to 65535")
+    if archive.host and (not archive.host.isprintable() or any(sign in archive.host for sign in " /@")):
+        raise BadRequest(f"{archive.host} is no host: write a name or an address")
+    if archive.tls_key and not archive.tls_certificate:
+        raise BadRequest("a key is of no use without its certificate")
+
+
+def _require_services(archive: RemoteArchive) -> None:
+    for word, url in (
+        ("WADO-URI", archive.wado_uri),
+        ("WADO-RS", archive.wado_rs),
+        ("QIDO-RS", archive.qido_rs),
+        ("RAD-69", archive.rad69),
+    ):
+        if url:
+            _require_address(word, url)
+    if archive.rad69 and not archive.repository_unique_id:
+        raise BadRequest("RAD-69 asks by the repository's unique id: give it with the address")
+
+
+def _require_address(word: str, url: str) -> None:
+    parts = _parts(url)
+    if parts is None or not url.isascii() or not url.isprintable() or " " in url:
+        raise BadRequest(f"the address of {word} looks like https://pacs.example.org/dicom-web")
+    if "@" in parts.netloc:
+        raise BadRequest(f"the address of {word} names a login: give user and password apart from it")
+    if parts.query or parts.fragment:
+        raise BadRequest(f"the address of {word} ends before ? and #")
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        return parts if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _require_login(archive: RemoteArchive) -> None:
+    if archive.token and (archive.user_name or archive.password):
+        raise BadRequest("the login of an archive is user and password, or a token, not both")
+    if archive.password and not archive.user_name:
+        raise BadRequest("a password is of no use without its user")
+    if ":" in archive.user_name:
+        raise BadRequest("the user of an archive has no colon in it (RFC 7617 2)")
+    if not (archive.user_name + archive.password).isprintable():
+        raise BadRequest("user and password of an archive are printable characters")
+    if not archive.token.isascii() or not archive.token.isprintable() or " " in archive.token:
+        raise BadRequest("a token is printable ASCII characters without spaces")
+
+
+def _require_identity(archive: RemoteArchive) -> None:
+    for word, uid in (
+        ("a repository unique id", archive.repository_unique_id),
+        ("a Retrieve Location UID", archive.retrieve_location_uid),
+    ):
+        if uid and not is_uid(uid):
+            raise BadRequest(f"{word} is an OID such as 1.2.826.0.1.3680043.10.1")
+    if archive.retrieve_ae_title and not is_ae_title(archive.retrieve_ae_title):
+        raise BadRequest("a Retrieve AE Title is 1 to 16 printable ASCII characters without backslash")
+
+
+def _require_limits(archive: RemoteArchive) -> None:
+    if not 0 <= archive.priority <= MOST_PRIORITY:
+        raise BadRequest(f"a priority is a number from 0 to {MOST_PRIORITY}")
+    if not 1 <= archive.connections <= MOST_CONNECTIONS:
+        raise BadRequest(f"the number of connections is from 1 to {MOST_CONNECTIONS}")
+    if archive.bandwidth and not _LEAST_BANDWIDTH <= archive.bandwidth < 1 << 60:
+        raise BadRequest(f"a bandwidth is {_LEAST_BANDWIDTH} bytes a second or more, or 0 for no limit")
