@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import httpx
 from lxml import etree
 
 from vna.documents.problems import ErrorCode, Problem, Refused
@@ -42,16 +43,19 @@ class FoundDocuments:
 
 
 class RegistryClient:
-    """A registry at this address; `timeout` is in seconds, for each wait on the network.
+    """A registry at this address; `timeout` is in seconds, for each wait on the network, and `http` brings a login.
 
     Everything raises Refused with what the registry says, Unavailable when it does not answer, and SoapFault when it
     answers with one.
     """
 
-    def __init__(self, url: str, spool_folder: Path, *, timeout: float = 60.0) -> None:
+    def __init__(
+        self, url: str, spool_folder: Path, *, timeout: float = 60.0, http: httpx.Client | None = None
+    ) -> None:
         self._url = url
         self._spool_folder = spool_folder
         self._timeout = timeout
+        self._http = http
 
     def find(
         self, patient_id: str, status: Status = Status.APPROVED, references: Sequence[str] = (), *, home: str = ""
@@ -95,7 +99,13 @@ class RegistryClient:
     ) -> tuple[etree._Element, Sequence[Problem]]:
         request = query_request(query_id, slots, home)
         with call(
-            self._url, ACTION, request, timeout=self._timeout, limits=_LIMITS, spool_folder=self._spool_folder
+            self._url,
+            ACTION,
+            request,
+            timeout=self._timeout,
+            limits=_LIMITS,
+            spool_folder=self._spool_folder,
+            http=self._http,
         ) as answer:
             if not has_succeeded(answer.body, partly=partly):
                 none = Problem(ErrorCode.REGISTRY, "the registry refuses and gives no reason")

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+import httpx
 from lxml import etree
 
 from vna.documents.problems import ErrorCode, Problem, Refused
@@ -59,16 +60,25 @@ class Retrieved:
 
 
 class RepositoryClient:
-    """A repository at this address; `timeout` is in seconds, for each wait on the network.
+    """A repository at this address; `timeout` is in seconds, for each wait on the network, and `http` brings a login.
 
     Everything raises Unavailable when it does not answer, and SoapFault when it answers with one.
     """
 
-    def __init__(self, url: str, spool_folder: Path, *, timeout: float = 60.0, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        spool_folder: Path,
+        *,
+        timeout: float = 60.0,
+        limits: Limits | None = None,
+        http: httpx.Client | None = None,
+    ) -> None:
         self._url = url
         self._spool_folder = spool_folder
         self._timeout = timeout
         self._limits = limits or Limits()
+        self._http = http
 
     def provide(self, submission: Submission, contents: Mapping[str, Content]) -> Sequence[Problem]:
         """Give it documents to keep and to register; the warnings. Refused with what it finds wrong."""
@@ -103,6 +113,7 @@ class RepositoryClient:
             timeout=self._timeout,
             limits=self._limits,
             spool_folder=self._spool_folder,
+            http=self._http,
         )
 
 

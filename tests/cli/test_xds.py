@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.index import held_documents
-from tests.archives import Backend
+from tests.archives import Backend, start_archive
 from tests.cli.conftest import Vna
 from tests.objects import ct, part10
 from tests.xds.gateways import A, B, C, asking, community, three
@@ -257,3 +257,24 @@ def test_documents_of_other_communities_are_found_and_fetched(
     assert (homeless.code, "XDSMissingHomeCommunityId" in homeless.err) == (1, True)
     assert (nonsense.code, "no home community id" in nonsense.err) == (1, True)
     assert (partly.code, len(json.loads(partly.out)), "XDSUnavailableCommunity" in partly.err) == (1, 1, True)
+
+
+def test_an_archive_that_wants_a_login_gets_the_token_of_a_file(vna: Vna, tmp_path: Path) -> None:
+    place = tmp_path / "there"
+    place.mkdir()
+    archive = start_archive(Backend("sqlite+folder", place), SECURITY__MODE="enforced")
+    try:
+        words = ("user", "add", "ayse", "--rights", "read-documents", "--password-stdin")
+        assert archive.vna(*words, stdin="a long password\n").returncode == 0
+        token = tmp_path / "token"
+        token.write_text(archive.vna("token", "add", "ayse", "--rights", "read-documents").stdout)
+        registry = f"{archive.http}/xds/registry"
+        asked = ("xds", "query", PATIENT, "--registry", registry, "--format", "json")
+        refused = vna(*asked)
+        assert (refused.code, "401" in refused.err) == (1, True)
+        found = vna(*asked, "--token-file", token)
+        assert (found.code, json.loads(found.out)) == (0, [])
+        far = vna("xds", "query", PATIENT, "--registry", "http://xds.example.org/x", "--token-file", token)
+        assert (far.code, "https" in far.err) == (1, True)
+    finally:
+        archive.stop()

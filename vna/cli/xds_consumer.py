@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -14,12 +15,25 @@ from vna.cli.session import Session
 from vna.cli.settings import Format, FormatOption
 
 if TYPE_CHECKING:
+    import httpx
+
     from xds.repository_client import Received, Retrieved
 
 _PIECE = 1 << 20
 _LONGEST = 200
 _URN = "urn:oid:"
 _UNSAFE = re.compile(r"[^0-9A-Za-z._^-]")
+
+
+TokenOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        dir_okay=False,
+        help="File with the bearer token that lets us in there. Over https, or to this machine.",
+    ),
+]
 
 
 class DocumentStatus(StrEnum):
@@ -48,6 +62,7 @@ def query(
     ] = "",
     status: Annotated[DocumentStatus, typer.Option(help="Only documents in this state.")] = DocumentStatus.APPROVED,
     home: Annotated[str, typer.Option(metavar="OID", help="Only the community with this home community id.")] = "",
+    token_file: TokenOption = None,
     style: FormatOption = Format.TABLE,
 ) -> None:
     """Ask a document registry, or a gateway to other communities, for the documents of a patient (ITI-18)."""
@@ -66,8 +81,8 @@ def query(
     if not url:
         raise BadRequest("which registry? say --registry URL, or set VNA_XDS__REGISTRY_URL")
     session.start_log(least="error")
-    with _told():
-        client = RegistryClient(url, Path(gettempdir()))
+    with _told(), _logged_in(token_file, url) as http:
+        client = RegistryClient(url, Path(gettempdir()), http=http)
         references = _references(session, accession)
         found = client.find(patient, Status(status.capitalize()), references, home=_home(home))
     rows = [
@@ -102,6 +117,7 @@ def retrieve(
     ],
     repository_id: Annotated[str, typer.Option("--id", metavar="OID", help="Its repositoryUniqueId.")],
     home: Annotated[str, typer.Option(metavar="OID", help="Home community id: where a gateway finds them.")] = "",
+    token_file: TokenOption = None,
     to: Annotated[Path, typer.Option(metavar="FOLDER", file_okay=False, help="Where files go.")] = Path(),
 ) -> None:
     """Fetch documents from a repository, or through a gateway from another community, into files (ITI-43)."""
@@ -115,7 +131,11 @@ def retrieve(
     session.start_log(least="error")
     to.mkdir(parents=True, exist_ok=True)
     wanted = [WantedDocument(repository_id, one, _home(home)) for one in documents]
-    with _told(), RepositoryClient(repository, Path(gettempdir())).retrieve(wanted) as answer:
+    with (
+        _told(),
+        _logged_in(token_file, repository) as http,
+        RepositoryClient(repository, Path(gettempdir()), http=http).retrieve(wanted) as answer,
+    ):
         _save(answer, documents, to)
         for problem in answer.problems:
             complain(f"{problem.code}: {problem.context}")
@@ -123,6 +143,28 @@ def retrieve(
     if missing:
         complain(f"not given: {', '.join(sorted(missing))}")
         raise typer.Exit(1)
+
+
+@contextmanager
+def _logged_in(token_file: Path | None, url: str) -> "Iterator[httpx.Client | None]":
+    """A connection that shows the token; none of its own where there is none to show."""
+    import httpx
+
+    from vna.model.errors import BadRequest
+    from vna.settings import is_loopback
+
+    if token_file is None:
+        yield None
+        return
+    place = urlsplit(url)
+    if place.scheme != "https" and not is_loopback(place.hostname or ""):
+        raise BadRequest("a token goes over https alone, unless to this machine")
+    try:
+        token = token_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as exc:
+        raise BadRequest(f"{token_file} cannot be read as a token") from exc
+    with httpx.Client(trust_env=False, headers={"Authorization": f"Bearer {token}"}) as client:
+        yield client
 
 
 def _references(session: Session, accession: str) -> list[str]:
