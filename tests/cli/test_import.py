@@ -116,10 +116,13 @@ def test_an_archive_without_space_ends_the_run_and_says_how_far_it_came(
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(vna: Vna, tmp_path: Path) -> None:
-    vna("demo", tmp_path / "demo")
+    count, folder = 800, tmp_path / "files"
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number:03}.dcm").write_bytes(part10(ct()))
     vna("migrate")
     child = subprocess.Popen(
-        [sys.executable, "-m", "vna.cli", "import", tmp_path / "demo"],
+        [sys.executable, "-m", "vna.cli", "import", folder],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -133,13 +136,13 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(vna: Vna, tmp_path: Path) -
         child.kill()
     assert (child.returncode, err) == (1, "")
     stored = int(out.split()[0])
-    assert 0 < stored < 80
-    done = vna("import", tmp_path / "demo")
+    assert 0 < stored < count
+    done = vna("import", folder)
     assert done.code == 0
     again, held = int(done.out.split()[0]), int(done.out.split()[2])
-    assert again + held == 80
+    assert again + held == count
     assert held >= stored
-    assert vna("verify").out == "80 sound, 0 damaged\n"
+    assert vna("verify").out == f"{count} sound, 0 damaged\n"
 
 
 def test_no_line_of_the_log_names_a_patient(vna: Vna, tmp_path: Path) -> None:

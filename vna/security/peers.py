@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from storage.index import accounts, events
@@ -9,7 +10,7 @@ from storage.index.accounts import PeerRow
 from storage.index.engine import Connection, Database
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Peer
 from vna.model.coercion import coercion_of, coercion_text, require_allowed
-from vna.model.errors import BadRequest, NotAuthorized, NotFound
+from vna.model.errors import BadRequest, NotAuthorized, NotFound, Unavailable
 from vna.model.events import EventKind
 from vna.model.identifiers import is_ae_title
 from vna.security.policy import Policy
@@ -37,7 +38,11 @@ class Peers:
     def get(self, ae_title: str) -> Peer | None:
         """A known application entity by title."""
         title = ae_title.strip()
-        return self._fresh().get(title) or self._fresh(_MISSED_SECONDS).get(title)
+        found = self._fresh().get(title)
+        if found is None:
+            with suppress(Unavailable):  # then what was read a moment ago counts
+                found = self._fresh(_MISSED_SECONDS).get(title)
+        return found
 
     def all(self) -> tuple[Peer, ...]:
         """Every known application entity, by title."""
