@@ -43,7 +43,10 @@ def frames(request: Request, service: StudiesService) -> Response:
     asked = _asked(request, service)
     if wants_range(request) and not asked.form.offer.multipart and not asked.form.target:
         return kept_frame(request, service, asked.actor, asked.instance, asked.numbers[0], asked.form.content_type)
-    return pixels(service, asked.actor, asked.instance, asked.numbers, asked.form, asked.locate)
+    if asked.form.target:
+        return pixels(service, asked.actor, asked.instance, asked.numbers, asked.form, asked.locate)
+    kept = service.retrieval.frames(asked.actor, asked.instance, asked.numbers, table=asked.table)
+    return _answer(asked.form, _parts(asked.form, asked.locate, asked.numbers, _bodies(kept)))
 
 
 def frames_at_once(request: Request, service: StudiesService) -> Response | None:

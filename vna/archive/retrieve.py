@@ -16,7 +16,7 @@ from storage.index.engine import Database
 from storage.index.lookup import State
 from storage.index.packing import unpack
 from storage.inflate import inflated
-from storage.offsets import unpack_bulk, unpack_frames
+from storage.offsets import unpack_bulk
 from storage.part10 import read_file_meta, write_file_meta
 from storage.rewrite import DEFLATED, rewritten
 from storage.temporary import temporary_copy, whole
@@ -128,7 +128,7 @@ class Retrieval:
         Of each `length` bytes from `start` on. Where its frames are is looked up, unless `table` says it.
         """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
-        table = table or unpack_frames(self._offsets(instance))
+        table = table or self._tables.of(instance.blob, self._offsets(instance))
         wanted = [cut(table.ranges(number), start, length) for number in numbers]
         if instance.transfer_syntax_uid in _CHANGED:
             read = self._changed_reader(actor, instance, table)
