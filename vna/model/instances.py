@@ -10,11 +10,13 @@ from vna.model.file_range import BodyPiece, FileRange
 
 
 class Door(StrEnum):
-    """Through which door an instance came."""
+    """Through which door an instance came; FETCH is a copy of what another archive keeps."""
 
     C_STORE = "C-STORE"
     STOW = "STOW-RS"
     IMPORT = "import"
+    FETCH = "fetch"
+    MIGRATION = "migration"
 
 
 @dataclass(frozen=True, slots=True)
