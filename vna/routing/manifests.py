@@ -283,7 +283,7 @@ class Manifests:
         with self._database.transaction() as connection:
             manifests.put(connection, manifest)
         for listed in manifest.series:
-            rows = list(noted(listed, seen.elements, manifest.facility))
+            rows = list(noted(listed, seen.elements, manifest.facility, manifest.received_at))
             for start in range(0, len(rows), _ROWS):
                 self._store.note(rows[start : start + _ROWS])
             problems += self._disagreements(listed)
