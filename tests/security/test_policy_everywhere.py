@@ -54,6 +54,9 @@ from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
 from vna.model.sources import Source
+from vna.routing.downloads import Fetching
+from vna.routing.eviction import Eviction
+from vna.routing.manifests import Manifests
 from vna.routing.trial import Trial
 from vna.security.accounts import Accounts
 from vna.security.links import Links
@@ -186,6 +189,9 @@ USE_CASES = (
     "reports",
     "sources",
     "trial",
+    "manifests",
+    "fetching",
+    "eviction",
     "responding",
     "initiating",
 )
@@ -217,6 +223,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Reports,
             Sources,
             Trial,
+            Manifests,
+            Fetching,
+            Eviction,
             RespondingGateway,
             InitiatingGateway,
         ),
