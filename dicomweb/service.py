@@ -10,6 +10,7 @@ from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.store import Store
 from vna.mime.reader import Bounds
+from vna.routing.across import Across
 
 PREFIX = "/dicom-web"
 
@@ -24,6 +25,7 @@ class StudiesService:
 
     store: Store
     search: Search
+    across: Across
     retrieval: Retrieval
     rendering: Rendering
     deletion: Deletion

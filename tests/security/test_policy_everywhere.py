@@ -54,6 +54,7 @@ from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
 from vna.model.sources import Source
+from vna.routing.across import Across
 from vna.routing.trial import Trial
 from vna.security.accounts import Accounts
 from vna.security.links import Links
@@ -101,6 +102,7 @@ WITHOUT_POLICY = {
     (Patients, "admit"),
     (Sources, "all"),  # these establish who sends
     (Sources, "admits"),
+    (Sources, "archives"),  # for use cases that asked before
     (Sources, "actor_for"),
     (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
     (Store, "replace"),
@@ -166,6 +168,7 @@ def denying(tmp_path: Path) -> Iterator[Application]:
 USE_CASES = (
     "store",
     "search",
+    "across",
     "retrieval",
     "rendering",
     "care",
@@ -197,6 +200,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
         (
             Store,
             Search,
+            Across,
             Retrieval,
             Rendering,
             Care,

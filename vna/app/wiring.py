@@ -56,6 +56,8 @@ from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
+from vna.routing import asking
+from vna.routing.across import Across
 from vna.routing.trial import Trial
 from vna.security import sources
 from vna.security.accounts import Accounts
@@ -85,6 +87,7 @@ class Application:
     links: Links
     store: Store
     search: Search
+    across: Across
     tags: SearchTags
     retrieval: Retrieval
     rendering: Rendering
@@ -197,6 +200,14 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating = InitiatingGateway(directory, policy, requests=requests, seconds=seconds)
     sources_known = Sources(database, policy, local=local)
     remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check)
+    search = Search(
+        database,
+        policy,
+        settings.dimse.ae_title,
+        settings.dimse.max_matches,
+        settings.database.max_scanned,
+        phonetic=settings.search.phonetic,
+    )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     return Application(
         settings=settings,
@@ -207,13 +218,15 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         accounts=Accounts(database, policy),
         links=Links(database, policy),
         store=store,
-        search=Search(
-            database,
+        search=search,
+        across=Across(
             policy,
-            settings.dimse.ae_title,
-            settings.dimse.max_matches,
-            settings.database.max_scanned,
-            phonetic=settings.search.phonetic,
+            search,
+            sources_known,
+            remotes.doors,
+            asking.Bounds(settings.across.timeout, settings.across.max_matches, sources=settings.across.max_sources),
+            requests=settings.across.max_requests,
+            most=settings.dimse.max_matches,
         ),
         tags=SearchTags(database, policy),
         retrieval=retrieval,
