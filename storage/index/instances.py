@@ -89,7 +89,7 @@ _FIND_SERIES = Prepared(
 )
 
 
-def _with_entry(column: sa.Column[str], entry: str) -> sa.ColumnElement[str]:
+def with_entry(column: sa.Column[str], entry: str) -> sa.ColumnElement[str]:
     """A list such as `\\CT\\MR\\` with one more entry, if it is new and not empty."""
     name = sa.bindparam(entry, type_=sa.Text)
     wrapped = sa.literal_column("'\\'").op("||")(name).op("||")(sa.literal_column("'\\'"))
@@ -106,8 +106,8 @@ _COUNT_IN_STUDY = Prepared(
         number_of_series=studies.c.number_of_series + sa.bindparam("new_series", type_=sa.Integer),
         version=studies.c.version + 1,
         last_received_at=sa.bindparam("received"),
-        modalities=_with_entry(studies.c.modalities, "modality"),
-        sop_classes=_with_entry(studies.c.sop_classes, "sop_class"),
+        modalities=with_entry(studies.c.modalities, "modality"),
+        sop_classes=with_entry(studies.c.sop_classes, "sop_class"),
     )
 )
 _COUNT_IN_SERIES = Prepared(
@@ -194,6 +194,12 @@ class InstanceWriter:
     def forget(self) -> None:
         """After rows were removed."""
         self._known.clear()
+
+    def file(self, connection: sa.Connection, new: NewInstance) -> tuple[Places, bool, bool]:
+        """Make the rows above an instance where they are missing; whether the study and the series were."""
+        made = self._file(connection, new)
+        assert made.places is not None
+        return made.places, bool(made.study), bool(made.series)
 
     def _file(self, connection: sa.Connection, new: NewInstance) -> "_Made":
         parents = new.parents()

@@ -54,7 +54,7 @@ def images(name: str) -> list[bytes]:
 
 
 def started(folder: Path, name: str, **environment: str) -> LiveArchive:
-    live = start_archive(Backend("sqlite+folder", folder), **environment)
+    live = start_archive(Backend("sqlite+folder", folder), wrapper=(), **environment)
     written = folder / "files"
     written.mkdir()
     for number, content in enumerate(images(name)):
@@ -262,22 +262,25 @@ def test_an_archive_that_stalls_is_named_and_what_it_gave_before_is_there(federa
 
 @pytest.mark.parametrize("how", ["cancel", "abort"])
 def test_a_search_that_is_cancelled_or_aborted_ends_elsewhere_too(federation: Federation, how: str) -> None:
-    with finds(stalls) as entity, another(federation, "--dicom", f"CITY@127.0.0.1:{entity.port}"):
-        with associated(federation.centre.dimse_port) as assoc:
-            responses = assoc.send_c_find(question(), STUDY_ROOT_FIND, msg_id=7)
-            begun = time.monotonic()
-            if how == "cancel":
-                threading.Timer(0.7, lambda: assoc.send_c_cancel(7, None, STUDY_ROOT_FIND)).start()
-                assert [status.Status for status, _ in responses][-1] == 0xFE00
-                assert time.monotonic() - begun < 3
-            else:
-                time.sleep(0.7)
-                assoc.abort()
-            end = time.monotonic() + 2
-            while not (entity.cancelled or entity.aborted) and time.monotonic() < end:
-                time.sleep(0.05)
-            assert entity.cancelled or entity.aborted
-            assert time.monotonic() - begun < 3.9, "before the time was over"
+    with (
+        finds(stalls) as entity,
+        another(federation, "--dicom", f"CITY@127.0.0.1:{entity.port}"),
+        associated(federation.centre.dimse_port) as assoc,
+    ):
+        responses = assoc.send_c_find(question(), STUDY_ROOT_FIND, msg_id=7)
+        begun = time.monotonic()
+        if how == "cancel":
+            threading.Timer(0.7, lambda: assoc.send_c_cancel(7, None, STUDY_ROOT_FIND)).start()
+            assert [status.Status for status, _ in responses][-1] == 0xFE00
+            assert time.monotonic() - begun < 3
+        else:
+            time.sleep(0.7)
+            assoc.abort()
+        end = time.monotonic() + 2
+        while not (entity.cancelled or entity.aborted) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert entity.cancelled or entity.aborted
+        assert time.monotonic() - begun < 3.9, "before the time was over"
 
 
 def test_an_archive_that_is_down_or_gives_html_is_named_to_all_callers(federation: Federation) -> None:

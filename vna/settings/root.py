@@ -11,6 +11,7 @@ from vna.settings.across import AcrossSettings
 from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
+    FederationSettings,
     Hl7Settings,
     HttpSettings,
     JobsSettings,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     hl7: Hl7Settings = Hl7Settings()
     xds: XdsSettings = XdsSettings()
     security: SecuritySettings = SecuritySettings()
+    federation: FederationSettings = FederationSettings()
     jobs: JobsSettings = JobsSettings()
     log: LogSettings = LogSettings()
 
