@@ -63,6 +63,7 @@ from vna.security.sources import Sources
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.web.routes import ADDRESSES as PAGES
+from vna.web.sources import ADDRESSES as SOURCES
 from xds import (
     imaging_source,
     initiating_gateway,
@@ -312,7 +313,8 @@ MESSAGES = {
 ACTORS = (registry, repository, imaging_source, responding_gateway, initiating_gateway)
 SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
-HTTP = [*DOORS, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
+API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES]
+HTTP = [*DOORS, *API, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)
@@ -329,7 +331,8 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
-            return await client.request(method, path, content=body if method == "POST" else None, headers=headers)
+            content = {"POST": body, "PUT": b"{}"}.get(method)
+            return await client.request(method, path, content=content, headers=headers)
 
     answer = anyio.run(ask)
 

@@ -103,6 +103,8 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         metrics=metrics,
         viewer=settings.http.viewer,
         links=application.links,
+        sources=application.sources,
+        trial=application.trial,
     )
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(
