@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 
+from vna import events as signals
 from vna.archive.search import Search
 from vna.model.access import Action, Actor, ActorKind
 from vna.model.dictionary import vr_of
@@ -84,6 +85,8 @@ class Across:
                 heard = asked.wait()
             finally:
                 asked.end()
+            for one in heard:
+                signals.emit("source.searched", source=one.source.name, outcome=one.outcome)
             return self._together(actor, query, page, heard, lacking)
 
     @contextmanager

@@ -41,6 +41,11 @@ class Heard:
     reason: str = ""
     done: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def outcome(self) -> str:
+        """In one word."""
+        return "whole" if not self.reason else "partial" if self.matches else "nothing"
+
 
 class Asking:
     """Asks sources, each in a thread of its own; one that hangs uses up its own lines alone."""
@@ -145,9 +150,8 @@ class Asked:
     def wait(self) -> list[Heard]:
         """What each has given, when all have answered, the time is over, or nobody waits any more."""
         for one in self.heard:
-            while not one.done.wait(max(0.0, min(_TICK, self._until - time.monotonic()))):
-                if time.monotonic() >= self._until or not self._wanted():
-                    break
+            while not one.done.is_set() and time.monotonic() < self._until and self._wanted():
+                one.done.wait(min(_TICK, max(0.0, self._until - time.monotonic())))
         return self.end()
 
     def end(self) -> list[Heard]:

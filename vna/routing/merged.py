@@ -121,14 +121,14 @@ def in_order(query: Query, held: Sequence[Match], elsewhere: Iterable[Match]) ->
     """Both lists as one. What is `held` stays as the index orders it, so that a first part of it is enough for a first
     part of the whole; without an order that both have (series of several studies) it comes first."""
     order = (*query.order, *_DEFAULT_ORDER[query.level])
+    placed = cmp_to_key(_compared)
 
-    def compared(one: Match, other: Match) -> int:
-        return _compared(one, other, order)
+    def place(match: Match) -> Any:
+        return placed([(_sorted_by(match, part.tag), part.descending) for part in order])
 
-    comparing = cmp_to_key(compared)
-    rest = sorted(elsewhere, key=lambda match: (comparing(match), identity(match)))
+    rest = sorted(elsewhere, key=lambda match: (place(match), identity(match)))
     if query.order or query.level <= Level.STUDY or _is_within_one(query):
-        return merge(held, rest, key=comparing)
+        return merge(held, rest, key=place)
     return [*held, *sorted(rest, key=lambda match: match.study_instance_uid)]
 
 
@@ -138,16 +138,18 @@ def _is_within_one(query: Query) -> bool:
     return all(len(named.get(tag, ())) == 1 and is_uid(named[tag][0]) for tag in tags)
 
 
-def _compared(one: Match, other: Match, order: Iterable[Order]) -> int:
-    for part in order:
-        first, second = (_sorted_by(match, part.tag) for match in (one, other))
+_Rank = list[tuple[tuple[float, str], bool]]
+
+
+def _compared(one: _Rank, other: _Rank) -> int:
+    for (first, descending), (second, _) in zip(one, other, strict=True):
         if first != second:
-            return (-1 if first < second else 1) * (-1 if part.descending else 1)
+            return 1 if (first > second) is not descending else -1
     return 0
 
 
 def _sorted_by(match: Match, tag: str) -> tuple[float, str]:
-    element = match.elements.get(tag)
+    element = match.own.get(tag) or match.above.get(tag)
     vr = element["vr"] if element is not None else ""
     if vr in NUMERIC_VRS:
         number = _number(element)
