@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.index import tags
-from storage.index.instances import InstanceWriter, NewInstance, Places, with_entry
+from storage.index.instances import InstanceWriter, NewInstance, Places, fill, with_entry
 from storage.index.prepared import Prepared, bindings
 from storage.index.schema import instances, patients, series, studies
+from vna.model.identifiers import PatientKey
 from vna.model.instances import Availability, Door
 
 _BATCH = 500
@@ -74,12 +75,12 @@ def _count(
     new_series: bool,
     rows: Sequence[NewInstance],
 ) -> None:
-    grown = {"number_of_instances": series.c.number_of_instances + added, "version": series.c.version + bool(added)}
+    grown = {"number_of_instances": series.c.number_of_instances + added, "version": series.c.version + int(added > 0)}
     connection.execute(sa.update(series).where(series.c.id == places.series_fk).values(**grown))
     values: dict[str, Any] = {
         "number_of_instances": studies.c.number_of_instances + added,
-        "number_of_series": studies.c.number_of_series + new_series,
-        "version": studies.c.version + bool(added),
+        "number_of_series": studies.c.number_of_series + int(new_series),
+        "version": studies.c.version + int(added > 0),
     }
     connection.execute(sa.update(studies).where(studies.c.id == places.study_fk).values(**values))
     for entries in sorted({(one.modality, one.sop_class_uid) for one in rows}):
@@ -98,9 +99,9 @@ def _count(
         .where(patients.c.id == places.patient_fk)
         .values(
             number_of_instances=patients.c.number_of_instances + added,
-            number_of_series=patients.c.number_of_series + new_series,
-            number_of_studies=patients.c.number_of_studies + new_study,
-            version=patients.c.version + bool(added),
+            number_of_series=patients.c.number_of_series + int(new_series),
+            number_of_studies=patients.c.number_of_studies + int(new_study),
+            version=patients.c.version + int(added > 0),
         )
     )
 
@@ -113,7 +114,6 @@ _FIND = Prepared(
         series.c.series_instance_uid,
         studies.c.study_instance_uid,
         series.c.last_received_at,
-        studies.c.last_received_at,
         studies.c.patient_fk,
         instances.c.coercion_fk,
     )
@@ -150,22 +150,24 @@ def arrive(connection: sa.Connection, new: NewInstance) -> bool:
     """The bytes of an instance that was kept elsewhere came. False when it was known under another study or series, or
     came meanwhile: then nothing is written.
 
-    The first that comes of a series says what the series is, and of a study what the study is: manifests say little.
+    The first that comes of a series says what the series is, and fills what is not known of its study: manifests say
+    little.
     """
     row = _FIND.run(connection, uid=new.sop_instance_uid).fetchone()
     if row is None or (row[3], row[4]) != (new.series_instance_uid, new.study_instance_uid):
         return False
-    key, series_fk, study_fk, _, _, series_received, study_received, patient_fk, coercion_fk = row
+    key, series_fk, study_fk, _, _, series_received, patient_fk, coercion_fk = row
     values = {name: value for name, value in new.instance.items() if name in _COLUMNS and name != "version"}
     values["coercion_fk"] = values.get("coercion_fk") or coercion_fk
     if _ARRIVE.run(connection, key=key, **values).rowcount != 1:
         return False
     if not series_received:
-        _fill(connection, series, series_fk, new.parents().series)
+        parents = new.parents()
+        _say(connection, series, series_fk, parents.series)
+        fill(connection, studies, study_fk, parents.study)
+        if _is_of(connection, patient_fk, new.patient_key):
+            fill(connection, patients, patient_fk, parents.patient)
     _TOUCH_SERIES.run(connection, key=series_fk, received=new.received_at)
-    if not study_received:
-        _fill(connection, studies, study_fk, new.parents().study)
-        _fill(connection, patients, patient_fk, _describing(new))
     _TOUCH_STUDY.run(
         connection, key=study_fk, received=new.received_at, modality=new.modality, sop_class=new.sop_class_uid
     )
@@ -173,34 +175,22 @@ def arrive(connection: sa.Connection, new: NewInstance) -> bool:
     return True
 
 
-_NOT_SAID = {
-    *("number_of_studies", "number_of_series", "number_of_instances", "version", "modalities", "sop_classes"),
-    *(
-        "facility",
-        "availability",
-        "last_received_at",
-        "series_instance_uid",
-        "study_instance_uid",
-        "patient_id",
-        "issuer",
-    ),
-}
+_NOT_SAID = frozenset(
+    ("number_of_instances", "version", "availability", "last_received_at", "series_instance_uid", "study_fk")
+)
 
 
-def _describing(new: NewInstance) -> dict[str, Any]:
-    """A patient's row, where the instance is of the patient that the study is filed under."""
-    row = new.parents().patient
-    return {**row, "patient_id": new.patient_key.patient_id, "issuer": new.patient_key.issuer}
-
-
-def _fill(connection: sa.Connection, table: sa.Table, key: int, row: dict[str, Any]) -> None:
-    """What the images say in the place of what the manifest said; of another patient nothing."""
-    of_row = sa.select(table).where(table.c.id == key)
-    held = connection.execute(of_row).one()._mapping
-    if table is patients and (held["patient_id"], held["issuer"]) != (row["patient_id"], row["issuer"]):
-        return
+def _say(connection: sa.Connection, table: sa.Table, key: int, row: dict[str, Any]) -> None:
+    """What the images say in the place of what the manifest said."""
     changes = {name: value for name, value in row.items() if name in table.c and name not in _NOT_SAID}
     connection.execute(sa.update(table).where(table.c.id == key).values(**changes))
+
+
+def _is_of(connection: sa.Connection, patient_fk: int, key: PatientKey) -> bool:
+    named = sa.select(patients.c.id).where(
+        patients.c.id == patient_fk, patients.c.patient_id == key.patient_id, patients.c.issuer == key.issuer
+    )
+    return connection.execute(named).first() is not None
 
 
 def forget(connection: sa.Connection, sop_instance_uid: str) -> bool:
@@ -322,7 +312,7 @@ def describe(connection: sa.Connection, study: str, series_uid: str, row: dict[s
     ).one_or_none()
     if found is None:
         return
-    _fill(connection, series, found.id, row)
+    _say(connection, series, found.id, row)
     connection.execute(sa.update(series).where(series.c.id == found.id).values(version=series.c.version + 1))
     connection.execute(
         sa.update(studies)

@@ -208,9 +208,9 @@ class InstanceWriter:
         inserted = _INSERT_SERIES[dialect].run(connection, study_fk=study_fk, **parents.series).rowcount
         series_fk = _key(_FIND_SERIES.run(connection, study=study_fk, uid=new.series_instance_uid))
         if inserted and not new_study:
-            _fill(connection, studies, study_fk, parents.study)
+            fill(connection, studies, study_fk, parents.study)
             if not conflict:
-                _fill(connection, patients, patient_fk, parents.patient)
+                fill(connection, patients, patient_fk, parents.patient)
         return _Made(int(new_study), inserted, Places(patient_fk, study_fk, series_fk, conflict))
 
     def _study(self, connection: sa.Connection, new: NewInstance, parents: Parents) -> tuple[int, int, bool, bool]:
@@ -273,7 +273,7 @@ class _Made:
     places: Places | None = None
 
 
-def _fill(connection: sa.Connection, table: sa.Table, key: int, row: dict[str, Any]) -> None:
+def fill(connection: sa.Connection, table: sa.Table, key: int, row: dict[str, Any]) -> None:
     """A new series may know of its study and patient what the first one did not say: empty columns are filled, none
     is changed."""
     held = connection.execute(sa.select(table).where(table.c.id == key)).one()._mapping

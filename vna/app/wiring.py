@@ -162,6 +162,7 @@ class Application:
 
     def close(self) -> None:
         """Let go of connections."""
+        self.on_demand.close()
         for client in self.communities.values():
             client.close()
         self.remotes.close()

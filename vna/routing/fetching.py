@@ -132,7 +132,8 @@ def _parts(door: Fetching, wanted: dict[str, Kept], first: Sequence[str]) -> Ite
     any_one = next(iter(wanted.values()))
     study, series = any_one.study_instance_uid, any_one.series_instance_uid
     urgent = [uid for uid in first if uid in wanted]
-    if urgent and len(urgent) <= _FEW:
+    urgent = urgent if len(urgent) <= _FEW else []
+    if urgent:
         yield StudyPart(study, series, tuple(urgent), tuple(sorted({wanted[uid].sop_class_uid for uid in urgent})))
     rest = tuple(uid for uid in wanted if uid not in urgent)
     classes = tuple(sorted({one.sop_class_uid for one in wanted.values()}))

@@ -157,6 +157,16 @@ class Manifests:
             raise NotFound(f"no manifest {sop_instance_uid} came")
         return found
 
+    def request(self, actor: Actor, uids: Sequence[str]) -> None:
+        """Have some read again; NotFound names one that never came."""
+        self._policy.check(actor, Action.ADMIN)
+        with self._database.read() as connection:
+            known = manifests.known(connection, uids)
+        for uid in uids:
+            if uid not in known:
+                raise NotFound(f"no manifest {uid} came")
+        schedule(self._database, uids)
+
     def __call__(self, sop_instance_uid: str) -> None:
         """Look at one, and let the index follow. GivenUp when it can be no use, and says why."""
         with self._database.read() as connection:
@@ -283,7 +293,7 @@ class Manifests:
         with self._database.transaction() as connection:
             manifests.put(connection, manifest)
         for listed in manifest.series:
-            rows = list(noted(listed, seen.elements, manifest.facility))
+            rows = list(noted(listed, seen.elements, manifest.facility, manifest.received_at))
             for start in range(0, len(rows), _ROWS):
                 self._store.note(rows[start : start + _ROWS])
             problems += self._disagreements(listed)

@@ -19,8 +19,8 @@ _OF_PATIENT_AND_STUDY = tuple(a.tag for level in (Level.PATIENT, Level.STUDY) fo
 _OF_SERIES = ("00080005", "00080080")
 
 
-def noted(listed: ListedSeries, said: Mapping[str, Element], facility: str) -> Iterator[NewInstance]:
-    """One row each; `said` is the manifest, of whose patient and study the instances are.
+def noted(listed: ListedSeries, said: Mapping[str, Element], facility: str, at: str) -> Iterator[NewInstance]:
+    """One row each; `said` is the manifest, of whose patient and study the instances are, and `at` when it was read.
 
     Where another study is named than the manifest's own, only the patient is said of it.
     """
@@ -40,14 +40,14 @@ def noted(listed: ListedSeries, said: Mapping[str, Element], facility: str) -> I
         modality = MODALITIES.get(sop_class_uid, "")
         if modality:
             elements["00080060"] = {"vr": "CS", "Value": [modality]}
-        yield rows.build(elements, key=key, facility=facility, received_at="", instance=_without_bytes(elements))
+        yield rows.build(elements, key=key, facility=facility, received_at="", instance=_without_bytes(elements, at))
 
 
 def _uid(value: str) -> Element:
     return {"vr": "UI", "Value": [value]}
 
 
-def _without_bytes(elements: dict[str, Element]) -> dict[str, object]:
+def _without_bytes(elements: dict[str, Element], at: str) -> dict[str, object]:
     return {
         "transfer_syntax_uid": "",
         "blob": "",
@@ -57,6 +57,7 @@ def _without_bytes(elements: dict[str, Element]) -> dict[str, object]:
         "header_end": 0,
         "number_of_frames": 0,
         "door": Door.FETCH.value,
+        "received_at": at,
         "source_ae": "",
         "source_address": "",
         "coercion_fk": None,

@@ -93,6 +93,13 @@ class OnDemand:
             raise StillComing from exc
         _judge(waiter)
 
+    def close(self) -> None:
+        """Wait for what is being fetched, and begin nothing more."""
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(cancel_futures=True)
+
     def _begin(self, wanted: Sequence[Wanted], enough: int, tell: Callable[[], None]) -> Waiter:
         by_series: dict[tuple[str, str], list[str]] = {}
         for one in wanted:
