@@ -13,6 +13,7 @@ from vna.archive.search import Search
 from vna.archive.store import Store
 from vna.mime.reader import Bounds
 from vna.model.instances import Instance
+from vna.routing.across import Across
 
 PREFIX = "/dicom-web"
 
@@ -36,6 +37,7 @@ class StudiesService:
 
     store: Store
     search: Search
+    across: Across
     retrieval: Retrieval
     rendering: Rendering
     deletion: Deletion

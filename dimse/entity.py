@@ -7,7 +7,7 @@ from pynetdicom.dimse_primitives import C_ECHO
 from pynetdicom.presentation import PresentationContext
 
 from dimse.extended import answer_find
-from dimse.find import find_service
+from dimse.find import Broker, find_service
 from dimse.models import FIND_CLASSES, MODELS
 from dimse.retrieve import MoveRules, retrieve_services
 from dimse.status import SUCCESS
@@ -47,9 +47,9 @@ def contexts(*, unknown_sop_classes: bool) -> ContextTable:
 class Admission:
     """Who may associate: known AE titles in `enforced` mode, where the called title has to be ours as well."""
 
-    def __init__(self, peers: Peers, ae_title: str, *, local: bool) -> None:
+    def __init__(self, peers: Peers, *ae_titles: str, local: bool) -> None:
         self._peers = peers
-        self._ae_title = ae_title
+        self._ae_titles = frozenset(filter(None, ae_titles))
         self._local = local
 
     def __call__(self, assoc: LeanAssociation) -> Rejection | None:
@@ -57,7 +57,7 @@ class Admission:
         calling = assoc.requestor.ae_title.strip()
         information = assoc.requestor.address_info
         address = str(information.address) if information is not None else ""
-        if not self._local and str(assoc.called_ae).strip() != self._ae_title:
+        if not self._local and str(assoc.called_ae).strip() not in self._ae_titles:
             return _refused(CALLED_AE_NOT_RECOGNIZED, "called AE title", calling, address)
         try:
             assoc.actor = self._peers.actor_for(calling, address)
@@ -85,9 +85,10 @@ def profile(
     limits: Limits,
     unknown_sop_classes: bool = False,
     move_rules: MoveRules | None = None,
+    broker: Broker | None = None,
 ) -> Profile:
     """What the upper layer offers on the archive's behalf."""
-    services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title))
+    services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title, broker=broker))
     sender = Profile(ae_title, ContextTable([]), limits=limits)
     services.update(retrieve_services(retrieval, peers.get, sender, move_rules))
     services[VERIFICATION] = echo

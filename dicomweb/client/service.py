@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -20,7 +20,7 @@ from vna.model.errors import (
     Unavailable,
     VnaError,
 )
-from vna.model.sources import Bounds
+from vna.model.sources import PATIENT, Bounds, Terms
 from vna.pacing import Pace, received
 
 _ATTEMPTS: Final = 3
@@ -53,12 +53,24 @@ class Remote:
 class Service:
     """One address of it; everything that is called begins there."""
 
-    def __init__(self, remote: Remote, root: str) -> None:
+    def __init__(self, remote: Remote, root: str, terms: Terms = PATIENT) -> None:
         self.name = remote.name
         self.bounds = remote.bounds
+        self._terms = terms
         self._remote = remote
         self._root = root.rstrip("/")
         self._timeout = httpx.Timeout(remote.bounds.wait_seconds, connect=remote.bounds.connect_seconds)
+
+    def on(self, terms: Terms) -> "Service":
+        """The same, asked on these terms."""
+        bounds = self.bounds
+        bounds = replace(
+            bounds,
+            connect_seconds=terms.seconds(bounds.connect_seconds),
+            wait_seconds=terms.seconds(bounds.wait_seconds),
+            answer_bytes=min(bounds.answer_bytes, terms.answer_bytes),
+        )
+        return Service(replace(self._remote, bounds=bounds), self._root, terms)
 
     @contextmanager
     def get(self, path: str, accept: str, query: Iterable[tuple[str, str]] = ()) -> Iterator[httpx.Response]:
@@ -97,7 +109,15 @@ class Service:
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
             raise Unavailable(f"{self.name} answers with a body that is coded, which was not asked for")
         with self._told():
-            yield from received(response.iter_raw(), self.name, self._remote.pace, self.bounds, most=most)
+            yield from received(
+                self._in_time(response.iter_raw()), self.name, self._remote.pace, self.bounds, most=most
+            )
+
+    def _in_time(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            if self._terms.over:
+                raise Unavailable(f"{self.name} does not answer in time")
+            yield piece
 
     def whole(self, response: httpx.Response) -> bytes:
         """All of an answer that is kept in memory."""
@@ -170,7 +190,7 @@ class Service:
             raise _Again(f"no connection to {self.name}") from exc
         except (httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError) as exc:
             raise _Again(f"{self.name} ends the connection before its answer is whole") from exc
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError) as exc:  # or its client is closed
             raise Unavailable(f"{self.name} cannot be asked: {exc}"[:300]) from exc
 
 

@@ -23,7 +23,7 @@ from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.request import ProposedContext, ProposedRole, open_association
 from vna.model.errors import NotAuthorized, Rejected, Unavailable
 from vna.model.sop_classes import VERIFICATION
-from vna.model.sources import Bounds
+from vna.model.sources import PATIENT, Bounds, Terms
 from vna.model.transfer_syntaxes import IMPLICIT_LE
 from vna.pacing import Pace
 
@@ -83,12 +83,12 @@ class Peer:
         return self._profile
 
     @contextmanager
-    def line(self, offer: Offer, store: StoreHandler | None = None) -> Iterator[Line]:
+    def line(self, offer: Offer, store: StoreHandler | None = None, terms: Terms = PATIENT) -> Iterator[Line]:
         """An association for one request; aborted when that raises, or is left before its end.
 
         With `store`, which takes what a C-GET brings, it is opened anew and not kept.
         """
-        if not self._free.acquire(timeout=self.bounds.wait_seconds):
+        if not self._free.acquire(timeout=terms.seconds(self.bounds.wait_seconds)):
             raise Unavailable(f"all {self._connections} connections to {self.name} are in use")
         try:
             line = (self._kept(offer) if store is None else None) or self._opened(offer, store)

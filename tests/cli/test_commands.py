@@ -29,7 +29,8 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize(
-    "command", ["", "ae", "source", "manifest", "user", "token", "link", "tags", "deleted", "hl7", "jobs", "xds", *COMMANDS]
+    "command",
+    ["", "ae", "source", "manifest", "user", "token", "link", "tags", "deleted", "hl7", "jobs", "xds", *COMMANDS],
 )
 def test_every_command_has_help_with_an_example(vna: Vna, command: str) -> None:
     done = vna(*command.split(), "--help")
