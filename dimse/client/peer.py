@@ -22,10 +22,12 @@ from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.request import ProposedContext, ProposedRole, open_association
 from vna.model.errors import NotAuthorized, Rejected, Unavailable
+from vna.model.priority import Priority
 from vna.model.sop_classes import VERIFICATION
 from vna.model.sources import Bounds
 from vna.model.transfer_syntaxes import IMPLICIT_LE
 from vna.pacing import Pace
+from vna.places import Places, in_use, sharing
 
 FRESH_SECONDS: Final = 10.0
 """How long an association that is not in use is kept."""
@@ -52,7 +54,10 @@ class Line:
 
 
 class Peer:
-    """Lends associations with one application entity: at most `connections` at once, whatever they are for."""
+    """Lends associations with one application entity: at most `connections` at once, whatever they are for.
+
+    `places` are those connections where others share them.
+    """
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class Peer:
         tls: ssl.SSLContext | None = None,
         bounds: Bounds | None = None,
         pace: Pace | None = None,
+        places: Places | None = None,
     ) -> None:
         self.name = name
         self.bounds = bounds or Bounds()
@@ -72,7 +78,7 @@ class Peer:
         self._tls = tls
         self._profile = sender(calling_ae, _limits(self.bounds))
         self._connections = connections
-        self._free = threading.Semaphore(connections)
+        self._places = places or Places(sharing(connections))
         self._lock = threading.Lock()
         self._idle: list[Line] = []
         self._closed = False
@@ -83,14 +89,16 @@ class Peer:
         return self._profile
 
     @contextmanager
-    def line(self, offer: Offer, store: StoreHandler | None = None) -> Iterator[Line]:
+    def line(
+        self, offer: Offer, store: StoreHandler | None = None, *, priority: Priority = Priority.ROUTINE
+    ) -> Iterator[Line]:
         """An association for one request; aborted when that raises, or is left before its end.
 
         With `store`, which takes what a C-GET brings, it is opened anew and not kept.
         """
-        if not self._free.acquire(timeout=self.bounds.wait_seconds):
-            raise Unavailable(f"all {self._connections} connections to {self.name} are in use")
-        try:
+        with self._places.place(priority, self.bounds.wait_seconds) as has_place:
+            if not has_place:
+                raise Unavailable(in_use(self.name, self._places.most(priority), priority))
             line = (self._kept(offer) if store is None else None) or self._opened(offer, store)
             try:
                 yield line
@@ -101,8 +109,6 @@ class Peer:
                 self._keep(line)
             else:
                 _end(line)
-        finally:
-            self._free.release()
 
     def echo(self) -> None:
         """C-ECHO; raises what is wrong."""
