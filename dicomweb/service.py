@@ -10,6 +10,7 @@ from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.store import Store
 from vna.mime.reader import Bounds
+from vna.turns import Turns
 
 PREFIX = "/dicom-web"
 
@@ -19,7 +20,7 @@ class StudiesService:
     """The Studies Service (PS3.18 10) of one archive.
 
     `public_url` is the origin that people use, where the request may say another; `bounds` are those of a STOW body,
-    and `max_body` its bytes once they are out of gzip.
+    and `max_body` its bytes once they are out of gzip; `turns` says how many requests that can wait are served at once.
     """
 
     store: Store
@@ -32,3 +33,4 @@ class StudiesService:
     bounds: Bounds = field(default_factory=Bounds)
     max_body: int = 16 << 30
     remembered: Remembered = field(default_factory=Remembered)
+    turns: Turns = field(default_factory=Turns)

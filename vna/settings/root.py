@@ -14,6 +14,7 @@ from vna.settings.sections import (
     HttpSettings,
     JobsSettings,
     LogSettings,
+    PrioritySettings,
     SearchSettings,
     SecurityMode,
     SecuritySettings,
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     xds: XdsSettings = XdsSettings()
     security: SecuritySettings = SecuritySettings()
     jobs: JobsSettings = JobsSettings()
+    priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()
 
     @field_validator("data_dir")
