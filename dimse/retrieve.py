@@ -113,7 +113,6 @@ class _Provider:
         actor = actor_of(assoc)
         instances = self._retrieval.instances(actor, read_selection(request, context))
         tally = Tally(len(instances))
-        started = time.perf_counter()
         priority = priority_of(actor, request.Priority)
 
         def waits() -> bool:
@@ -121,6 +120,7 @@ class _Provider:
             return assoc.stands() and not assoc.is_cancelled(request.MessageID)
 
         with self._turns.turn(priority, LONGEST_WAIT, waits) as has_turn:
+            started = time.perf_counter()
             if has_turn:
                 self._send(assoc, request, reports, tally, self._items(actor, instances, priority))
         if not assoc.stands():

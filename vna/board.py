@@ -65,6 +65,7 @@ class SharedBoard:
         self._lock = threading.Lock()
         self._descriptor = -1
         self._numbers: Numbers | None = None
+        self._taken: set[int] = set()
 
     @contextmanager
     def held(self) -> Iterator[Numbers]:
@@ -82,14 +83,18 @@ class SharedBoard:
 
     def take(self, place: int) -> Free | None:
         """Take a place; None when somebody has it."""
+        if place in self._taken:  # by this process: no need to ask
+            return None
         descriptor = self._opened(self._path.with_suffix(f".{place}"))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None
+        self._taken.add(place)
 
         def free() -> None:
+            self._taken.discard(place)
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # a helper that was forked meanwhile has the descriptor too
             os.close(descriptor)
 

@@ -10,6 +10,8 @@ from vna.board import Board, Free, OwnBoard
 from vna.model.priority import Priority
 
 _LOOK_SECONDS: Final = 0.05
+_SELDOM_SECONDS: Final = 0.2
+"""How often those look who have waited for long: what this process frees they hear of at once."""
 _WAITING_SECONDS: Final = 0.25
 """Whoever has not looked for so long does not wait any more."""
 
@@ -52,10 +54,10 @@ class Places:
 
     def wait(self, priority: Priority, seconds: float, meanwhile: Callable[[], bool] = lambda: True) -> Free | None:
         """A place as soon as there is one; None when none came, or `meanwhile` says that nobody wants it any more."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and meanwhile():
+        begun = time.monotonic()
+        while (waited := time.monotonic() - begun) < seconds and meanwhile():
             with self._freed:
-                self._freed.wait(_LOOK_SECONDS)
+                self._freed.wait(min(max(waited / 20, _LOOK_SECONDS), _SELDOM_SECONDS))
             if (free := self.take(priority)) is not None:
                 with self._board.held() as numbers:
                     numbers[priority] = 0.0  # unless others of the class wait, who say so again

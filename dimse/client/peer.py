@@ -81,6 +81,7 @@ class Peer:
         self._places = places or Places(sharing(connections))
         self._lock = threading.Lock()
         self._idle: list[Line] = []
+        self._ending: threading.Timer | None = None
         self._closed = False
 
     @property
@@ -124,6 +125,8 @@ class Peer:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            if self._ending is not None:
+                self._ending.cancel()
         for line in idle:
             _end(line)
 
@@ -144,7 +147,24 @@ class Peer:
             kept = not self._closed and len(self._idle) < self._connections and line.assoc.stands()
             if kept:
                 self._idle.append(line)
+                self._watch()
         if not kept:
+            _end(line)
+
+    def _watch(self) -> None:
+        """What is not used again is ended in time, whether anybody asks or not."""
+        if self._ending is None and self._idle and not self._closed:
+            self._ending = threading.Timer(FRESH_SECONDS, self._end_stale)
+            self._ending.name, self._ending.daemon = "dicom-idle", True
+            self._ending.start()
+
+    def _end_stale(self) -> None:
+        with self._lock:
+            stale = [one for one in self._idle if time.monotonic() - one.used_at >= FRESH_SECONDS]
+            self._idle = [one for one in self._idle if one not in stale]
+            self._ending = None
+            self._watch()
+        for line in stale:
             _end(line)
 
     def _opened(self, offer: Offer, store: StoreHandler | None) -> Line:
