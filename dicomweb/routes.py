@@ -34,6 +34,7 @@ from dicomweb.service import PREFIX, StudiesService
 from dicomweb.store import store
 from dicomweb.wado_uri import wado
 from vna.model.access import Action
+from vna.model.errors import NotHere, Unavailable
 from vna.model.priority import Priority
 from vna.security.turns import in_turn, priority_of
 
@@ -117,6 +118,8 @@ ADDRESSES = (
 _PICTURES = (rendered, thumbnail, wado)
 """They wait for decoders and have threads of their own: whatever else is asked is answered, however long those take."""
 _MOST_PICTURES = 12
+_ROUNDS = 8
+"""How often a request is tried again because something of it had to be fetched first."""
 _AT_ONCE: RunVar[CapacityLimiter] = RunVar("pictures made at once")
 
 
@@ -161,6 +164,16 @@ def _route(address: Address, service: StudiesService) -> Route:
     is_paced = any(service.turns.pace.limits(one) for one in Priority)
 
     async def endpoint(request: Request) -> Response:
+        for _ in range(_ROUNDS):
+            try:
+                return await answered(request)
+            except NotHere as away:
+                if service.arriving is None:
+                    raise
+                await service.arriving.arrive(away.wanted, away.enough)
+        raise Unavailable("what was fetched did not stay: ask again")
+
+    async def answered(request: Request) -> Response:
         if at_once is not None and not (is_paced and priority_of(request, address.priority) < Priority.INTERACTIVE):
             prompt = at_once(request, service)
             if prompt is not None:

@@ -112,6 +112,7 @@ class _Provider:
     ) -> None:
         actor = actor_of(assoc)
         instances = self._retrieval.instances(actor, read_selection(request, context))
+        self._retrieval.expect(actor, instances)
         tally = Tally(len(instances))
         priority = priority_of(actor, request.Priority)
 

@@ -42,8 +42,8 @@ _COLUMNS = (
     jobs.c.created_at,
     jobs.c.holder,
 )
-BULK = -10
-"""The priority of jobs that can wait for all others, and lower ones; 0 is the usual one."""
+BULK = -1
+"""The priority of jobs that can wait for all others, as those below it; 0 is the usual one."""
 READY, RUNNING, DEAD = "ready", "running", "dead"
 _WAITING = (READY, DEAD)
 
