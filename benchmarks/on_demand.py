@@ -2,23 +2,28 @@
 
 make bench ARGS="on-demand --rounds 5 --count 200 --source Orthanc"
 
-The hospital is Orthanc, or another archive of ours; the same client asks it directly and through the centre, in turn.
+The hospital is Orthanc behind a link of 1 Gb/s (a network namespace of its own; `--link 0`: on loopback), or another
+archive of ours on loopback; the same client asks it directly and through the centre, in turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import statistics
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from pydicom import dcmread
 
-from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, vna
+from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, process, vna
 from benchmarks.objects import ct_images
 from tests.peers.processes import wait_for
 from tests.routing.manifests import kos, written
@@ -39,15 +44,17 @@ def main(words: list[str]) -> None:
     parser.add_argument("--count", type=int, default=200, help="CT images of 512 KB in a study (default 200)")
     parser.add_argument("--frames", type=int, default=12, help="frames of each round, a series each (default 12)")
     parser.add_argument("--source", choices=("Orthanc", "vna"), default="Orthanc", help="what the hospital has")
+    parser.add_argument("--link", type=int, default=1000, help="Mb/s of the link to the hospital (default 1000)")
     options = parser.parse_args(words)
     with ExitStack() as running:
         path = running.enter_context(folder())
         home = running.enter_context(folder())
         centre = running.enter_context(vna(VNA_HTTP__WORKERS="2", VNA_DATA_DIR=str(home / "data")))
-        plugins = {"Plugins": ["/usr/share/orthanc/plugins"], "OrthancPeers": {}}
         hospital = running.enter_context(
-            orthanc(**plugins) if options.source == "Orthanc" else vna("hospital", VNA_HTTP__WORKERS="2")
+            _orthanc(options.link) if options.source == "Orthanc" else vna("hospital", VNA_HTTP__WORKERS="2")
         )
+        where = f"behind {options.link} Mb/s" if _host(hospital) != "127.0.0.1" else "on loopback"
+        print(f"hospital: {hospital.name}, {where}; {options.rounds} rounds in turn; median (lowest to highest)")
         _know(hospital, home)
         frames, studies = [], []
         for number in range(options.rounds + 1):
@@ -56,6 +63,67 @@ def main(words: list[str]) -> None:
         with httpx.Client(timeout=300) as client:
             _first_bytes(client, hospital, centre, frames)
             _throughput(client, hospital, centre, studies)
+
+
+@contextmanager
+def _orthanc(link: int) -> Iterator[Peer]:
+    """Orthanc, in a network namespace of its own behind a link of so many Mb/s, if that is not 0."""
+    plugins = {"Plugins": ["/usr/share/orthanc/plugins"], "OrthancPeers": {}}
+    if not link:
+        with orthanc(**plugins) as peer:
+            yield peer
+        return
+    name, ours, theirs = f"bench{os.getpid()}", f"v{os.getpid()}a", f"v{os.getpid()}b"
+    with folder() as path:
+        _ip("netns", "add", name)
+        try:
+            _ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", name)
+            _ip("addr", "add", f"{_HERE}/30", "dev", ours)
+            _ip("link", "set", ours, "up")
+            _ip("-n", name, "addr", "add", f"{_THERE}/30", "dev", theirs)
+            _ip("-n", name, "link", "set", theirs, "up")
+            shaped = ["qdisc", "add", "dev", theirs, "root", "tbf", "rate", f"{link}mbit", "burst", "1mb"]
+            subprocess.run(["/usr/sbin/tc", "-n", name, *shaped, "latency", "50ms"], check=True)
+            (path / "orthanc.json").write_text(
+                json.dumps(
+                    {
+                        "StorageDirectory": str(path / "db"),
+                        "IndexDirectory": str(path / "db"),
+                        "HttpPort": 8042,
+                        "DicomPort": 4242,
+                        "DicomAlwaysAllowStore": True,
+                        "RemoteAccessAllowed": True,
+                        "AuthenticationEnabled": False,
+                        **plugins,
+                    }
+                )
+            )
+            argv = ["/usr/sbin/ip", "netns", "exec", name, "/usr/sbin/Orthanc", str(path / "orthanc.json")]
+            with process(argv, path / "log", NO_DELAY) as child:
+                url = f"http://{_THERE}:8042"
+                wait_for(lambda: _is_up(url), what="Orthanc", timeout=60)
+                yield Peer("Orthanc", 4242, (child.pid,), f"{url}/dicom-web")
+        finally:
+            subprocess.run(["/usr/sbin/ip", "link", "del", ours], check=False)
+            _ip("netns", "del", name)
+
+
+_HERE, _THERE = "10.99.77.1", "10.99.77.2"
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["/usr/sbin/ip", *words], check=True)
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/system", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _host(peer: Peer) -> str:
+    return urlsplit(peer.url).hostname or ""
 
 
 def _know(hospital: Peer, home: Path) -> None:
@@ -68,7 +136,7 @@ def _study(hospital: Peer, centre: Peer, path: Path, count: int, series: int) ->
     """A study that is stored at the hospital and known at the centre; its instances by their UIDs."""
     path.mkdir()
     files = [file for group in ct_images(path, count, series) for file in group]
-    argv = ["/usr/bin/storescu", "127.0.0.1", str(hospital.port), *map(str, files)]
+    argv = ["/usr/bin/storescu", _host(hospital), str(hospital.port), *map(str, files)]
     subprocess.run(argv, env=NO_DELAY, check=True, stdout=subprocess.DEVNULL)
     named: dict[str, list[str]] = {}
     found = []
