@@ -13,6 +13,7 @@ from vna.archive.search import Search
 from vna.archive.store import Store
 from vna.mime.reader import Bounds
 from vna.model.instances import Instance
+from vna.routing.across import Across
 from vna.turns import Turns
 
 PREFIX = "/dicom-web"
@@ -37,6 +38,7 @@ class StudiesService:
 
     store: Store
     search: Search
+    across: Across
     retrieval: Retrieval
     rendering: Rendering
     deletion: Deletion

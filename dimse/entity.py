@@ -7,7 +7,7 @@ from pynetdicom.dimse_primitives import C_ECHO
 from pynetdicom.presentation import PresentationContext
 
 from dimse.extended import answer_find
-from dimse.find import find_service
+from dimse.find import Broker, find_service
 from dimse.models import FIND_CLASSES, MODELS
 from dimse.retrieve import MoveRules, retrieve_services
 from dimse.status import SUCCESS
@@ -54,9 +54,9 @@ class Admission:
     `bulk` are the associations that those may have together whose requests are bulk, whatever they say of them.
     """
 
-    def __init__(self, peers: Peers, ae_title: str, *, local: bool, bulk: Places | None = None) -> None:
+    def __init__(self, peers: Peers, *ae_titles: str, local: bool, bulk: Places | None = None) -> None:
         self._peers = peers
-        self._ae_title = ae_title
+        self._ae_titles = frozenset(filter(None, ae_titles))
         self._local = local
         self._bulk = bulk
 
@@ -65,7 +65,7 @@ class Admission:
         calling = assoc.requestor.ae_title.strip()
         information = assoc.requestor.address_info
         address = str(information.address) if information is not None else ""
-        if not self._local and str(assoc.called_ae).strip() != self._ae_title:
+        if not self._local and str(assoc.called_ae).strip() not in self._ae_titles:
             return _refused(CALLED_AE_NOT_RECOGNIZED, "called AE title", calling, address)
         try:
             assoc.actor = self._peers.actor_for(calling, address)
@@ -109,11 +109,12 @@ def profile(
     limits: Limits,
     unknown_sop_classes: bool = False,
     move_rules: MoveRules | None = None,
+    broker: Broker | None = None,
     retrieving: Turns | None = None,
     storing: Turns | None = None,
 ) -> Profile:
     """What the upper layer offers on the archive's behalf."""
-    services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title))
+    services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title, broker=broker))
     sender = Profile(ae_title, ContextTable([]), limits=limits)
     services.update(retrieve_services(retrieval, peers.get, sender, move_rules, retrieving))
     services[VERIFICATION] = echo

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -21,7 +21,7 @@ from vna.model.errors import (
     VnaError,
 )
 from vna.model.priority import Priority
-from vna.model.sources import Bounds, RemoteArchive
+from vna.model.sources import PATIENT, Bounds, RemoteArchive, Terms
 from vna.pacing import Pace, received
 from vna.places import Places, in_use, sharing
 
@@ -56,9 +56,12 @@ class Remote:
 class Service:
     """One address of it; everything that is called begins there, and is of one class."""
 
-    def __init__(self, remote: Remote, root: str, priority: Priority = Priority.ROUTINE) -> None:
+    def __init__(
+        self, remote: Remote, root: str, terms: Terms = PATIENT, priority: Priority = Priority.ROUTINE
+    ) -> None:
         self.name = remote.name
         self.bounds = remote.bounds
+        self._terms = terms
         self._remote = remote
         self._root = root.rstrip("/")
         self._priority = priority
@@ -66,7 +69,18 @@ class Service:
 
     def at(self, priority: Priority) -> "Service":
         """The same for requests of another class."""
-        return self if priority is self._priority else Service(self._remote, self._root, priority)
+        return self if priority is self._priority else Service(self._remote, self._root, self._terms, priority)
+
+    def on(self, terms: Terms) -> "Service":
+        """The same, asked on these terms."""
+        bounds = self.bounds
+        bounds = replace(
+            bounds,
+            connect_seconds=terms.seconds(bounds.connect_seconds),
+            wait_seconds=terms.seconds(bounds.wait_seconds),
+            answer_bytes=min(bounds.answer_bytes, terms.answer_bytes),
+        )
+        return Service(replace(self._remote, bounds=bounds), self._root, terms, self._priority)
 
     @contextmanager
     def get(self, path: str, accept: str, query: Iterable[tuple[str, str]] = ()) -> Iterator[httpx.Response]:
@@ -107,8 +121,14 @@ class Service:
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
             raise Unavailable(f"{self.name} answers with a body that is coded, which was not asked for")
         with self._told():
-            pieces, pace = response.iter_raw(), self._remote.pace
+            pieces, pace = self._in_time(response.iter_raw()), self._remote.pace
             yield from received(pieces, self.name, pace, self.bounds, most=most, priority=self._priority)
+
+    def _in_time(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            if self._terms.over:
+                raise Unavailable(f"{self.name} does not answer in time")
+            yield piece
 
     def whole(self, response: httpx.Response) -> bytes:
         """All of an answer that is kept in memory."""
@@ -189,7 +209,7 @@ class Service:
             raise _Again(f"no connection to {self.name}") from exc
         except (httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError) as exc:
             raise _Again(f"{self.name} ends the connection before its answer is whole") from exc
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError) as exc:  # or its client is closed
             raise Unavailable(f"{self.name} cannot be asked: {exc}"[:300]) from exc
 
 

@@ -24,7 +24,7 @@ from dimse.upper_layer.request import ProposedContext, ProposedRole, open_associ
 from vna.model.errors import NotAuthorized, Rejected, Unavailable
 from vna.model.priority import Priority
 from vna.model.sop_classes import VERIFICATION
-from vna.model.sources import Bounds
+from vna.model.sources import PATIENT, Bounds, Terms
 from vna.model.transfer_syntaxes import IMPLICIT_LE
 from vna.pacing import Pace
 from vna.places import Places, in_use, sharing
@@ -91,13 +91,18 @@ class Peer:
 
     @contextmanager
     def line(
-        self, offer: Offer, store: StoreHandler | None = None, *, priority: Priority = Priority.ROUTINE
+        self,
+        offer: Offer,
+        store: StoreHandler | None = None,
+        terms: Terms = PATIENT,
+        *,
+        priority: Priority = Priority.ROUTINE,
     ) -> Iterator[Line]:
         """An association for one request; aborted when that raises, or is left before its end.
 
         With `store`, which takes what a C-GET brings, it is opened anew and not kept.
         """
-        with self._places.place(priority, self.bounds.wait_seconds) as has_place:
+        with self._places.place(priority, terms.seconds(self.bounds.wait_seconds)) as has_place:
             if not has_place:
                 raise Unavailable(in_use(self.name, self._places.most(priority), priority))
             line = (self._kept(offer) if store is None else None) or self._opened(offer, store)

@@ -95,7 +95,7 @@ def test_a_secret_is_neither_in_events_nor_in_the_journal_and_a_replayed_event_l
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--dicom", "PACS@10.0.0.9"), "no destination"),
+        (("--dicom", "PACS@10.0.0.9"), "no application entity"),
         (("--wado-rs", "ftp://10.0.0.9/rs"), "the address of WADO-RS looks like https://"),
         (("--wado-rs", "https://me:pw@10.0.0.9/rs"), "names a login"),
         (("--wado-uri", "https://10.0.0.9/wado?x=1"), "ends before ? and #"),

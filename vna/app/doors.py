@@ -14,6 +14,7 @@ from dicomweb.routes import MOST_ASKED
 from dicomweb.routes import routes as dicomweb_routes
 from dicomweb.service import PREFIX, StudiesService
 from dimse.entity import Admission, profile
+from dimse.find import INCOMPLETE, SUCCESS, Broker
 from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
@@ -80,6 +81,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     service = StudiesService(
         store=application.store,
         search=application.search,
+        across=application.across,
         retrieval=application.retrieval,
         rendering=application.rendering,
         deletion=application.deletion,
@@ -106,6 +108,8 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         metrics=metrics,
         viewer=settings.http.viewer,
         links=application.links,
+        sources=application.sources,
+        trial=application.trial,
     )
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(
@@ -184,7 +188,10 @@ def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
 
 def dimse_server(application: Application) -> Server:
     """The DICOM door of one process."""
-    settings = application.settings.dimse
+    settings, across = application.settings.dimse, application.settings.across
+    broker = None
+    if across.ae_title:
+        broker = Broker(across.ae_title, application.across, SUCCESS if across.partial == "success" else INCOMPLETE)
     entity = profile(
         ae_title=settings.ae_title,
         store=application.store,
@@ -192,7 +199,11 @@ def dimse_server(application: Application) -> Server:
         retrieval=application.retrieval,
         peers=application.peers,
         admission=Admission(
-            application.peers, settings.ae_title, local=application.local, bulk=_bulk_associations(application)
+            application.peers,
+            settings.ae_title,
+            across.ae_title,
+            local=application.local,
+            bulk=_bulk_associations(application),
         ),
         limits=Limits(
             max_pdu=settings.max_pdu_bytes,
@@ -202,6 +213,7 @@ def dimse_server(application: Application) -> Server:
         ),
         unknown_sop_classes=settings.unknown_sop_classes,
         move_rules=MoveRules(associations=settings.move_associations),
+        broker=broker,
         retrieving=application.turns("retrievals", waiting=_waiting_retrievals(settings)),
         storing=application.turns("C-STORE", waiting=settings.max_associations),
     )

@@ -59,7 +59,8 @@ from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
 from vna.model.priority import Priority
 from vna.pacing import Pace
-from vna.routing import manifests
+from vna.routing import asking, manifests
+from vna.routing.across import Across
 from vna.routing.downloads import FETCH, Downloads, Fetching
 from vna.routing.eviction import EVICT, Eviction, Room
 from vna.routing.fetching import Fetch
@@ -98,6 +99,7 @@ class Application:
     links: Links
     store: Store
     search: Search
+    across: Across
     tags: SearchTags
     retrieval: Retrieval
     rendering: Rendering
@@ -233,6 +235,14 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         directory = Directory(home, {name: client.community for name, client in communities.items()})
         requests, seconds = settings.xds.gateway_requests, settings.xds.gateway_timeout
         initiating = InitiatingGateway(directory, policy, requests=requests, seconds=seconds)
+    search = Search(
+        database,
+        policy,
+        settings.dimse.ae_title,
+        settings.dimse.max_matches,
+        settings.database.max_scanned,
+        phonetic=settings.search.phonetic,
+    )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     return Application(
         settings=settings,
@@ -243,13 +253,15 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         accounts=Accounts(database, policy),
         links=Links(database, policy),
         store=store,
-        search=Search(
-            database,
+        search=search,
+        across=Across(
             policy,
-            settings.dimse.ae_title,
-            settings.dimse.max_matches,
-            settings.database.max_scanned,
-            phonetic=settings.search.phonetic,
+            search,
+            sources_known,
+            remotes.doors,
+            asking.Bounds(settings.across.timeout, settings.across.max_matches, sources=settings.across.max_sources),
+            requests=settings.across.max_requests,
+            most=settings.dimse.max_matches,
         ),
         tags=SearchTags(database, policy),
         retrieval=retrieval,

@@ -12,6 +12,7 @@ class Action(StrEnum):
     ECHO = "echo"
     STORE = "store"
     QUERY = "query"
+    QUERY_ACROSS = "query-across"
     RETRIEVE = "retrieve"
     DELETE = "delete"
     READ_DOCUMENTS = "read-documents"

@@ -1,6 +1,8 @@
 """Systems elsewhere that feed us, and archives elsewhere that we read from: what is known of one, what its doors do."""
 
-from collections.abc import Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -83,6 +85,33 @@ class Bounds:
     instances: int = 100_000
 
 
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a search is asked, beside the bounds: `until` is a moment of time.monotonic, `wanted` says whether
+    anybody still waits, `answer_bytes` is how much of one answer is kept in memory."""
+
+    until: float = math.inf
+    wanted: Callable[[], bool] = _always
+    answer_bytes: int = 64 << 20
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits any more."""
+        return time.monotonic() >= self.until or not self.wanted()
+
+    def seconds(self, most: float) -> float:
+        """How long one wait may be."""
+        return max(0.001, min(most, self.until - time.monotonic()))
+
+
+PATIENT = Terms()
+"""As long as the bounds allow."""
+
+
 @dataclass(frozen=True, slots=True)
 class StudyPart:
     """What is wanted of one study: all of it, one series, or instances of that series by name.
@@ -130,8 +159,11 @@ class Verifying(Protocol):
 class Searching(Verifying, Protocol):
     """A door that can be searched: C-FIND, QIDO-RS."""
 
-    def search(self, query: Query) -> Iterator[Match]:
-        """Matches as they come, at most `query.limit` of them; close it to stop."""
+    def search(self, query: Query, terms: Terms = PATIENT) -> Iterator[Match]:
+        """Matches as they come, at most `query.limit` of them; close it to stop.
+
+        Unavailable when the terms are over before the answer is; Rejected at the end when some of it named nothing.
+        """
 
 
 class Fetching(Verifying, Protocol):

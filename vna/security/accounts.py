@@ -22,7 +22,7 @@ from vna.model.errors import BadRequest, NotAuthorized, NotFound
 from vna.model.events import EventKind
 from vna.model.priority import Priority, priority_of
 from vna.security.policy import Policy
-from vna.security.rights import PEER_RIGHTS, parse_rights, rights_text
+from vna.security.rights import GIVEN_RIGHTS, parse_rights, rights_text
 
 _REMEMBER_SECONDS = 60.0
 _REMEMBERED = 10_000
@@ -115,7 +115,11 @@ class Accounts:
             row = UserRow(
                 name=name,
                 password_hash=password_hash,
-                rights=rights_text(rights) if rights is not None else held.rights if held else rights_text(PEER_RIGHTS),
+                rights=rights_text(rights)
+                if rights is not None
+                else held.rights
+                if held
+                else rights_text(GIVEN_RIGHTS),
                 facility=facility if facility is not None else held.facility if held else "",
                 created_at=held.created_at if held else time_text(datetime.now(UTC)),
                 priority=priority.word if priority is not None else held.priority if held else "",
