@@ -13,14 +13,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, BrowserType, Page, Response, expect, sync_playwright
 
-from tests.archives import LiveArchive, make_backend, start_archive
+from tests.archives import Backend, LiveArchive, make_backend, start_archive
 from tests.journeys import viewer_studies
 from tests.journeys.viewer_studies import SENTENCE, Study
 from tests.peers.processes import missing, system_program, wait_for
+from tests.routing.manifests import kos, written
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("viewer")]
 
@@ -335,3 +337,37 @@ def test_an_access_link_opens_one_study_only(
         assert [study["0020000D"]["Value"] for study in studies] == [[mine.uid]]
         _list(page, {"MR": mine})
     assert httpx.get(live.http + path).status_code == 410
+
+
+def test_a_study_that_another_archive_keeps_opens_and_shows_its_pixels(
+    chromium: BrowserType, live: LiveArchive, held: dict[str, Study], tmp_path: Path
+) -> None:
+    study = held["CT"]
+    named = dict[str, list[str]]()
+    for data in study.files:
+        ds = pydicom.dcmread(io.BytesIO(data))
+        named.setdefault(ds.SeriesInstanceUID, []).append(ds.SOPInstanceUID)
+    (tmp_path / "manifest.dcm").write_bytes(written(kos(study.uid, named, location="1.2.826.9.99")))
+    centre = start_archive(Backend("sqlite+folder", tmp_path), HTTP__VIEWER=str(ROOT / "viewer"))
+    try:
+        known = centre.vna(
+            "source", "add", "A", "--wado-rs", live.dicomweb, "--qido-rs", live.dicomweb,
+            "--location-uid", "1.2.826.9.99",
+        )  # fmt: skip
+        assert known.returncode == 0, known.stderr
+        assert centre.vna("import", str(tmp_path / "manifest.dcm")).returncode == 0
+
+        def elsewhere() -> int:
+            found = httpx.get(f"{centre.dicomweb}/studies/{study.uid}/instances", timeout=30).json()
+            return sum(one["00080056"]["Value"] == ["NEARLINE"] for one in found)
+
+        wait_for(lambda: elsewhere() == len(study.files), what="what the manifest names", timeout=30)
+        with (
+            _profile(chromium, centre, tmp_path / "profile") as browser,
+            _page(browser, centre, "a-study-that-another-archive-keeps") as page,
+        ):
+            _open(page, study)
+            _look(page, "seen.levels > 60 && seen.lit > 0.3")
+        assert elsewhere() == 0
+    finally:
+        centre.stop()

@@ -67,6 +67,7 @@ class OnDemand:
         self._lock = threading.Lock()
         self._flights: dict[tuple[str, str], Flight] = {}
         self._threads: ThreadPoolExecutor | None = None
+        self._stopping = False
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
         self._resting: dict[str, tuple[float, str]] = {}
 
@@ -99,11 +100,13 @@ class OnDemand:
         _judge(waiter)
 
     def close(self) -> None:
-        """Wait for what is being fetched, and begin nothing more."""
+        """End what is being fetched after the instances that are under way."""
         with self._lock:
             threads, self._threads = self._threads, None
+            self._stopping = threads is not None
         if threads is not None:
             threads.shutdown(cancel_futures=True)
+            self._stopping = False
 
     def _begin(self, wanted: Sequence[Wanted], enough: int, tell: Callable[[], None], priority: Priority) -> Waiter:
         by_series: dict[tuple[str, str], list[str]] = {}
@@ -190,6 +193,8 @@ class OnDemand:
             waiters = flight.arrived(uid)
         for waiter in waiters:
             waiter.came()
+        if self._stopping and not flight.asked:
+            raise Unavailable("the archive is being stopped")
 
     def _land(self, flight: Flight) -> None:
         study, series = flight.study_instance_uid, flight.series_instance_uid
@@ -222,7 +227,7 @@ class OnDemand:
         reasons: list[str] = []
         lacking: set[str] | None = None
         for source in sources:
-            if not left:
+            if not left or (self._stopping and not flight.asked):
                 break
             if rests := self._rests(source):
                 reasons.append(rests)
