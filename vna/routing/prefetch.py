@@ -1,0 +1,350 @@
+"""Priors of a patient who comes, fetched before anybody asks for them: by rule, as durable jobs that give way.
+
+a study arrives, or a patient is expected -> job PREFETCH, one for each study or planned examination
+-> a step for each source that can be searched: what it has and nobody told us of becomes known (`discovery`)
+-> the last step: the priors that the rule wants, the newest first, each as a job FETCH
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from storage.elements import text
+from storage.index import elsewhere, jobs, manifests, patients, priors
+from storage.index.engine import Connection, Database
+from storage.index.events import time_text
+from storage.values import Element
+from vna.jobs.dispatch import Subscriber
+from vna.model.access import SYSTEM, Action, Actor
+from vna.model.errors import BadRequest, NotFound, VnaError
+from vna.model.events import Event, EventKind
+from vna.model.examinations import Examination
+from vna.model.identifiers import PatientKey, patient_key
+from vna.model.instances import Door
+from vna.model.sources import Source
+from vna.routing.discovery import Discovery, Wanted, newest_first
+from vna.routing.downloads import FETCH, LOW, Fetching
+from vna.routing.prefetch_rules import Rule, Rules
+from vna.routing.same_patient import Patient, SamePatient
+from vna.routing.whereabouts import candidates
+from vna.security.policy import Policy
+
+log = logging.getLogger(__name__)
+
+PREFETCH = "prefetch"
+"""The kind of job; its payload is JSON (`_Task`)."""
+
+_CAME = frozenset({Door.C_STORE.value, Door.STOW.value, Door.IMPORT.value})
+_REMEMBERED = 10_000
+_AGAIN_SECONDS = 600.0
+_SOON = timedelta(seconds=5)
+_LATER = timedelta(minutes=5)
+_TRIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An examination that is planned, or only expected, as whoever tells of it says; `facility` is where."""
+
+    patient_id: str
+    issuer: str = ""
+    birth_date: str = ""
+    facility: str = ""
+    modality: str = ""
+    description: str = ""
+    codes: tuple[str, ...] = ()
+    body_part: str = ""
+
+    @property
+    def examination(self) -> Examination:
+        """As rules see it."""
+        return Examination(
+            facility=self.facility,
+            description=self.description,
+            modalities=frozenset(filter(None, [self.modality])),
+            codes=frozenset(self.codes),
+            body_parts=frozenset(filter(None, [self.body_part])),
+        )
+
+
+class Decision(StrEnum):
+    """What becomes of a prior that a rule wants."""
+
+    HERE = "here"
+    FETCHED = "will be fetched"
+    WAITS = "is being fetched"
+    TOO_MUCH = "passed over: more instances than the rule allows"
+    NOBODY = "passed over: no source that the rule names keeps it"
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A prior, and what becomes of it."""
+
+    examination: Examination
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A job: of a `study` that came, or of what is `planned`. `left` are names of sources that are still to be
+    searched, None before the first step; `failed` those that did not answer."""
+
+    study: str = ""
+    planned: Planned | None = None
+    left: tuple[str, ...] | None = None
+    failed: tuple[str, ...] = ()
+    tries: int = 0
+
+    def written(self) -> str:
+        return orjson.dumps(asdict(self)).decode()
+
+    @staticmethod
+    def read(payload: str) -> "_Task":
+        said: dict[str, Any] = orjson.loads(payload)
+        planned = said["planned"]
+        left = said["left"]
+        return _Task(
+            said["study"],
+            None if planned is None else Planned(**{**planned, "codes": tuple(planned["codes"])}),
+            None if left is None else tuple(left),
+            tuple(said["failed"]),
+            said["tries"],
+        )
+
+    @property
+    def order_key(self) -> str:
+        """Of a patient nothing can be read in it."""
+        if self.planned is None:
+            return self.study
+        return hashlib.sha256(orjson.dumps(asdict(self.planned))).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """An examination with its rule and its patient."""
+
+    examination: Examination
+    rule: Rule
+    patient: Patient
+
+
+def noticing(database: Database) -> Subscriber:
+    """Has the priors of a study looked for when the first of its instances comes, and once more when it still grows
+    after a while: doing so again does no harm."""
+    seen: dict[str, float] = {}
+
+    def notice(batch: Sequence[Event]) -> None:
+        stored = (event for event in batch if event.kind is EventKind.INSTANCE_STORED)
+        studies = {event.study_instance_uid: None for event in stored if event.detail.get("door") in _CAME}
+        now = time.monotonic()
+        fresh = [study for study in studies if now - seen.get(study, -_AGAIN_SECONDS) >= _AGAIN_SECONDS]
+        if not fresh:
+            return
+        with database.transaction() as connection:
+            for study in fresh:
+                _schedule(connection, _Task(study), _SOON)
+        for study in fresh:
+            seen.pop(study, None)
+            seen[study] = now
+        for study in list(seen)[: max(0, len(seen) - _REMEMBERED)]:
+            del seen[study]
+
+    return notice
+
+
+def _schedule(connection: Connection, task: _Task, pause: timedelta | None = None) -> None:
+    later = time_text(datetime.now().astimezone() + pause) if pause else ""
+    jobs.schedule(connection, PREFETCH, order_key=task.order_key, payload=task.written(), run_after=later, priority=LOW)
+
+
+class Prefetch:
+    """Takes note of patients who come, does the jobs, and says what a rule would fetch."""
+
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        rules: Rules,
+        archives: Callable[[], Sequence[Source]],
+        discovery: Discovery,
+        same: SamePatient,
+        fetching: Fetching,
+    ) -> None:
+        self._database = database
+        self._policy = policy
+        self._rules = rules
+        self._archives = archives
+        self._discovery = discovery
+        self._same = same
+        self._fetching = fetching
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there are rules."""
+        return bool(self._rules.rule)
+
+    def scheduled(self, actor: Actor, planned: Planned) -> bool:
+        """A patient is expected: have the priors fetched in the background. False when no rule is for that."""
+        self._policy.check(actor, Action.FEED)
+        if not planned.patient_id or self._rules.first(planned.examination) is None:
+            return False
+        with self._database.transaction() as connection:
+            _schedule(connection, _Task(planned=planned))
+        return True
+
+    def now(self, actor: Actor, planned: Planned) -> tuple[list[Prior], list[str]]:
+        """The same at once, whatever the hours: what becomes of each prior, and what went wrong with sources.
+
+        BadRequest when no rule is for the examination.
+        """
+        self._policy.check(actor, Action.ADMIN)
+        case = self._case(_Task(planned=planned))
+        if case is None:
+            raise BadRequest("no rule is for this examination" if self.is_on else _OFF)
+        problems = []
+        for source in self._sources(case.rule):
+            try:
+                self._discovery.search(source, self._wanted(case))
+            except VnaError as exc:
+                problems.append(_said_of(source, exc))
+        return self._fetch(actor, case), problems
+
+    def __call__(self, payload: str) -> str | None:
+        """A step of one job."""
+        task = _Task.read(payload)
+        case = self._case(task)
+        if case is None or self._is_early(case.rule, task):
+            return None
+        sources = {source.name: source for source in self._sources(case.rule)}
+        left = tuple(sources) if task.left is None else tuple(name for name in task.left if name in sources)
+        if not left:
+            self._fetch(SYSTEM, case)
+            self._try_again(task)
+            return None
+        name, failed = left[0], task.failed
+        try:
+            self._discovery.search(sources[name], self._wanted(case))
+        except VnaError as exc:
+            log.warning("priors not searched", extra={"source": name, "reason": str(exc)})
+            failed = (*failed, name)
+        return replace(task, left=left[1:], failed=failed).written()
+
+    # ---- what it is about
+
+    def _case(self, task: _Task) -> _Case | None:
+        """None when no rule is for it, or it is not known whose it is."""
+        with self._database.read() as connection:
+            if task.planned is not None:
+                one, key, birth_date = task.planned.examination, _key(task.planned), task.planned.birth_date
+            else:
+                found = priors.of_study(connection, task.study) if priors.came(connection, task.study) else None
+                filed = patients.of_study(connection, task.study)
+                if found is None or filed is None:
+                    return None
+                one, key, birth_date = found, filed, ""
+            rule = self._rules.first(one)
+            if rule is None or not key.patient_id:
+                return None
+            patient = self._same.patient(connection, key, _said(connection, key, birth_date))
+        return _Case(one, rule, patient)
+
+    def _sources(self, rule: Rule) -> list[Source]:
+        return [source for source in self._archives() if not rule.sources or source.name in rule.sources]
+
+    def _wanted(self, case: _Case) -> Wanted:
+        with self._database.read() as connection:
+            known = priors.of_patients(connection, case.patient.keys)
+        return Wanted(case.patient, case.examination, case.rule.priors, tuple(known), self._rules.now().date())
+
+    # ---- when
+
+    def _is_early(self, rule: Rule, task: _Task) -> bool:
+        """Outside of the rule's hours the job waits until they begin."""
+        now = self._rules.now()
+        opens = rule.opens(now)
+        if opens == now:
+            return False
+        with self._database.transaction() as connection:
+            _schedule(connection, task, opens - now)
+        return True
+
+    def _try_again(self, task: _Task) -> None:
+        """Sources that did not answer are searched again, a few times: nobody waits for it."""
+        if not task.failed:
+            return
+        if task.tries + 1 >= _TRIES:
+            log.warning("sources not searched for priors", extra={"sources": ", ".join(task.failed)})
+            return
+        again = replace(task, left=task.failed, failed=(), tries=task.tries + 1)
+        with self._database.transaction() as connection:
+            _schedule(connection, again, _LATER * 2**task.tries)
+
+    # ---- what is fetched
+
+    def _fetch(self, actor: Actor, case: _Case) -> list[Prior]:
+        """Have fetched what the rule wants and is not here."""
+        found = self._chosen(case)
+        for prior in found:
+            if prior.decision is Decision.FETCHED:
+                try:
+                    self._fetching.request(actor, prior.examination.study_instance_uid)
+                except NotFound:  # deleted, or withdrawn meanwhile
+                    continue
+        fetched = sum(prior.decision is Decision.FETCHED for prior in found)
+        log.info("priors chosen", extra={"rule": case.rule.name, "wanted": len(found), "fetched": fetched})
+        return found
+
+    def _chosen(self, case: _Case) -> list[Prior]:
+        """The newest that fit, as far as the rule's bounds reach, and those that were passed over before."""
+        wanted, sources = self._wanted(case), self._sources(case.rule)
+        found: list[Prior] = []
+        studies, room = wanted.priors.most_studies, wanted.priors.most_instances
+        with self._database.read() as connection:
+            for one in newest_first(filter(wanted.fits, wanted.known)):
+                if not studies:
+                    break
+                decision = self._decision(connection, one, sources, room)
+                found.append(Prior(one, decision))
+                if decision not in (Decision.TOO_MUCH, Decision.NOBODY):
+                    studies, room = studies - 1, room - one.instances
+        return found
+
+    @staticmethod
+    def _decision(connection: Connection, one: Examination, sources: Sequence[Source], room: int) -> Decision:
+        if one.instances > room:
+            return Decision.TOO_MUCH
+        if not one.elsewhere:
+            return Decision.HERE
+        study = one.study_instance_uid
+        if jobs.waiting(connection, FETCH, study):
+            return Decision.WAITS
+        series = {kept.series_instance_uid for kept in elsewhere.kept(connection, study) if not kept.is_absent}
+        keepers = (candidates(sources, manifests.places(connection, study, uid)) for uid in series)
+        return Decision.FETCHED if any(keepers) else Decision.NOBODY
+
+
+_OFF = "nothing is fetched ahead: VNA_FEDERATION__PREFETCH names no rules"
+
+
+def _key(planned: Planned) -> PatientKey:
+    return patient_key(planned.patient_id, planned.issuer, facility=planned.facility, study_instance_uid="")
+
+
+def _said(connection: Connection, key: PatientKey, birth_date: str) -> dict[str, Element]:
+    said = priors.patient(connection, key)
+    if birth_date and not text(said, "00100030"):
+        said["00100030"] = {"vr": "DA", "Value": [birth_date]}
+    return said
+
+
+def _said_of(source: Source, error: VnaError) -> str:
+    words = str(error)
+    return words if words.startswith(source.name) else f"{source.name}: {words}"
