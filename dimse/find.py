@@ -173,11 +173,8 @@ def _answered(
     if page.lacking and is_cancelled():
         yield _status(CANCEL), None
         return
-    missing = [str(lack) for lack in page.lacking]
-    log.info(
-        "C-FIND answered",
-        extra={**fields, "answers": len(page.matches), "capped": page.capped, "missing": "; ".join(missing)},
-    )
+    told = {"missing": _names(page.lacking)} if page.lacking else {}  # what others say of errors may name patients
+    log.info("C-FIND answered", extra={**fields, **told, "answers": len(page.matches), "capped": page.capped})
     if page.capped:
         yield _status(OUT_OF_RESOURCES, f"stopped at the limit of {page.cap}"), None
     elif page.lacking and partial != SUCCESS:
@@ -187,8 +184,12 @@ def _answered(
 
 
 def _without(lacking: Sequence[Lack]) -> str:
-    names = dict.fromkeys(lack.source for lack in lacking)
-    return f"not whole: {lacking[0]}" if len(names) == 1 else f"not whole without {', '.join(names)}"
+    one = len({lack.source for lack in lacking}) == 1
+    return f"not whole: {lacking[0]}" if one else f"not whole without {_names(lacking)}"
+
+
+def _names(lacking: Sequence[Lack]) -> str:
+    return ", ".join(dict.fromkeys(lack.source for lack in lacking))
 
 
 def _status_of(error: VnaError) -> int:

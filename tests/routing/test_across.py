@@ -87,6 +87,16 @@ def test_what_two_archives_have_is_one_answer_that_names_both(here: Centre) -> N
         assert here.find(STUDIES, "TOWN").matches[0].own["00080054"]["Value"] == ["TOWN_AE"]
 
 
+def test_an_address_comes_from_whichever_archive_has_one_and_never_from_the_answer(here: Centre) -> None:
+    lying = {**study("1.2.1"), "00081190": {"vr": "UR", "Value": ["http://evil.example/"]}}
+    one = identifier(StudyInstanceUID="1.2.1", StudyDate="20260102")
+    with finds(lambda _: iter([(0xFF00, one), (0xFF00, one)])) as entity, here.asking(lying, name="TOWN") as town:
+        here.knows("CITY", ae_title="CITY", host="127.0.0.1", port=entity.port)
+        (match,) = here.find(STUDIES).matches
+    assert values(match, "RetrieveURL") == [f"{town.url}/rs/studies/1.2.1"]
+    assert values(match, "RetrieveAETitle") == ["CITY", "TOWN_AE"]
+
+
 @pytest.mark.parametrize("order", [(), (Order("00080020"),), (Order("00080050", descending=True), Order("00080020"))])
 def test_pages_together_are_the_whole_list_each_once_and_in_order(here: Centre, order: tuple[Order, ...]) -> None:
     held, known = range(1, 25, 2), range(3, 25, 3)
@@ -159,6 +169,23 @@ def test_keys_that_not_every_archive_understands_are_matched_here_alone(here: Ce
     assert uids(some) == ["1.2.1"]
     assert sorted(uids(none)) == ["1.2.1", "1.2.2"]
     assert not any(b"00080061=" in head or b"00080050=" in head for head in asked.asked)
+
+
+def test_what_was_asked_for_more_than_is_wanted_is_nobodys_fault(here: Centre) -> None:
+    others = [
+        study("1.2.1", PatientName="Şahin^Can"),
+        study("1.2.2", PatientName="Mahin^Can"),
+        study("1.2.3", PatientName="Deneme^Can"),
+        {tag: one for tag, one in study("1.2.4").items() if tag != "00080061"},
+    ]
+    with here.asking(*others) as asked:
+        named = here.find(Query(Level.STUDY, (key("PatientName", "şahin*"),)))
+        listed = here.find(Query(Level.STUDY, (key("ModalitiesInStudy", "MR", "US"),)))
+    assert uids(named) == ["1.2.1"]
+    assert b"00100010=*ahin*" in asked.asked[0]
+    assert [lack.reason for lack in named.lacking] == ["2 of its answers are no matches of what was asked"]
+    assert uids(listed) == []
+    assert [lack.reason for lack in listed.lacking] == ["1 of its answers are no matches of what was asked"]
 
 
 def test_patients_are_one_by_identifier_and_issuer_and_without_an_issuer_by_birth_date_too(here: Centre) -> None:

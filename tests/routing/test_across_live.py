@@ -74,7 +74,7 @@ class Federation:
         return httpx.get(f"{self.centre.dicomweb}{path}", params=parameters, timeout=30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     folder = tmp_path_factory.mktemp("federation")
     for name in ("centre", "ours", "orthanc", "qrscp"):

@@ -58,11 +58,15 @@ def _widened(text: str) -> str:
 
 
 class Judge:
-    """Judges what one archive answers to one query; `dropped` counts what was no match of it."""
+    """Judges what one archive answers to one query; `dropped` counts what was no match of what it was asked.
+
+    What only we can tell to be none, since it was asked for more, is left out and not counted.
+    """
 
     def __init__(self, query: Query) -> None:
         self._query = query
         self._criteria = criteria(query)
+        self._asked = criteria(asked_elsewhere(query, 0))
         self._wanted = wanted_of(query)
         self._named = {
             level: key.values[0]
@@ -74,16 +78,23 @@ class Judge:
 
     def judged(self, match: Match) -> Match | None:
         """The match, as ours are: elements by level, named by UIDs; None when it is none."""
-        found = self._credible(match)
-        if found is None:
+        elements = self._named_elements(match)
+        if elements is not None and self.holds(elements):
+            return _by_level(elements, self._query.level)
+        if elements is None or not self._was_asked_for(elements):
             self.dropped += 1
-        return found
+        return None
 
     def holds(self, elements: Mapping[str, Element]) -> bool:
         """Whether these elements match."""
         return satisfies(elements, self._criteria)
 
-    def _credible(self, match: Match) -> Match | None:
+    def _was_asked_for(self, elements: Mapping[str, Element]) -> bool:
+        known = all(any("Value" in elements.get(tag, {}) for tag in one.tags) for one in self._criteria)
+        return known and satisfies(elements, self._asked)
+
+    def _named_elements(self, match: Match) -> dict[str, Element] | None:
+        """Elements of ours, made of what it says; None when it is of another level, or nameless."""
         level, said = self._query.level, match.elements
         if _LEVEL in said and _texts(said[_LEVEL]) not in ([], [level.name]):
             return None
@@ -91,17 +102,18 @@ class Judge:
         elements = _elements(said, self._wanted)
         if not all(map(is_uid, uids.values())) or (level is Level.PATIENT and not _texts(elements.get(PATIENT_ID))):
             return None
-        elements |= {UIDS[one]: {"vr": "UI", "Value": [uid]} for one, uid in uids.items()}
-        if not self.holds(elements):
-            return None
-        own = {tag: one for tag, one in elements.items() if _level_of(tag, level) >= level}
-        above = {tag: one for tag, one in elements.items() if tag not in own}
-        return Match(level, own, above, *(uids.get(one, "") for one in UIDS))
+        return elements | {UIDS[one]: {"vr": "UI", "Value": [uid]} for one, uid in uids.items()}
 
     def _uid(self, said: Mapping[str, Element], level: Level) -> str:
         """Some leave out what the question named already."""
         values = _texts(said.get(UIDS[level]))
         return values[0] if len(values) == 1 else self._named.get(level, "") if not values else ""
+
+
+def _by_level(elements: Mapping[str, Element], level: Level) -> Match:
+    own = {tag: one for tag, one in elements.items() if _level_of(tag, level) >= level}
+    above = {tag: one for tag, one in elements.items() if tag not in own}
+    return Match(level, own, above, *(elements[UIDS[one]]["Value"][0] if one <= level else "" for one in UIDS))
 
 
 def _level_of(tag: str, level: Level) -> Level:

@@ -85,7 +85,7 @@ def united(first: Match, other: Match) -> Match:
     changed = {}
     for tag, element in theirs.items():
         is_patients = tag in BY_TAG and BY_TAG[tag].level is Level.PATIENT
-        if tag in (AVAILABILITY, RETRIEVE_URL) or (is_patients and not same_patient):
+        if tag == AVAILABILITY or (tag == RETRIEVE_URL and tag not in mine) or (is_patients and not same_patient):
             continue
         better = _better(tag, mine.get(tag), element)
         if better is not None and better != mine.get(tag):
