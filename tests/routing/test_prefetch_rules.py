@@ -134,10 +134,9 @@ ISTANBUL = ZoneInfo("Europe/Istanbul")
 )
 def test_hours_say_when(hours: list[str], at: str, opens: str) -> None:
     rule = Rule.model_validate({"name": "a", "hours": hours})
-    day = 11 if opens.startswith("+") else 10
-    hour, minute = map(int, opens.lstrip("+").split(":"))
-    now = datetime(2026, 3, 10, *map(int, at.split(":")), tzinfo=ISTANBUL)
-    assert rule.opens(now) == datetime(2026, 3, day, hour, minute, tzinfo=ISTANBUL)
+    day = "11" if opens.startswith("+") else "10"
+    now = datetime.fromisoformat(f"2026-03-10T{at}").replace(tzinfo=ISTANBUL)
+    assert rule.opens(now) == datetime.fromisoformat(f"2026-03-{day}T{opens.lstrip('+')}").replace(tzinfo=ISTANBUL)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Final
 
 from storage.elements import number, text, texts, whole_number
 from storage.index import elsewhere, manifests, priors
@@ -24,7 +23,7 @@ from vna.model.errors import TooLarge, VnaError
 from vna.model.examinations import Examination
 from vna.model.identifiers import is_uid, patient_key
 from vna.model.instances import Availability
-from vna.model.manifests import ListedSeries, Manifest
+from vna.model.manifests import SEARCH, ListedSeries, Manifest
 from vna.model.query import Level
 from vna.model.sources import Doors, Source, Terms
 from vna.routing.credible import BIRTH_DATE, ISSUER, PATIENT_ID, UIDS
@@ -35,9 +34,6 @@ from vna.routing.same_patient import Patient, SamePatient
 from vna.routing.whereabouts import location
 
 log = logging.getLogger(__name__)
-
-SEARCH: Final = "search"
-"""The door of what a search found, where manifests say through which they came."""
 
 _NAMESPACE = uuid.UUID("0d6e0b0a-58f3-5c53-9b7f-2f6c8a1f6a77")
 _ROWS = 1000
@@ -57,13 +53,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whose priors are wanted, for which examination, and which; `known` are those that are known already."""
+    """Whose priors are wanted, for which examination, and which; `known` are those that are known already, `lost` the
+    studies among them that no source keeps."""
 
     patient: Patient
     examination: Examination
     priors: Priors
     known: tuple[Examination, ...]
     today: date
+    lost: frozenset[str] = frozenset()
 
     def fits(self, prior: Examination) -> bool:
         """Whether it is one."""
@@ -114,7 +112,8 @@ class Discovery:
     def _take(self, source: Source, listing: Listing, wanted: Wanted) -> int:
         """The newest first, as far as the rule's bounds reach: what is known already takes of them as well."""
         found = {one.examination.study_instance_uid: one for one in self._found(source, listing, wanted)}
-        held = [one for one in wanted.known if wanted.fits(one) and one.study_instance_uid not in found]
+        passed = found.keys() | wanted.lost
+        held = [one for one in wanted.known if wanted.fits(one) and one.study_instance_uid not in passed]
         studies, room, count = wanted.priors.most_studies, wanted.priors.most_instances, 0
         for prior in newest_first([*held, *(one.examination for one in found.values())]):
             if not studies:

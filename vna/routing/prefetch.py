@@ -8,7 +8,7 @@ a study arrives, or a patient is expected -> job PREFETCH, one for each study or
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,6 +47,7 @@ _AGAIN_SECONDS = 600.0
 _SOON = timedelta(seconds=5)
 _LATER = timedelta(minutes=5)
 _TRIES = 6
+_LOOKED_FOR = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +261,13 @@ class Prefetch:
         return [source for source in self._archives() if not rule.sources or source.name in rule.sources]
 
     def _wanted(self, case: _Case) -> Wanted:
+        sources, today = self._sources(case.rule), self._rules.now().date()
         with self._database.read() as connection:
-            known = priors.of_patients(connection, case.patient.keys)
-        return Wanted(case.patient, case.examination, case.rule.priors, tuple(known), self._rules.now().date())
+            known = tuple(priors.of_patients(connection, case.patient.keys))
+            wanted = Wanted(case.patient, case.examination, case.rule.priors, known, today)
+            away = [one for one in newest_first(filter(wanted.fits, known)) if one.elsewhere][:_LOOKED_FOR]
+            lost = (one.study_instance_uid for one in away if not _is_kept(connection, one, sources))
+            return replace(wanted, lost=frozenset(lost))
 
     # ---- when
 
@@ -304,34 +309,39 @@ class Prefetch:
 
     def _chosen(self, case: _Case) -> list[Prior]:
         """The newest that fit, as far as the rule's bounds reach, and those that were passed over before."""
-        wanted, sources = self._wanted(case), self._sources(case.rule)
+        wanted = self._wanted(case)
         found: list[Prior] = []
         studies, room = wanted.priors.most_studies, wanted.priors.most_instances
         with self._database.read() as connection:
             for one in newest_first(filter(wanted.fits, wanted.known)):
                 if not studies:
                     break
-                decision = self._decision(connection, one, sources, room)
+                decision = self._decision(connection, one, wanted.lost, room)
                 found.append(Prior(one, decision))
                 if decision not in (Decision.TOO_MUCH, Decision.NOBODY):
                     studies, room = studies - 1, room - one.instances
         return found
 
     @staticmethod
-    def _decision(connection: Connection, one: Examination, sources: Sequence[Source], room: int) -> Decision:
+    def _decision(connection: Connection, one: Examination, lost: Collection[str], room: int) -> Decision:
+        if one.study_instance_uid in lost:
+            return Decision.NOBODY
         if one.instances > room:
             return Decision.TOO_MUCH
         if not one.elsewhere:
             return Decision.HERE
-        study = one.study_instance_uid
-        if jobs.waiting(connection, FETCH, study):
-            return Decision.WAITS
-        series = {kept.series_instance_uid for kept in elsewhere.kept(connection, study) if not kept.is_absent}
-        keepers = (candidates(sources, manifests.places(connection, study, uid)) for uid in series)
-        return Decision.FETCHED if any(keepers) else Decision.NOBODY
+        waits = jobs.waiting(connection, FETCH, one.study_instance_uid)
+        return Decision.WAITS if waits else Decision.FETCHED
 
 
 _OFF = "nothing is fetched ahead: VNA_FEDERATION__PREFETCH names no rules"
+
+
+def _is_kept(connection: Connection, one: Examination, sources: Sequence[Source]) -> bool:
+    """Whether one of these sources keeps what is not here of it."""
+    study = one.study_instance_uid
+    series = {kept.series_instance_uid for kept in elsewhere.kept(connection, study) if not kept.is_absent}
+    return any(candidates(sources, manifests.places(connection, study, uid)) for uid in series)
 
 
 def _key(planned: Planned) -> PatientKey:

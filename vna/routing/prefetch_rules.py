@@ -43,6 +43,7 @@ def _zone(text: str) -> str:
 
 Words = Annotated[tuple[Annotated[str, AfterValidator(_words)], ...], BeforeValidator(_listed)]
 Count = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+Few = Annotated[int, Field(strict=True, ge=1, le=50)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
@@ -86,7 +87,7 @@ class Priors(_Model):
     modalities: Words = ()
     same_body_part: Flag = False
     days: Count | None = None
-    most_studies: Count = 3
+    most_studies: Few = 3
     most_instances: Count = 3000
     nearline: Flag = False
 
