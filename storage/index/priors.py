@@ -70,6 +70,15 @@ def known(connection: sa.Connection, study_instance_uids: Sequence[str]) -> set[
     return found
 
 
+def unrated(connection: sa.Connection, study_instance_uid: str) -> bool:
+    """Whether nobody said yet how something of a study that is not here can be had."""
+    wanted = sa.select(instances.c.id).select_from(_OF).limit(1)
+    wanted = wanted.where(
+        studies.c.study_instance_uid == study_instance_uid, series.c.availability == 0, instances.c.blob == ""
+    )
+    return connection.execute(wanted).first() is not None
+
+
 def patient(connection: sa.Connection, key: PatientKey) -> dict[str, Element]:
     """What is known of a patient; nothing when nothing is held of them."""
     found = sa.select(patients.c.attributes).where(

@@ -379,6 +379,24 @@ def test_a_national_number_is_the_same_patient_everywhere(
     assert any(b"/series" in head for head in server.asked)
 
 
+def test_whoever_was_merged_into_the_patient_is_asked_for_too(opened: Open, rules: Rules, tmp_path: Path) -> None:
+    domain = "1.2.826.0.1.3680043.10.1561.50"
+    (tmp_path / "profile.toml").write_text(f"[[patients]]\nissuer = 'HIS'\nauthority = '{domain}'\n")
+    archive = opened(
+        federation=rules(RULES), xds={"profile": str(tmp_path / "profile.toml"), "affinity_domain": domain}
+    )
+    for number in ("P0", "P1"):
+        archive.patients.register(SYSTEM, f"{number}^^^&{domain}&ISO")
+    archive.patients.merge(SYSTEM, f"P0^^^&{domain}&ISO", f"P1^^^&{domain}&ISO")
+    there = as_json(StudyInstanceUID=CHEST, **{**_SAID, "PatientID": "P0"})
+    found = {"/studies": [there], "/series": [_SERIES], "/instances": [_instance()]}
+    with serving(_answers(found)) as server:
+        know(archive, "CITY", RemoteArchive(qido_rs=f"{server.url}/rs", wado_rs=f"{server.url}/rs"))
+        arrive(archive)
+        work(archive)
+    assert here(archive) == {NEW: 2, CHEST: 0}, "filed under the survivor"
+
+
 def test_no_wild_card_is_ever_asked_for(opened: Open, rules: Rules) -> None:
     archive = opened(federation=rules(RULES))
     with serving(_answers({})) as server:
@@ -586,8 +604,10 @@ def _retrieves(live: LiveArchive) -> int:
     return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("vna_retrieves_total{")))
 
 
+@pytest.mark.parametrize("last", [1, 2, 3])
+@pytest.mark.parametrize("where", ["before", "after"])
 def test_what_was_noted_half_is_noted_to_the_end(
-    open_archive: Open, rules: Rules, ours: LiveArchive, monkeypatch: pytest.MonkeyPatch
+    open_archive: Open, rules: Rules, ours: LiveArchive, monkeypatch: pytest.MonkeyPatch, last: int, where: str
 ) -> None:
     archive = open_archive(federation=rules(RULES))
     know(archive, "CITY", web(ours))
@@ -595,9 +615,10 @@ def test_what_was_noted_half_is_noted_to_the_end(
 
     def cut(rows: Any) -> int:
         calls.append(rows)
-        if len(calls) == 2:
+        done = note(rows) if len(calls) < last or where == "after" else 0
+        if len(calls) == last:
             raise Unavailable("killed")
-        return note(rows)
+        return done
 
     monkeypatch.setattr(archive.store, "note", cut)
     _, problems = archive.prefetch.now(SYSTEM, Planned("P1", "HIS"))

@@ -151,9 +151,10 @@ class Discovery:
         """What was being noted when a process was killed."""
         found = set()
         for one in wanted.known:
-            manifest = manifests.find(connection, name_of(source, one.study_instance_uid))
-            if manifest is not None and one.instances < manifest.named:
-                found.add(one.study_instance_uid)
+            study = one.study_instance_uid
+            manifest = manifests.find(connection, name_of(source, study))
+            if manifest is not None and (one.instances < manifest.named or priors.unrated(connection, study)):
+                found.add(study)
         return found
 
     def _is_patients(
