@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -55,6 +55,9 @@ from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
 from vna.model.sources import Source
 from vna.routing.across import Across
+from vna.routing.downloads import Fetching
+from vna.routing.eviction import Eviction
+from vna.routing.manifests import Manifests
 from vna.routing.trial import Trial
 from vna.security.accounts import Accounts
 from vna.security.links import Links
@@ -190,6 +193,9 @@ USE_CASES = (
     "reports",
     "sources",
     "trial",
+    "manifests",
+    "fetching",
+    "eviction",
     "responding",
     "initiating",
 )
@@ -222,6 +228,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Reports,
             Sources,
             Trial,
+            Manifests,
+            Fetching,
+            Eviction,
             RespondingGateway,
             InitiatingGateway,
         ),
@@ -278,6 +287,8 @@ def _argument(name: str, kind: Any) -> Any:
         from vna.model.query import Level, Query
 
         return Query(Level.STUDY)
+    if name == "instances":
+        return [replace(_instance(), blob="")]
     return {"numbers": [1], "accepted": ["1.2.840.10008.1.2"], "wanted": [Wanted(*"abcd")], "rights": frozenset()}.get(
         name, "x" * 9
     )
