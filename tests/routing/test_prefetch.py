@@ -223,6 +223,19 @@ def test_they_come_from_orthanc_by_qido_and_wado(opened: Open, rules: Rules, ort
     assert here(archive) == {NEW: 2, CHEST: 4, HEAD: 3, OLD: 2}
 
 
+def test_what_two_archives_have_comes_from_the_other_when_one_gives_nothing(
+    opened: Open, rules: Rules, ours: LiveArchive, orthanc_hospital: Orthanc
+) -> None:
+    archive = opened(federation=rules(RULES))
+    know(archive, "CITY", RemoteArchive(wado_rs="http://127.0.0.1:9/rs", qido_rs=ours.dicomweb))
+    url = orthanc_hospital.dicomweb_url
+    know(archive, "TOWN", RemoteArchive(wado_rs=url, qido_rs=url))
+    arrive(archive)
+    work(archive)
+    assert here(archive) == {NEW: 2, CHEST: 4, HEAD: 3, OLD: 2}
+    assert len(archive.manifests.of_study(SYSTEM, CHEST)) == 2
+
+
 def test_priors_that_a_manifest_told_of_come(open_archive: Open, rules: Rules, ours: LiveArchive) -> None:
     archive = open_archive(federation=rules(RULES))
     know(archive, "CITY", RemoteArchive(wado_rs=ours.dicomweb, retrieve_location_uid=LOCATION))
@@ -613,9 +626,9 @@ def test_what_was_noted_half_is_noted_to_the_end(
     know(archive, "CITY", web(ours))
     note, calls = archive.store.note, []
 
-    def cut(rows: Any) -> int:
+    def cut(actor: Actor, rows: Any) -> int:
         calls.append(rows)
-        done = note(rows) if len(calls) < last or where == "after" else 0
+        done = note(actor, rows) if len(calls) < last or where == "after" else 0
         if len(calls) == last:
             raise Unavailable("killed")
         return done

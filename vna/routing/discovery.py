@@ -18,12 +18,13 @@ from storage.index.events import time_text
 from storage.values import Element
 from vna.archive.rows import series_row
 from vna.archive.store import Store
+from vna.model.access import SYSTEM
 from vna.model.dates import normal_date, normal_time
 from vna.model.errors import TooLarge, VnaError
 from vna.model.examinations import Examination
 from vna.model.identifiers import is_uid, patient_key
 from vna.model.instances import Availability
-from vna.model.manifests import SEARCH, ListedSeries, Manifest
+from vna.model.manifests import SEARCH, ListedSeries, Manifest, State
 from vna.model.query import Level
 from vna.model.sources import Doors, Source, Terms
 from vna.routing.credible import BIRTH_DATE, ISSUER, PATIENT_ID, UIDS
@@ -129,23 +130,45 @@ class Discovery:
         return count
 
     def _found(self, source: Source, listing: Listing, wanted: Wanted) -> Iterator[_Found]:
-        """Studies of the patient that may be wanted and are not known."""
+        """Studies of the patient that may be wanted and are not known; what another search found is here as well."""
         listed = [
             one for number in wanted.patient.numbers for one in listing.studies(number, self._limits.studies)
         ]  # all of it before the index is read
         can_be_had = {"", "ONLINE", *(["NEARLINE"] if wanted.priors.nearline else [])}
+        also: list[str] = []
         with self._database.read() as connection:
             known = priors.known(connection, sorted({one.match.study_instance_uid for one in listed}))
             known -= self._unfinished(connection, source, wanted)
             for one in listed:
                 found = _Found(one.elements, _examination(one.elements))
                 if (
-                    one.availability in can_be_had
-                    and found.examination.study_instance_uid not in known
-                    and wanted.fits(found.examination)
-                    and self._is_patients(connection, source, one.elements, wanted.patient)
+                    one.availability not in can_be_had
+                    or not wanted.fits(found.examination)
+                    or not self._is_patients(connection, source, one.elements, wanted.patient)
                 ):
+                    continue
+                if found.examination.study_instance_uid in known:
+                    also.append(found.examination.study_instance_uid)
+                else:
                     yield found
+        for study in also:
+            self._note_also(source, study)
+
+    def _note_also(self, source: Source, study: str) -> None:
+        """Another archive has what a search found: whoever fetches it can turn to both."""
+        name = name_of(source, study)
+        with self._database.transaction() as connection:
+            told = [one for one in manifests.of_study(connection, study) if one.door == SEARCH]
+            first = next((one for one in told if one.state is State.CURRENT), None)
+            found = manifests.find(connection, first.sop_instance_uid) if first is not None else None
+            if found is None or name in {one.sop_instance_uid for one in told}:
+                return
+            series = tuple(_listed(source, study, one.series_instance_uid, list(one.instances)) for one in found.series)
+            at = time_text(datetime.now(UTC))
+            manifests.put(
+                connection,
+                replace(found, sop_instance_uid=name, facility=source.facility, series=series, received_at=at),
+            )
 
     def _unfinished(self, connection: Connection, source: Source, wanted: Wanted) -> set[str]:
         """What was being noted when a process was killed."""
@@ -210,7 +233,7 @@ class Discovery:
         for one in listed:
             rows = list(noted(one, found.said, source.facility, at))
             for start in range(0, len(rows), _ROWS):
-                self._store.note(rows[start : start + _ROWS])
+                self._store.note(SYSTEM, rows[start : start + _ROWS])
             uid = one.series_instance_uid
             with self._database.transaction() as connection:
                 elsewhere.number(connection, _numbers(instances[uid]))
