@@ -29,13 +29,15 @@ from tests.routing.servers import Behave, answer, serving
 from vna.app import Application, build
 from vna.model.access import SYSTEM, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, Unavailable
+from vna.model.examinations import Planned
 from vna.model.instances import Door, Selection
 from vna.model.manifests import State
 from vna.model.query import Key, Level, Query
 from vna.model.sources import RemoteArchive, Source
 from vna.routing import prefetch_rules
 from vna.routing.discovery import Discovery, Limits
-from vna.routing.prefetch import PREFETCH, Decision, Planned, Prefetch
+from vna.routing.prefetch import Decision, Prefetch
+from vna.routing.prefetch_tasks import PREFETCH
 
 TODAY = date.today()
 WHO = {"PatientID": "P1", "IssuerOfPatientID": "HIS", "PatientBirthDate": "19700101"}

@@ -56,7 +56,7 @@ from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
-from vna.routing import asking, manifests, prefetch, prefetch_rules
+from vna.routing import asking, manifests, prefetch_rules, prefetch_tasks
 from vna.routing.across import Across
 from vna.routing.discovery import Discovery
 from vna.routing.downloads import FETCH, Downloads, Fetching
@@ -64,7 +64,8 @@ from vna.routing.eviction import EVICT, Eviction, Room
 from vna.routing.fetching import Fetch
 from vna.routing.manifests import Manifests
 from vna.routing.on_demand import FetchRules, OnDemand
-from vna.routing.prefetch import PREFETCH, Prefetch
+from vna.routing.prefetch import Prefetch
+from vna.routing.prefetch_tasks import PREFETCH
 from vna.routing.same_patient import SamePatient
 from vna.routing.survey import SURVEY, Survey
 from vna.routing.trial import Trial
@@ -141,7 +142,7 @@ class Application:
         known = manifests.noticing(self.database)
         subscribers = {"journal": self._journal, "publishing": noticed, "manifests": known}
         if self.prefetch.is_on:
-            subscribers["prefetch"] = prefetch.noticing(self.database)
+            subscribers["prefetch"] = prefetch_tasks.noticing(self.database)
         return Dispatcher(self.database, subscribers)
 
     def workers(self) -> Workers:

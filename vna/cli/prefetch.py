@@ -29,7 +29,7 @@ def prefetch(
     from vna.model.access import SYSTEM
     from vna.model.dates import normal_date
     from vna.model.errors import BadRequest
-    from vna.routing.prefetch import Planned
+    from vna.model.examinations import Planned
 
     if birth_date and not normal_date(birth_date):
         raise BadRequest("--birth-date is written YYYYMMDD")

@@ -22,3 +22,28 @@ class Examination:
     body_parts: frozenset[str] = frozenset()
     instances: int = 0
     elsewhere: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An examination that is planned, or only expected, as whoever tells of it says; `facility` is where."""
+
+    patient_id: str = field(repr=False)
+    issuer: str = ""
+    birth_date: str = field(default="", repr=False)
+    facility: str = ""
+    modality: str = ""
+    description: str = ""
+    codes: tuple[str, ...] = ()
+    body_part: str = ""
+
+    @property
+    def examination(self) -> Examination:
+        """As rules see it."""
+        return Examination(
+            facility=self.facility,
+            description=self.description,
+            modalities=frozenset(filter(None, [self.modality])),
+            codes=frozenset(self.codes),
+            body_parts=frozenset(filter(None, [self.body_part])),
+        )

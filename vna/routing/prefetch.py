@@ -5,74 +5,34 @@ a study arrives, or a patient is expected -> job PREFETCH, one for each study or
 -> the last step: the priors that the rule wants, the newest first, each as a job FETCH
 """
 
-import hashlib
 import logging
-import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any
-
-import orjson
 
 from storage.elements import text
 from storage.index import elsewhere, jobs, manifests, patients, priors
 from storage.index.engine import Connection, Database
-from storage.index.events import time_text
 from storage.values import Element
-from vna.jobs.dispatch import Subscriber
 from vna.model.access import SYSTEM, Action, Actor
 from vna.model.errors import BadRequest, NotFound, VnaError
-from vna.model.events import Event, EventKind
-from vna.model.examinations import Examination
+from vna.model.examinations import Examination, Planned
 from vna.model.identifiers import PatientKey, patient_key
-from vna.model.instances import Door
 from vna.model.sources import Source
 from vna.routing.discovery import Discovery, Wanted, newest_first
-from vna.routing.downloads import FETCH, LOW, Fetching
+from vna.routing.downloads import FETCH, Fetching
 from vna.routing.prefetch_rules import Rule, Rules
+from vna.routing.prefetch_tasks import Task, schedule
 from vna.routing.same_patient import Patient, SamePatient
 from vna.routing.whereabouts import candidates
 from vna.security.policy import Policy
 
 log = logging.getLogger(__name__)
 
-PREFETCH = "prefetch"
-"""The kind of job; its payload is JSON (`_Task`)."""
-
-_CAME = frozenset({Door.C_STORE.value, Door.STOW.value, Door.IMPORT.value})
-_REMEMBERED = 10_000
-_AGAIN_SECONDS = 600.0
-_SOON = timedelta(seconds=5)
 _LATER = timedelta(minutes=5)
 _TRIES = 6
 _LOOKED_FOR = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """An examination that is planned, or only expected, as whoever tells of it says; `facility` is where."""
-
-    patient_id: str
-    issuer: str = ""
-    birth_date: str = ""
-    facility: str = ""
-    modality: str = ""
-    description: str = ""
-    codes: tuple[str, ...] = ()
-    body_part: str = ""
-
-    @property
-    def examination(self) -> Examination:
-        """As rules see it."""
-        return Examination(
-            facility=self.facility,
-            description=self.description,
-            modalities=frozenset(filter(None, [self.modality])),
-            codes=frozenset(self.codes),
-            body_parts=frozenset(filter(None, [self.body_part])),
-        )
 
 
 class Decision(StrEnum):
@@ -94,76 +54,12 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
-    """A job: of a `study` that came, or of what is `planned`. `left` are names of sources that are still to be
-    searched, None before the first step; `failed` those that did not answer."""
-
-    study: str = ""
-    planned: Planned | None = None
-    left: tuple[str, ...] | None = None
-    failed: tuple[str, ...] = ()
-    tries: int = 0
-
-    def written(self) -> str:
-        return orjson.dumps(asdict(self)).decode()
-
-    @staticmethod
-    def read(payload: str) -> "_Task":
-        said: dict[str, Any] = orjson.loads(payload)
-        planned = said["planned"]
-        left = said["left"]
-        return _Task(
-            said["study"],
-            None if planned is None else Planned(**{**planned, "codes": tuple(planned["codes"])}),
-            None if left is None else tuple(left),
-            tuple(said["failed"]),
-            said["tries"],
-        )
-
-    @property
-    def order_key(self) -> str:
-        """Of a patient nothing can be read in it."""
-        if self.planned is None:
-            return self.study
-        return hashlib.sha256(orjson.dumps(asdict(self.planned))).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
 class _Case:
     """An examination with its rule and its patient."""
 
     examination: Examination
     rule: Rule
     patient: Patient
-
-
-def noticing(database: Database) -> Subscriber:
-    """Has the priors of a study looked for when the first of its instances comes, and once more when it still grows
-    after a while: doing so again does no harm."""
-    seen: dict[str, float] = {}
-
-    def notice(batch: Sequence[Event]) -> None:
-        stored = (event for event in batch if event.kind is EventKind.INSTANCE_STORED)
-        studies = {event.study_instance_uid: None for event in stored if event.detail.get("door") in _CAME}
-        now = time.monotonic()
-        fresh = [study for study in studies if now - seen.get(study, -_AGAIN_SECONDS) >= _AGAIN_SECONDS]
-        if not fresh:
-            return
-        with database.transaction() as connection:
-            for study in fresh:
-                _schedule(connection, _Task(study), _SOON)
-        for study in fresh:
-            seen.pop(study, None)
-            seen[study] = now
-        for study in list(seen)[: max(0, len(seen) - _REMEMBERED)]:
-            del seen[study]
-
-    return notice
-
-
-def _schedule(connection: Connection, task: _Task, pause: timedelta | None = None) -> None:
-    later = time_text(datetime.now().astimezone() + pause) if pause else ""
-    jobs.schedule(connection, PREFETCH, order_key=task.order_key, payload=task.written(), run_after=later, priority=LOW)
 
 
 class Prefetch:
@@ -198,7 +94,7 @@ class Prefetch:
         if not planned.patient_id or self._rules.first(planned.examination) is None:
             return False
         with self._database.transaction() as connection:
-            _schedule(connection, _Task(planned=planned))
+            schedule(connection, Task(planned=planned))
         return True
 
     def now(self, actor: Actor, planned: Planned) -> tuple[list[Prior], list[str]]:
@@ -207,7 +103,7 @@ class Prefetch:
         BadRequest when no rule is for the examination.
         """
         self._policy.check(actor, Action.ADMIN)
-        case = self._case(_Task(planned=planned))
+        case = self._case(Task(planned=planned))
         if case is None:
             raise BadRequest("no rule is for this examination" if self.is_on else _OFF)
         problems = []
@@ -220,7 +116,7 @@ class Prefetch:
 
     def __call__(self, payload: str) -> str | None:
         """A step of one job."""
-        task = _Task.read(payload)
+        task = Task.read(payload)
         case = self._case(task)
         if case is None or self._is_early(case.rule, task):
             return None
@@ -240,7 +136,7 @@ class Prefetch:
 
     # ---- what it is about
 
-    def _case(self, task: _Task) -> _Case | None:
+    def _case(self, task: Task) -> _Case | None:
         """None when no rule is for it, or it is not known whose it is."""
         with self._database.read() as connection:
             if task.planned is not None:
@@ -271,17 +167,17 @@ class Prefetch:
 
     # ---- when
 
-    def _is_early(self, rule: Rule, task: _Task) -> bool:
+    def _is_early(self, rule: Rule, task: Task) -> bool:
         """Outside of the rule's hours the job waits until they begin."""
         now = self._rules.now()
         opens = rule.opens(now)
         if opens == now:
             return False
         with self._database.transaction() as connection:
-            _schedule(connection, task, opens - now)
+            schedule(connection, task, opens - now)
         return True
 
-    def _try_again(self, task: _Task) -> None:
+    def _try_again(self, task: Task) -> None:
         """Sources that did not answer are searched again, a few times: nobody waits for it."""
         if not task.failed:
             return
@@ -290,7 +186,7 @@ class Prefetch:
             return
         again = replace(task, left=task.failed, failed=(), tries=task.tries + 1)
         with self._database.transaction() as connection:
-            _schedule(connection, again, _LATER * 2**task.tries)
+            schedule(connection, again, _LATER * 2**task.tries)
 
     # ---- what is fetched
 
