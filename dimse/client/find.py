@@ -13,8 +13,10 @@ from dimse.client.exchange import PENDING
 from dimse.client.peer import Offer, Peer
 from dimse.client.statuses import require_success
 from dimse.models import MODELS
+from dimse.priority import value_of
 from dimse.upper_layer.request import ProposedContext
 from vna.model.errors import TooLarge
+from vna.model.priority import Priority
 from vna.model.query import Key, Level, Match, Query
 from vna.model.sources import PATIENT, Terms
 from vna.model.transfer_syntaxes import IMPLICIT_LE
@@ -43,7 +45,7 @@ class FindSCU:
         model = PATIENT_ROOT_FIND if query.level is Level.PATIENT else STUDY_ROOT_FIND
         request: Any = C_FIND()
         request.AffectedSOPClassUID = model
-        request.Priority = 2
+        request.Priority = value_of(Priority.ROUTINE)
         request.Identifier = BytesIO(identifier.searching(query, MODELS[model].levels))
         count = 0
         with self._peer.line(_OFFER, terms=terms) as line:

@@ -29,6 +29,7 @@ from vna.archive.space import Space
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
+from vna.board import SharedBoard
 from vna.documents import domain, own_oid, profile, publishing
 from vna.documents.affinity import own_identifier
 from vna.documents.changes import replaying
@@ -56,6 +57,8 @@ from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
+from vna.model.priority import Priority
+from vna.pacing import Pace
 from vna.routing import asking, manifests, prefetch_rules, prefetch_tasks
 from vna.routing.across import Across
 from vna.routing.discovery import Discovery
@@ -76,12 +79,15 @@ from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import FederationSettings, SecurityMode, Settings, XdsSettings
+from vna.turns import Turns
 from xds.community_client import CommunityClient
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
 from xds.remote_registry import RemoteRegistry
 
 _CONNECTIONS_OF_A_WORKER = 64
+SHARED = "turns"
+"""The folder of the data folder in which the processes of this node agree whose turn it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,17 @@ class Application:
             subscribers["prefetch"] = prefetch_tasks.noticing(self.database)
         return Dispatcher(self.database, subscribers)
 
+    def turns(self, door: str, *, waiting: int = 100) -> Turns:
+        """Whose turn it is at one of our doors, of whose requests so many wait in this process."""
+        settings, folder = self.settings, self.settings.data_dir / SHARED
+        rates = {
+            Priority.BULK: int(settings.priority.bulk_bandwidth),
+            Priority.ROUTINE: int(settings.priority.routine_bandwidth),
+        }
+        most = {Priority.BULK: settings.priority.bulk_requests, Priority.ROUTINE: settings.priority.routine_requests}
+        pace = Pace(0, most=rates, board=SharedBoard(folder, "our doors"))
+        return Turns(door, most, pace, folder, waiting=waiting)
+
     def workers(self) -> Workers:
         """What does durable jobs."""
         works: dict[str, Work] = {
@@ -204,7 +221,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
 
     store = Store(database, blobs, policy, coercion_for, rules, identify)
     sources_known = Sources(database, policy, local=local)
-    remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check)
+    remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check, shared=settings.data_dir / SHARED)
     on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)
     retrieval = Retrieval(database, blobs, policy, on_demand)
     patients = Patients(

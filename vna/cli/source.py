@@ -60,8 +60,14 @@ def add(
     location_uid: Annotated[str | None, _option("OID", "Retrieve Location UID that manifests name it by.")] = None,
     retrieve_ae: Annotated[str | None, _option("AET", "Retrieve AE Title that manifests name it by.")] = None,
     priority: Annotated[int | None, _option("N", "0 to 100: of several sources the highest is asked first.")] = None,
-    bandwidth: Annotated[int | None, _option("N", "Most bytes a second of each process; 0 for no limit.")] = None,
-    connections: Annotated[int | None, _option("N", "Most connections of each process.")] = None,
+    bandwidth: Annotated[int | None, _option("N", "Most bytes a second of this node; 0 for no limit.")] = None,
+    connections: Annotated[int | None, _option("N", "Most connections of this node in use at once.")] = None,
+    bulk_bandwidth: Annotated[
+        int | None, _option("N", "Most bytes a second of bulk requests; 0 for no limit of their own.")
+    ] = None,
+    bulk_connections: Annotated[
+        int | None, _option("N", "Most connections of bulk requests; 0 for all but two.")
+    ] = None,
 ) -> None:
     """Add a source, or change what is given of one and keep the rest. An empty word takes away what was known."""
     from vna.cli.output import say
@@ -92,6 +98,8 @@ def add(
         "priority": priority,
         "bandwidth": bandwidth,
         "connections": connections,
+        "bulk_bandwidth": bulk_bandwidth,
+        "bulk_connections": bulk_connections,
     }
     session: Session = context.obj
     with session.archive() as opened:

@@ -27,6 +27,8 @@ _OF_ARCHIVE: Final[Mapping[str, str]] = {
     "priority": "priority",
     "bandwidth": "bandwidth",
     "connections": "connections",
+    "bulk_bandwidth": "bulk_bandwidth",
+    "bulk_connections": "bulk_connections",
 }
 """Attributes of RemoteArchive by what they are called; each has the type of its default."""
 _SECRETS: Final = ("password", "token")

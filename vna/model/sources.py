@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vna.model.priority import Priority
 from vna.model.query import Match, Query
 
 
@@ -17,6 +18,7 @@ class RemoteArchive:
     and hold for both. `user_name` with `password`, or `token`, is the login over HTTP. `retrieve_location_uid` and
     `retrieve_ae_title` are what manifests call it, in (0040,E011) and (0008,0054). Of several that could give something
     the one with the highest `priority` is asked first. `bandwidth` is in bytes a second, 0 without limit.
+    `bulk_bandwidth` and `bulk_connections` are what bulk requests may have of it, 0 what is left.
     """
 
     ae_title: str = ""
@@ -39,6 +41,8 @@ class RemoteArchive:
     priority: int = 0
     bandwidth: int = 0
     connections: int = 4
+    bulk_bandwidth: int = 0
+    bulk_connections: int = 0
 
     @property
     def is_there(self) -> bool:
@@ -112,13 +116,15 @@ PATIENT = Terms()
 class StudyPart:
     """What is wanted of one study: all of it, one series, or instances of that series by name.
 
-    `sop_class_uids` are the SOP Classes that are expected, where that is known: C-GET has to propose them.
+    `sop_class_uids` are the SOP Classes that are expected, where that is known: C-GET has to propose them. `priority`
+    says who gets a connection and bandwidth first.
     """
 
     study_instance_uid: str
     series_instance_uid: str = ""
     sop_instance_uids: tuple[str, ...] = ()
     sop_class_uids: tuple[str, ...] = ()
+    priority: Priority = Priority.ROUTINE
 
 
 @dataclass(slots=True)

@@ -128,5 +128,10 @@ def _require_limits(archive: RemoteArchive) -> None:
         raise BadRequest(f"a priority is a number from 0 to {MOST_PRIORITY}")
     if not 1 <= archive.connections <= MOST_CONNECTIONS:
         raise BadRequest(f"the number of connections is from 1 to {MOST_CONNECTIONS}")
-    if archive.bandwidth and not _LEAST_BANDWIDTH <= archive.bandwidth < 1 << 60:
-        raise BadRequest(f"a bandwidth is {_LEAST_BANDWIDTH} bytes a second or more, or 0 for no limit")
+    for bandwidth in (archive.bandwidth, archive.bulk_bandwidth):
+        if bandwidth and not _LEAST_BANDWIDTH <= bandwidth < 1 << 60:
+            raise BadRequest(f"a bandwidth is {_LEAST_BANDWIDTH} bytes a second or more, or 0 for no limit")
+    if archive.bandwidth and archive.bulk_bandwidth > archive.bandwidth:
+        raise BadRequest("bulk requests cannot have more bandwidth than there is: bulk bandwidth is part of it")
+    if archive.bulk_connections and not 1 <= archive.bulk_connections < archive.connections:
+        raise BadRequest("bulk requests leave at least one of the connections: bulk connections are fewer than those")

@@ -16,6 +16,7 @@ from vna.settings.sections import (
     HttpSettings,
     JobsSettings,
     LogSettings,
+    PrioritySettings,
     SearchSettings,
     SecurityMode,
     SecuritySettings,
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     federation: FederationSettings = FederationSettings()
     jobs: JobsSettings = JobsSettings()
+    priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()
 
     @field_validator("data_dir")
