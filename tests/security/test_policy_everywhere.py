@@ -58,6 +58,7 @@ from vna.routing.across import Across
 from vna.routing.downloads import Fetching
 from vna.routing.eviction import Eviction
 from vna.routing.manifests import Manifests
+from vna.routing.prefetch import Prefetch
 from vna.routing.trial import Trial
 from vna.security.accounts import Accounts
 from vna.security.links import Links
@@ -196,6 +197,7 @@ USE_CASES = (
     "manifests",
     "fetching",
     "eviction",
+    "prefetch",
     "responding",
     "initiating",
 )
@@ -231,6 +233,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Manifests,
             Fetching,
             Eviction,
+            Prefetch,
             RespondingGateway,
             InitiatingGateway,
         ),

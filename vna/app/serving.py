@@ -19,6 +19,7 @@ from vna.app.doors import Addresses, tls_context
 from vna.app.wiring import prepare
 from vna.metrics import Metrics
 from vna.model.errors import Unavailable
+from vna.routing import prefetch_rules
 from vna.settings import Settings
 from vna.web.viewer import installed
 
@@ -42,6 +43,7 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
     allow_many_descriptors()
     tls_context(settings.hl7.tls)  # files that are no use are found now, not by a worker
     communities.check(settings.xds)
+    prefetch_rules.named(settings.federation.prefetch)
     prepare(settings)
     metrics.prepare(settings.data_dir / "metrics")
     Supervisor(settings, demo=demo).run()

@@ -59,13 +59,17 @@ from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
 from vna.model.priority import Priority
 from vna.pacing import Pace
-from vna.routing import asking, manifests
+from vna.routing import asking, manifests, prefetch_rules, prefetch_tasks
 from vna.routing.across import Across
+from vna.routing.discovery import Discovery
 from vna.routing.downloads import FETCH, Downloads, Fetching
 from vna.routing.eviction import EVICT, Eviction, Room
 from vna.routing.fetching import Fetch
 from vna.routing.manifests import Manifests
 from vna.routing.on_demand import FetchRules, OnDemand
+from vna.routing.prefetch import Prefetch
+from vna.routing.prefetch_tasks import PREFETCH
+from vna.routing.same_patient import SamePatient
 from vna.routing.survey import SURVEY, Survey
 from vna.routing.trial import Trial
 from vna.security import sources
@@ -117,6 +121,7 @@ class Application:
     manifests: Manifests
     survey: Survey
     eviction: Eviction
+    prefetch: Prefetch
     patients: Patients
     documents: Registry
     repository: Repository
@@ -141,7 +146,10 @@ class Application:
         idle = self.settings.xds.publish_after
         noticed = noticing(self.database, timedelta(seconds=idle) if idle else None)
         known = manifests.noticing(self.database)
-        return Dispatcher(self.database, {"journal": self._journal, "publishing": noticed, "manifests": known})
+        subscribers = {"journal": self._journal, "publishing": noticed, "manifests": known}
+        if self.prefetch.is_on:
+            subscribers["prefetch"] = prefetch_tasks.noticing(self.database)
+        return Dispatcher(self.database, subscribers)
 
     def turns(self, door: str, *, waiting: int = 100) -> Turns:
         """Whose turn it is at one of our doors, of whose requests so many wait in this process."""
@@ -165,6 +173,7 @@ class Application:
             SURVEY: self.survey,
             FETCH: self.fetching,
             EVICT: self.eviction,
+            PREFETCH: self.prefetch,
         }
         works[REMOVE] = self.removing
         return Workers(self.database, works, threads=self.settings.jobs.workers)
@@ -244,6 +253,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         phonetic=settings.search.phonetic,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
+    fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
         database=database,
@@ -276,7 +286,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         remotes=remotes,
         trial=Trial(policy, sources_known, remotes.doors),
         on_demand=on_demand,
-        fetching=Fetching(database, policy, on_demand.bring),
+        fetching=fetching,
+        prefetch=Prefetch(
+            database,
+            policy,
+            prefetch_rules.named(settings.federation.prefetch),
+            sources_known.archives,
+            Discovery(database, store, same, remotes.doors),
+            same,
+            fetching,
+        ),
         manifests=Manifests(database, blobs, policy, store, sources_known.archives, own, settings.dimse.ae_title),
         survey=Survey(database, sources_known.archives, remotes.doors),
         eviction=Eviction(

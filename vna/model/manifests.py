@@ -5,6 +5,9 @@ from enum import StrEnum
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 
+SEARCH = "search"
+"""The door of what no document said: a search of an archive found that it has a study (`vna.routing.discovery`)."""
+
 
 class State(StrEnum):
     """What became of a manifest."""

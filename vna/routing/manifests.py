@@ -30,7 +30,7 @@ from vna.model.documents import AssociationKind, DocumentEntry, DocumentQuery, K
 from vna.model.errors import CannotUnderstand, NotFound, Rejected
 from vna.model.events import Event, EventKind
 from vna.model.instances import Availability, Door, Selection
-from vna.model.manifests import KEY_OBJECT_SELECTION, ListedSeries, Manifest, State
+from vna.model.manifests import KEY_OBJECT_SELECTION, SEARCH, ListedSeries, Manifest, State
 from vna.model.sources import Source
 from vna.routing import key_objects
 from vna.routing.noted import noted
@@ -171,6 +171,8 @@ class Manifests:
         """Look at one, and let the index follow. GivenUp when it can be no use, and says why."""
         with self._database.read() as connection:
             held = manifests.find(connection, sop_instance_uid)
+            if held is not None and held.door == SEARCH:  # there is nothing to look at
+                return
             seen, gone = self._seen(connection, sop_instance_uid)
         if seen is None:
             if held is not None and held.state is State.CURRENT:
@@ -351,11 +353,26 @@ class Manifests:
             return [one for one in whole_ones if one is not None]
 
     def _leave(self, manifest: Manifest, state: State) -> None:
-        """It stands no more: what only it named is known no more."""
+        """It stands no more: what only it named is known no more. What a search of the same facility's archive found of
+        the study goes with what was withdrawn."""
+        gone = [manifest]
+        if state is State.WITHDRAWN:
+            gone += self._found(manifest)
         with self._database.transaction() as connection:
-            manifests.set_state(connection, manifest.sop_instance_uid, state)
-        self._drop(manifest)
+            for one in gone:
+                manifests.set_state(connection, one.sop_instance_uid, state)
+        for one in gone:
+            self._drop(one)
         log.info("manifest left", extra={"sop_instance_uid": manifest.sop_instance_uid, "state": state.value})
+
+    def _found(self, manifest: Manifest) -> list[Manifest]:
+        with self._database.read() as connection:
+            found = [
+                manifests.find(connection, one.sop_instance_uid)
+                for one in manifests.of_study(connection, manifest.study_instance_uid)
+                if one.door == SEARCH and one.state is State.CURRENT and one.facility == manifest.facility
+            ]
+        return [one for one in found if one is not None]
 
     def _drop(self, manifest: Manifest) -> None:
         """What it named, and no current manifest names: rows without bytes go, copies are deleted softly, and what was

@@ -1,15 +1,23 @@
 """Which known archive keeps what a manifest tells of, the one to ask first first."""
 
+import uuid
 from collections.abc import Iterable, Sequence
 
 from storage.index.manifests import Place
 from vna.model.sources import Source
 
+_NAMESPACE = uuid.UUID("c5d0f7a4-2b0a-5e0f-8d55-0b6a3b1f9d20")
+
+
+def location(source: Source) -> str:
+    """Its Retrieve Location UID; for one that has none, one of our own, made of its name."""
+    return source.archive.retrieve_location_uid or f"2.25.{uuid.uuid5(_NAMESPACE, source.name).int}"
+
 
 def names(source: Source, location_uid: str, ae_title: str) -> bool:
     """Whether a manifest means this archive: by its Retrieve Location UID, or by an AE title of it."""
     archive = source.archive
-    if location_uid and location_uid == archive.retrieve_location_uid:
+    if location_uid and location_uid == location(source):
         return True
     return bool(ae_title) and ae_title in (archive.retrieve_ae_title or archive.ae_title, archive.ae_title)
 

@@ -123,6 +123,11 @@ class FederationSettings(Section):
         default=True,
         description="Whether the rest of a series is fetched behind the instance that was asked for (true or false).",
     )
+    prefetch: str = Field(
+        default="",
+        description="Rules of which priors are fetched before anybody asks for them (TOML file, or `example`). Empty: "
+        "none are.",
+    )
 
 
 class StorageSettings(Section):
