@@ -56,6 +56,8 @@ from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
+from vna.routing.migration import Migration
+from vna.routing.reconciliation import Reconciling
 from vna.routing.trial import Trial
 from vna.security import sources
 from vna.security.accounts import Accounts
@@ -97,6 +99,8 @@ class Application:
     sources: Sources
     remotes: Remotes
     trial: Trial
+    migration: Migration
+    reconciling: Reconciling
     patients: Patients
     documents: Registry
     repository: Repository
@@ -227,6 +231,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         sources=sources_known,
         remotes=remotes,
         trial=Trial(policy, sources_known, remotes.doors),
+        migration=Migration(database, store, policy, sources_known, remotes.doors),
+        reconciling=Reconciling(database, policy),
         patients=patients,
         documents=documents,
         repository=repository,

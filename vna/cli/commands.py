@@ -14,6 +14,7 @@ from vna.cli import (
     jobs,
     link,
     migrate,
+    migrate_from,
     reindex,
     send,
     serve,
@@ -70,6 +71,14 @@ for name, function, examples in (
     ("reindex", reindex.reindex, ("vna reindex",)),
     ("delete", delete.delete, ("vna delete 1.2.3 --reason 'sent by mistake'", "vna delete 1.2.3 --series 1.2.3.1")),
     ("migrate", migrate.migrate, ("vna migrate",)),
+    (
+        "migrate-from",
+        migrate_from.migrate_from,
+        (
+            "vna migrate-from CITY --dry-run",
+            "vna migrate-from CITY --rate '07:00-19:00=20MB/s, 19:00-07:00=unlimited' --report city.html",
+        ),
+    ),
     ("settings", settings.settings, ("vna settings", "vna settings --format json")),
     ("demo", demo.demo, ("vna demo demo-files",)),
 ):
