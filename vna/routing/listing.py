@@ -1,8 +1,8 @@
 """Reading the whole list of a source's studies, whatever it gives at most in one answer.
 
-An answer is believed to be whole when it is shorter than one that is known to be whole, or than one that is known to
-be cut. Which is which is found out by asking for the same in two parts: parts that add up prove the answer whole, parts
-that have more prove it cut.
+An answer is believed to be whole when it is shorter than another one: then nothing cuts answers of its length. Whether
+the longest is whole is found out by asking for the same in two parts: parts that add up prove it whole, parts that have
+more prove it cut.
 """
 
 import threading
@@ -101,7 +101,7 @@ class Listing:
         if not parts:
             self._note(window, CUT, answer, reason=answer.failure or f"the source gives {answer.count} studies at most")
             return
-        if window.kind is Kind.BEGINNING:
+        if len(parts) > 2:  # by Patient ID: too many to be asked for a proof
             self._note(window, SPLIT, answer, parts=parts)
             return
         answers = [self._ask(part) for part in parts]
@@ -114,9 +114,10 @@ class Listing:
         """Where not everything came in one answer, studies that have no date are looked for by Patient ID."""
         if self._scope.patient_id:
             return (Window(Kind.EXACTLY, text=self._scope.patient_id),)
-        return windows.beginnings("", answer.patient_ids)
+        return Window().beginnings(answer.patient_ids)
 
     def _is_whole(self, answer: Answer) -> bool:
+        self._trusted = max(self._trusted, answer.count - 1)
         if answer.is_cut:
             return False
         return answer.count < self._cap if self._cap else answer.count <= max(_FEW, self._trusted)

@@ -27,7 +27,7 @@ from vna.model.access import Action, Actor
 from vna.model.errors import BadRequest, Conflict, Unavailable, VnaError
 from vna.model.sources import Doors, Fetching, Searching, Source
 from vna.routing.listing import Listing, root
-from vna.routing.one_study import Compare, Copying, Ours
+from vna.routing.one_study import Away, Compare, Copying, Ours
 from vna.routing.reaching import Patience, Reaching, Stopped
 from vna.routing.scope import Scope
 from vna.routing.timetable import Governor, Timetable
@@ -41,6 +41,8 @@ _RENEW_SECONDS: Final = 2.0
 _TICK: Final = 0.25
 _BATCH: Final = 200
 _ATTEMPTS: Final = 3
+_MOST_TRIES: Final = 20
+"""Of a source that comes and goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class _Run:
             self._governor,
             stopped,
             compare=choice.compare,
+            was_away=self._reaching.wait,
             told=self._took,
         )
         self._key = 0
@@ -250,20 +253,25 @@ class _Run:
 
     def _copied(self, study: StudyRow) -> tuple[Settled, Sequence[Finding]]:
         """What became of it; a source that fails and answers otherwise is asked a few times."""
-        failure = _failed(Unavailable("it was not tried"))
-        for attempt in range(1, _ATTEMPTS + 1):
+        attempt = tries = 0
+        while True:
+            attempt, tries = attempt + 1, tries + 1
             if not self._turn():
                 raise Stopped
             try:
-                return self._copying.copy(study)
+                return self._copying.copy(study, is_last=attempt >= _ATTEMPTS)
             except Unavailable as error:
-                failure = _failed(error)
-                self._reaching.wait()
+                was_away = self._reaching.wait() or isinstance(error, Away)
+                if was_away:
+                    attempt = 0
+                elif attempt >= _ATTEMPTS:
+                    return _failed(error), ()
+                if tries >= _MOST_TRIES:
+                    return _failed(error), ()
                 if self._stopped.wait(0.5 * attempt):
                     raise Stopped from error
             except VnaError as error:
                 return _failed(error), ()
-        return failure, ()
 
     def _turn(self) -> bool:
         until = self._governor.pause()

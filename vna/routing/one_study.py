@@ -56,6 +56,10 @@ class Ours(Exception):
     """It is not the source that is to blame: no space, no index. The run ends with what caused it."""
 
 
+class Away(Unavailable):
+    """The source was away while something was fetched, and is there again."""
+
+
 class _Theirs(Exception):
     """What the source did in the middle of an instance."""
 
@@ -119,7 +123,8 @@ class Copying:
         governor: Governor,
         stopped: threading.Event,
         *,
-        compare: Compare = Compare.OTHERS,
+        compare: Compare,
+        was_away: Callable[[], bool],
         told: Callable[[int], None],
     ) -> None:
         self._name = name
@@ -132,15 +137,19 @@ class Copying:
         self._governor = governor
         self._stopped = stopped
         self._compare = compare
+        self._was_away = was_away
         self._told = told
 
-    def copy(self, study: StudyRow) -> tuple[Settled, list[Finding]]:
-        """Fetch what is not held, and look at all of it. Unavailable is for another time, Ours ends everything."""
+    def copy(self, study: StudyRow, *, is_last: bool) -> tuple[Settled, list[Finding]]:
+        """Fetch what is not held, and look at all of it. Unavailable is for another time, Ours ends everything.
+
+        At the last attempt what does not come is fetched one by one, and is missing if it does not come then.
+        """
         account = self._listed(study)
         if not self._scope.takes(frozenset(account.modality_of.values())):
             return _settled(account, OUTSIDE, ""), []
         self._take_account(account)
-        self._fetch(account)
+        self._fetch(account, is_last=is_last)
         return self._verified(account)
 
     def _listed(self, study: StudyRow) -> Account:
@@ -194,7 +203,7 @@ class Copying:
         with _ours(), self._database.read() as connection:
             return takeovers.held(connection, [*account.listed, *account.unlisted])
 
-    def _fetch(self, account: Account) -> None:
+    def _fetch(self, account: Account, *, is_last: bool) -> None:
         """From the first door that gives it; what does not come from the next one."""
         failure: Unavailable | None = None
         for _, door in self._fetching:
@@ -204,8 +213,14 @@ class Copying:
                 self._fetch_from(door, account)
             except Unavailable as error:
                 failure = error
-        if failure is not None and account.waited_for:
+                if is_last:
+                    self._fetch_singly(door, account.waited_for, account)
+        if failure is None or not account.waited_for:
+            return
+        if not is_last:
             raise failure
+        if self._was_away():
+            raise Away(str(failure))
 
     def _fetch_from(self, door: Fetching, account: Account) -> None:
         for part in _parts(account, one_by_one=door.by_name):
@@ -217,20 +232,18 @@ class Copying:
                 raise
             except VnaError as error:
                 self._note_reason(account, part, error)
-                self._fetch_singly(door, part, account)
+                named = set(part.sop_instance_uids)
+                left = [one for one in account.waited_for if not named or one.sop_instance_uid in named]
+                self._fetch_singly(door, left, account)
 
-    def _fetch_singly(self, door: Fetching, failed: StudyPart, account: Account) -> None:
+    def _fetch_singly(self, door: Fetching, wanted: Sequence[Listed], account: Account) -> None:
         """One instance that is not what it should be costs no other."""
         failures = 0
-        for one in account.waited_for:
-            if failed.sop_instance_uids and one.sop_instance_uid not in failed.sop_instance_uids:
-                continue
+        for one in wanted:
             part = _part(account.study, [one])
             try:
                 self._fetch_part(door, part, account)
                 failures = 0
-            except Unavailable:
-                raise
             except VnaError as error:
                 self._note_reason(account, part, error)
                 failures += 1
@@ -400,6 +413,6 @@ def _findings(account: Account, missing: Mapping[str, str]) -> list[Finding]:
     ]
     if lost:
         found.append(Finding(study, "", What.MISSING.value, f"{lost} more are said to be there: {said}, not {listed}"))
-    elif said not in (-1, listed):
+    elif said not in (-1, listed, listed + len(account.unlisted)):
         found.append(Finding(study, "", What.MISCOUNTED.value, f"the source says {said} instances, and lists {listed}"))
     return found

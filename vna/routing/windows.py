@@ -54,14 +54,19 @@ class Window:
     @property
     def keys(self) -> tuple[Key, ...]:
         """What asks for it."""
+        keys = []
+        if self.kind is Kind.DAYS or self.is_of_days:
+            keys.append(Key((STUDY_DATE,), "DA", (self._days,)))
+        if (self.begin, self.end) != (0, _LAST_MINUTE):
+            keys.append(Key((STUDY_TIME,), "TM", (f"{_time(self.begin)}00-{_time(self.end)}59.999999",)))
         if self.kind in (Kind.BEGINNING, Kind.EXACTLY):
-            return (Key((PATIENT_ID,), "LO", (self.text + ("*" if self.kind is Kind.BEGINNING else ""),)),)
-        if self.kind is Kind.EVERYTHING:
-            return ()
-        days = Key((STUDY_DATE,), "DA", (self._days,))
-        if self.kind is Kind.DAYS:
-            return (days,)
-        return (days, Key((STUDY_TIME,), "TM", (f"{_time(self.begin)}00-{_time(self.end)}59.999999",)))
+            keys.append(Key((PATIENT_ID,), "LO", (self.text + ("*" if self.kind is Kind.BEGINNING else ""),)))
+        return tuple(keys)
+
+    @property
+    def is_of_days(self) -> bool:
+        """Whether only studies of some days are in it."""
+        return (self.first, self.last) != (date.min, date.max)
 
     @property
     def _days(self) -> str:
@@ -74,22 +79,19 @@ class Window:
     @property
     def words(self) -> str:
         """For people; beginnings of Patient IDs are not told."""
-        if self.kind in (Kind.BEGINNING, Kind.EXACTLY):
-            return "patients whose ID begins alike"
-        if self.kind is Kind.EVERYTHING:
-            return "all studies"
-        if self.kind is Kind.MINUTES:
-            return f"{self.first} from {_clock(self.begin)} to {_clock(self.end)}"
+        alike = ", patients whose ID begins alike" if self.kind in (Kind.BEGINNING, Kind.EXACTLY) else ""
+        if not self.is_of_days:
+            return "all studies" + alike
         if self.first == self.last:
-            return f"{self.first}"
+            minutes = (self.begin, self.end) != (0, _LAST_MINUTE)
+            clock = f" from {_clock(self.begin)} to {_clock(self.end)}" if minutes else ""
+            return f"{self.first}{clock}{alike}"
         begin = "the first day" if self.first == date.min else f"{self.first}"
         return f"{begin} to {'the last day' if self.last == date.max else self.last}"
 
     def contains(self, study_date: str) -> bool:
         """Whether a study with that date can be in an answer."""
-        if self.kind not in (Kind.DAYS, Kind.MINUTES):
-            return True
-        return _day(self.first) <= study_date <= _day(self.last)
+        return not self.is_of_days or _day(self.first) <= study_date <= _day(self.last)
 
     def parted(self, study_dates: Sequence[str], patient_ids: Sequence[str]) -> tuple["Window", ...]:
         """The same in smaller parts, where the answer to it had these; empty for what cannot be parted."""
@@ -98,13 +100,21 @@ class Window:
         if self.kind is Kind.DAYS and self.first < self.last:
             middle = self._middle(study_dates)
             return replace(self, last=middle), replace(self, first=middle + timedelta(days=1))
-        if self.kind in (Kind.DAYS, Kind.MINUTES) and self.begin < self.end:
+        if self.kind in (Kind.DAYS, Kind.MINUTES):
+            if self.begin == self.end:
+                return self.beginnings(patient_ids)
             noon = (self.begin + self.end) // 2
             minutes = replace(self, kind=Kind.MINUTES)
             return replace(minutes, end=noon), replace(minutes, begin=noon + 1)
         if self.kind is Kind.BEGINNING and len(self.text) < 64:
-            return (replace(self, kind=Kind.EXACTLY), *beginnings(self.text, patient_ids))
+            return (replace(self, kind=Kind.EXACTLY), *self.beginnings(patient_ids))
         return ()
+
+    def beginnings(self, patient_ids: Sequence[str]) -> tuple["Window", ...]:
+        """By Patient IDs that go on with any letter or digit, or as one of these does."""
+        own = {one[len(self.text)] for one in patient_ids if one.startswith(self.text) and len(one) > len(self.text)}
+        following = sorted((_BEGINNINGS | own) - _WILDCARDS)
+        return tuple(replace(self, kind=Kind.BEGINNING, text=self.text + letter) for letter in following)
 
     def _middle(self, study_dates: Sequence[str]) -> date:
         """A day with about as many studies before as after it, going by what was answered."""
@@ -115,13 +125,6 @@ class Window:
             begin, end = max(self.first, _USUAL[0]), min(self.last, _USUAL[1])
             middle = begin + (end - begin) // 2 if begin < end else self.first
         return min(max(middle, self.first), self.last - timedelta(days=1))
-
-
-def beginnings(text: str, patient_ids: Sequence[str]) -> tuple[Window, ...]:
-    """Patient IDs that go on with any letter or digit, or as one of these does."""
-    own = {one[len(text)] for one in patient_ids if one.startswith(text) and len(one) > len(text)}
-    following = sorted((_BEGINNINGS | own) - _WILDCARDS)
-    return tuple(Window(Kind.BEGINNING, text=text + letter) for letter in following)
 
 
 def read(span: str) -> Window:
