@@ -59,7 +59,7 @@ def json_metadata_at_once(
 def _asked(
     request: Request, service: StudiesService, actor: Actor, target: Target, base: str, media_type: str
 ) -> _Asked:
-    state = service.retrieval.state(actor, target.study, target.series, target.instance)
+    state = _state(service, actor, target)
     return _Asked(actor, target, base, media_type, state, takes_gzip(request))
 
 
@@ -93,10 +93,18 @@ def validators(
 
     The entity tag is a weak one: the boundary is new each time (RFC 9110 8.8.1).
     """
-    state = service.retrieval.state(actor, target.study, target.series, target.instance)
+    state = _state(service, actor, target)
     asked = _Asked(actor, target, base, media_type, state, coded=False)
     tag = _entity_tag(asked)
     return _headers(asked, f"W/{tag}"), _has_it(request, tag, state)
+
+
+def _state(service: StudiesService, actor: Actor, target: Target) -> State:
+    """How the target stands; NotHere where something of it was never here, and has no metadata therefore."""
+    state = service.retrieval.state(actor, target.study, target.series, target.instance)
+    if state.availability:
+        service.retrieval.require_headers(actor, target.study, target.series, target.instance)
+    return state
 
 
 def takes_gzip(request: Request) -> bool:

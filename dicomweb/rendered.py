@@ -18,8 +18,9 @@ from dicomweb.retrieve import held
 from dicomweb.service import StudiesService
 from vna.mime.writer import Part
 from vna.model.access import Actor
-from vna.model.errors import BadRequest, NotAcceptable, NotFound
+from vna.model.errors import BadRequest, NotAcceptable, NotFound, NotHere
 from vna.model.instances import Instance
+from vna.model.sop_classes import MODALITIES
 from vna.pixels.render import GIF, JPEG, MEDIA_TYPES
 from vna.security.requests import actor_of
 
@@ -27,6 +28,7 @@ HTML, PLAIN, PDF = "text/html", "text/plain", "application/pdf"
 _DOCUMENT, _DOCUMENT_TYPE = "00420011", "00420012"
 SR = "1.2.840.10008.5.1.4.1.1.88."
 _NO_STILL = "no still pictures are made of a film: the rendered resource of its instance is the film itself"
+_NO_PICTURES = frozenset({"KO", "PR", "RTPLAN", "RTSTRUCT", "SR"})
 _SANDBOX = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 
 
@@ -62,8 +64,11 @@ def thumbnail(request: Request, service: StudiesService) -> Response:
     actor, target = actor_of(request), target_of(request)
     choose(acceptable(request), (Offer(JPEG),))
     numbers = frame_numbers(request.path_params["frames"]) if "frames" in request.path_params else [1]
-    found = held(service, actor, target)
+    found = held(service, actor, target, whole=False)
     pictured = [instance for instance in found if instance.number_of_frames and not is_film(instance)]
+    away = [one for one in found if not one.was_here and MODALITIES.get(one.sop_class_uid) not in _NO_PICTURES]
+    if not pictured and away:
+        raise NotHere([away[len(away) // 2]])
     if not pictured and any(map(is_film, found)):
         raise NotAcceptable(_NO_STILL)
     if not pictured:

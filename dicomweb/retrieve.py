@@ -14,7 +14,7 @@ from dicomweb.zipped import zipped
 from vna import events as signals
 from vna.mime.writer import Part
 from vna.model.access import Actor
-from vna.model.errors import NotFound
+from vna.model.errors import NotFound, NotHere
 from vna.model.instances import Instance
 from vna.security.requests import actor_of
 
@@ -23,9 +23,13 @@ def instances(request: Request, service: StudiesService) -> Response:
     """All instances of the target, whole, one after another."""
     actor, target = actor_of(request), target_of(request)
     ranges = acceptable(request)
-    found = held(service, actor, target)
+    found = held(service, actor, target, whole=bool(target.instance))
+    away = [one for one in found if not one.is_here]
+    if away and not getattr(request.state, "has_begun", False):
+        request.state.has_begun = True  # from the first one on it is sent as it comes
+        raise NotHere(away, enough=1)
     signals.emit("retrieve.answered", door="WADO-RS", instances=len(found), bytes=sum(one.size for one in found))
-    stored = frozenset(one.transfer_syntax_uid for one in found)
+    stored = frozenset(one.transfer_syntax_uid for one in found if one.transfer_syntax_uid)
     form = choose_form(ranges, stored, alone=bool(target.instance))
     if form.offer.media_type == ZIP:
         return stream(zipped(service, actor, found, form), media_type=ZIP, headers=_as_file(target))
@@ -44,11 +48,14 @@ def _as_file(target: Target) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{target.instance or target.series or target.study}.zip"'}
 
 
-def held(service: StudiesService, actor: Actor, target: Target) -> tuple[Instance, ...]:
-    """What the target names, or NotFound."""
+def held(service: StudiesService, actor: Actor, target: Target, *, whole: bool = True) -> tuple[Instance, ...]:
+    """What the target names, or NotFound; with `whole`, NotHere when some of it is kept elsewhere."""
     found = service.retrieval.instances(actor, target.selection())
     if not found:
         raise nothing_held(target)
+    away = [one for one in found if not one.is_here] if whole else []
+    if away:
+        raise NotHere(away)
     return found
 
 
@@ -59,7 +66,8 @@ def nothing_held(target: Target) -> NotFound:
 
 
 def _parts(service: StudiesService, actor: Actor, found: Sequence[Instance], form: Form, base: str) -> Iterator[Part]:
-    for instance in found:
+    for one in found:
+        instance = service.retrieval.present(actor, one)
         outgoing = service.retrieval.part10(actor, instance, form.target_of(instance.transfer_syntax_uid))
         headers = (
             ("Content-Type", f"{DICOM}; transfer-syntax={outgoing.transfer_syntax_uid}"),

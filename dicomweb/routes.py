@@ -34,6 +34,7 @@ from dicomweb.service import PREFIX, StudiesService
 from dicomweb.store import store
 from dicomweb.wado_uri import wado
 from vna.model.access import Action
+from vna.model.errors import NotHere, Unavailable
 
 Transaction = Callable[[Request, StudiesService], Response | Awaitable[Response]]
 """Use cases wait for the index and the disk, so a transaction is an ordinary function and runs in a thread, as a whole;
@@ -110,6 +111,8 @@ ADDRESSES = (
 _PICTURES = (rendered, thumbnail, wado)
 """They wait for decoders and have threads of their own: whatever else is asked is answered, however long those take."""
 _MOST_PICTURES = 12
+_ROUNDS = 8
+"""How often a request is tried again because something of it had to be fetched first."""
 _AT_ONCE: RunVar[CapacityLimiter] = RunVar("pictures made at once")
 
 
@@ -153,6 +156,16 @@ def _route(address: Address, service: StudiesService) -> Route:
     at_once = address.at_once if service.retrieval.is_prompt else None
 
     async def endpoint(request: Request) -> Response:
+        for _ in range(_ROUNDS):
+            try:
+                return await answered(request)
+            except NotHere as away:
+                if service.arriving is None:
+                    raise
+                await service.arriving.arrive(away.wanted, away.enough)
+        raise Unavailable("what was fetched did not stay: ask again")
+
+    async def answered(request: Request) -> Response:
         if at_once is not None and (prompt := at_once(request, service)) is not None:
             return prompt
         answer: Response | Awaitable[Response]

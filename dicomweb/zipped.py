@@ -36,7 +36,8 @@ def zipped(service: StudiesService, actor: Actor, found: Sequence[Instance], for
     """The archive piece by piece; study/series/instance.dcm for each, not compressed."""
     out = _Out()
     with ZipFile(out, "w", ZIP_STORED) as archive:
-        for instance in found:
+        for one in found:
+            instance = service.retrieval.present(actor, one)
             outgoing = service.retrieval.part10(actor, instance, form.target_of(instance.transfer_syntax_uid))
             path = f"{instance.study_instance_uid}/{instance.series_instance_uid}/{instance.sop_instance_uid}.dcm"
             entry = ZipInfo(path, instance.received_at.timetuple()[:6])

@@ -153,7 +153,8 @@ def batches(items: Sequence[Item], *, fallback: bool) -> Iterator[Batch]:
 
 def proposals(item: Item, *, fallback: bool) -> tuple[ProposedContext, ...]:
     """A context for the stored syntax, and one for each fallback: of each context an acceptor picks one syntax."""
-    syntaxes = dict.fromkeys((item.transfer_syntax_uid, *(FALLBACKS if fallback else ())))
+    known = (item.transfer_syntax_uid,) if item.transfer_syntax_uid else ()  # of what is elsewhere it is not known
+    syntaxes = dict.fromkeys((*known, *(FALLBACKS if fallback or not known else ())))
     return tuple(ProposedContext(item.sop_class_uid, (syntax,)) for syntax in syntaxes)
 
 

@@ -11,9 +11,12 @@ import sqlalchemy as sa
 from storage.index.packing import unpack
 from storage.index.schema import instances, patients, series, studies
 from vna.model.attributes import BY_LEVEL, BY_TAG, COMPUTED, COMPUTED_BY_TAG
+from vna.model.instances import Availability
 from vna.model.query import Element, Level
 
 Elements = dict[str, Element]
+
+AVAILABILITY = "00080056"
 
 COLUMNS: dict[Level, tuple[sa.Column[Any], ...]] = {
     Level.PATIENT: (
@@ -33,6 +36,7 @@ COLUMNS: dict[Level, tuple[sa.Column[Any], ...]] = {
         studies.c.sop_classes,
         studies.c.number_of_series,
         studies.c.number_of_instances,
+        studies.c.availability,
         studies.c.attributes,
     ),
     Level.SERIES: (
@@ -40,6 +44,7 @@ COLUMNS: dict[Level, tuple[sa.Column[Any], ...]] = {
         series.c.study_fk.label("parent"),  # type: ignore[dict-item]
         series.c.series_instance_uid,
         series.c.number_of_instances,
+        series.c.availability,
         series.c.attributes,
     ),
     Level.IMAGE: (
@@ -49,6 +54,7 @@ COLUMNS: dict[Level, tuple[sa.Column[Any], ...]] = {
         instances.c.sop_class_uid,
         instances.c.instance_number,
         instances.c.transfer_syntax_uid,
+        sa.case((instances.c.blob != "", 0), (instances.c.size < 0, 3), else_=-1).label("availability"),
         instances.c.attributes,
     ),
 }
@@ -137,24 +143,34 @@ def _study(values: Mapping[Any, Any]) -> Elements:
             elements[tag] = {"vr": vr, "Value": listed}
     elements["00201206"] = _count(values["number_of_series"])
     elements["00201208"] = _count(values["number_of_instances"])
+    elements[AVAILABILITY] = _availability(values["availability"])
     return elements
 
 
 def _series(values: Mapping[Any, Any]) -> Elements:
     elements: Elements = orjson.loads(values["attributes"] or "{}")
     elements["00201209"] = _count(values["number_of_instances"])
+    elements[AVAILABILITY] = _availability(values["availability"])
     return elements
 
 
 def _instance(row: Any, wanted: frozenset[str] | None) -> Record:
     """There may be many of these in one answer."""
-    key, parent, uid, sop_class, number, syntax, attributes = row
+    key, parent, uid, sop_class, number, syntax, availability, attributes = row
     elements: Elements = orjson.loads(attributes or "{}")
     elements["00080016"] = _uid(sop_class)
     elements["00080018"] = {"vr": "UI", "Value": [uid]}
-    elements["00083002"] = _uid(syntax)
+    if syntax:
+        elements["00083002"] = _uid(syntax)
+    if availability >= 0:  # else what its series says
+        elements[AVAILABILITY] = _availability(availability)
     elements["00200013"] = {"vr": "IS"} if number is None else _count(number)
     return Record(key, parent, uid, elements, chosen(elements, wanted))
+
+
+@lru_cache(maxsize=8)
+def _availability(value: int) -> Element:
+    return {"vr": "CS", "Value": [Availability(value).name]}
 
 
 @lru_cache(maxsize=512)

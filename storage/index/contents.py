@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from storage.index import lookup
 from storage.index.answers import COLUMNS, record
 from storage.index.packing import unpack
-from storage.index.schema import instances, patients, series, studies
+from storage.index.schema import instances, manifests, patients, series, studies
 from vna.model.contents import Reference, SeriesContents, StudyContents
+from vna.model.instances import Door
 from vna.model.query import Element, Level
 
 _OF_HEADERS = (
@@ -32,10 +33,18 @@ _REFERENCES = (
     .join(series, series.c.id == instances.c.series_fk)
     .order_by(series.c.series_number, series.c.id, instances.c.instance_number, instances.c.id)
 )
+_OWN = (
+    instances.c.blob != "",
+    instances.c.door != Door.FETCH.value,
+    ~sa.exists().where(manifests.c.sop_instance_uid == instances.c.sop_instance_uid),
+)
 
 
-def of_study(connection: sa.Connection, study_instance_uid: str) -> StudyContents | None:
-    """The study with all its instances, in the order of series and instance numbers; None when it is not held."""
+def of_study(connection: sa.Connection, study_instance_uid: str, *, own: bool = True) -> StudyContents | None:
+    """The study with its instances, in the order of series and instance numbers; None when there is none.
+
+    With `own` only those that are this archive's: no copies of what is kept elsewhere, no manifests that tell of that.
+    """
     study = connection.execute(
         sa.select(*COLUMNS[Level.STUDY])
         .add_columns(studies.c.facility)
@@ -45,13 +54,15 @@ def of_study(connection: sa.Connection, study_instance_uid: str) -> StudyContent
         return None
     patient = connection.execute(sa.select(*COLUMNS[Level.PATIENT]).where(patients.c.id == study.parent)).one()
     above = record(Level.PATIENT, patient, None).elements | record(Level.STUDY, study, None).elements
-    return StudyContents(study_instance_uid, study.facility, above, tuple(_series(connection, study.id)))
+    found = tuple(_series(connection, study.id, own))
+    return StudyContents(study_instance_uid, study.facility, above, found) if found else None
 
 
-def _series(connection: sa.Connection, study_key: int) -> Iterator[SeriesContents]:
+def _series(connection: sa.Connection, study_key: int, own: bool) -> Iterator[SeriesContents]:
     rows = connection.execute(sa.select(*COLUMNS[Level.SERIES]).where(series.c.study_fk == study_key))
     held = {row.id: record(Level.SERIES, row, None) for row in rows}
-    listed = connection.execute(_REFERENCES.where(series.c.study_fk == study_key)).all()
+    wanted = (series.c.study_fk == study_key, *(_OWN if own else ()))
+    listed = connection.execute(_REFERENCES.where(*wanted)).all()
     for key, found in groupby(listed, key=lambda row: row.series_key):
         references = tuple(Reference(row.sop_class_uid, row.sop_instance_uid, row.number_of_frames) for row in found)
         elements = held[key].elements | _of_header(connection, references[0].sop_instance_uid)

@@ -26,16 +26,27 @@ class Gone:
 
 
 def delete(
-    connection: sa.Connection, study: str, series_uid: str = "", instance: str = "", *, at: str, by: str, reason: str
+    connection: sa.Connection,
+    study: str,
+    series_uid: str = "",
+    instance: str = "",
+    *,
+    among: Sequence[str] = (),
+    at: str,
+    by: str,
+    reason: str,
 ) -> list[Gone]:
     """Hide a study, a series of it or one instance, and what is empty then; the instances concerned.
 
-    Rows are locked upwards, as storing locks them, so that neither waits for the other for ever.
+    `among` narrows to some hundred instances. Rows are locked upwards, as storing locks them, so that neither waits for
+    the other for ever.
     """
     of_series = _series_of(study, series_uid)
     chosen: list[sa.ColumnElement[bool]] = [instances.c.series_fk.in_(sa.select(of_series.c.id))]
     if instance:
         chosen.append(instances.c.sop_instance_uid == instance)
+    if among:
+        chosen.append(instances.c.sop_instance_uid.in_(among))
     columns = [instances.c[name] for name in ("id", "series_fk", *_COPIED)]
     rows = connection.execute(sa.select(*columns).where(*chosen).order_by(instances.c.id).with_for_update()).all()
     if not rows:
@@ -128,8 +139,10 @@ def _keep(
         | {"study_instance_uid": study, "series_instance_uid": places[row.series_fk].series_instance_uid}
         | more
         for row in rows
+        if row.blob  # of what is kept elsewhere there is nothing to put back
     ]
-    connection.execute(sa.insert(deleted), kept)
+    if kept:
+        connection.execute(sa.insert(deleted), kept)
 
 
 _TABLES = {Level.IMAGE: instances, Level.SERIES: series, Level.STUDY: studies}

@@ -137,6 +137,14 @@ def held(connection: sa.Connection, query: DocumentQuery, depth: Depth) -> list[
     return [_found(query.kind, row, stands[row[1]]) for row in rows]
 
 
+def unique_ids_of_format(connection: sa.Connection, format_code: str) -> list[str]:
+    """The uniqueIds of all documents whose formatCode has this code, whatever its scheme."""
+    wanted = sa.select(objects.c.unique_id).where(
+        objects.c.kind == Kind.DOCUMENT.value, objects.c.format_code.like(f"{format_code}^^%")
+    )
+    return list(connection.execute(wanted).scalars())
+
+
 def versions(connection: sa.Connection, logical_id: str) -> list[Found]:
     """Every version of a document or a folder, the last one first."""
     statement = sa.select(objects).where(objects.c.logical_id == logical_id).order_by(objects.c.version.desc())

@@ -89,7 +89,7 @@ _FIND_SERIES = Prepared(
 )
 
 
-def _with_entry(column: sa.Column[str], entry: str) -> sa.ColumnElement[str]:
+def with_entry(column: sa.Column[str], entry: str) -> sa.ColumnElement[str]:
     """A list such as `\\CT\\MR\\` with one more entry, if it is new and not empty."""
     name = sa.bindparam(entry, type_=sa.Text)
     wrapped = sa.literal_column("'\\'").op("||")(name).op("||")(sa.literal_column("'\\'"))
@@ -106,8 +106,8 @@ _COUNT_IN_STUDY = Prepared(
         number_of_series=studies.c.number_of_series + sa.bindparam("new_series", type_=sa.Integer),
         version=studies.c.version + 1,
         last_received_at=sa.bindparam("received"),
-        modalities=_with_entry(studies.c.modalities, "modality"),
-        sop_classes=_with_entry(studies.c.sop_classes, "sop_class"),
+        modalities=with_entry(studies.c.modalities, "modality"),
+        sop_classes=with_entry(studies.c.sop_classes, "sop_class"),
     )
 )
 _COUNT_IN_SERIES = Prepared(
@@ -195,6 +195,12 @@ class InstanceWriter:
         """After rows were removed."""
         self._known.clear()
 
+    def file(self, connection: sa.Connection, new: NewInstance) -> tuple[Places, bool, bool]:
+        """Make the rows above an instance where they are missing; whether the study and the series were."""
+        made = self._file(connection, new)
+        assert made.places is not None
+        return made.places, bool(made.study), bool(made.series)
+
     def _file(self, connection: sa.Connection, new: NewInstance) -> "_Made":
         parents = new.parents()
         patient_fk, study_fk, conflict, new_study = self._study(connection, new, parents)
@@ -202,9 +208,9 @@ class InstanceWriter:
         inserted = _INSERT_SERIES[dialect].run(connection, study_fk=study_fk, **parents.series).rowcount
         series_fk = _key(_FIND_SERIES.run(connection, study=study_fk, uid=new.series_instance_uid))
         if inserted and not new_study:
-            _fill(connection, studies, study_fk, parents.study)
+            fill(connection, studies, study_fk, parents.study)
             if not conflict:
-                _fill(connection, patients, patient_fk, parents.patient)
+                fill(connection, patients, patient_fk, parents.patient)
         return _Made(int(new_study), inserted, Places(patient_fk, study_fk, series_fk, conflict))
 
     def _study(self, connection: sa.Connection, new: NewInstance, parents: Parents) -> tuple[int, int, bool, bool]:
@@ -267,7 +273,7 @@ class _Made:
     places: Places | None = None
 
 
-def _fill(connection: sa.Connection, table: sa.Table, key: int, row: dict[str, Any]) -> None:
+def fill(connection: sa.Connection, table: sa.Table, key: int, row: dict[str, Any]) -> None:
     """A new series may know of its study and patient what the first one did not say: empty columns are filled, none
     is changed."""
     held = connection.execute(sa.select(table).where(table.c.id == key)).one()._mapping

@@ -101,7 +101,7 @@ def content(connection: sa.Connection, sop_instance_uid: str) -> Content | None:
 def is_held(connection: sa.Connection, sop_instance_uid: str, sha256: bytes) -> bool:
     """Whether exactly this content is held under a SOP Instance UID, or as the document of that uniqueId."""
     held = content(connection, sop_instance_uid)
-    if held is not None and held.sha256 == sha256:
+    if held is not None and held.blob and held.sha256 == sha256:
         return True
     same = sa.select(held_documents.c.id).where(
         held_documents.c.unique_id == sop_instance_uid, held_documents.c.sha256 == sha256
@@ -211,12 +211,16 @@ def _held(values: Mapping[Any, Any]) -> Held:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a study, series or instance stands: another state, another answer. `instances` are those below it."""
+    """How a study, series or instance stands: another state, another answer. `instances` are those below it.
+
+    `availability` is the worst of them; for an instance, whether it is here.
+    """
 
     key: int
     version: int
     changed_at: str
     instances: int
+    availability: int
 
     @property
     def only_grew(self) -> bool:
@@ -226,12 +230,22 @@ class State:
 
 _STATES = {
     Level.STUDY: Prepared(
-        sa.select(studies.c.id, studies.c.version, studies.c.last_received_at, studies.c.number_of_instances).where(
-            studies.c.study_instance_uid == sa.bindparam("study")
-        )
+        sa.select(
+            studies.c.id,
+            studies.c.version,
+            studies.c.last_received_at,
+            studies.c.number_of_instances,
+            studies.c.availability,
+        ).where(studies.c.study_instance_uid == sa.bindparam("study"))
     ),
     Level.SERIES: Prepared(
-        sa.select(series.c.id, series.c.version, series.c.last_received_at, series.c.number_of_instances)
+        sa.select(
+            series.c.id,
+            series.c.version,
+            series.c.last_received_at,
+            series.c.number_of_instances,
+            series.c.availability,
+        )
         .join(studies, studies.c.id == series.c.study_fk)
         .where(
             studies.c.study_instance_uid == sa.bindparam("study"),
@@ -239,7 +253,15 @@ _STATES = {
         )
     ),
     Level.IMAGE: Prepared(
-        sa.select(instances.c.id, instances.c.version, instances.c.received_at, sa.literal_column("0"))
+        sa.select(
+            instances.c.id,
+            instances.c.version,
+            instances.c.received_at,
+            sa.literal_column("0"),
+            sa.case(
+                (instances.c.blob != sa.literal_column("''"), sa.literal_column("0")), else_=sa.literal_column("1")
+            ),
+        )
         .select_from(_JOINED)
         .where(
             studies.c.study_instance_uid == sa.bindparam("study"),
@@ -351,7 +373,7 @@ def stored_blobs(connection: sa.Connection, table: sa.Table, *, after: int, limi
     """Objects that one of the KEPT tables names in the order of their keys, from one on."""
     rows = connection.execute(
         sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, _uid(table))
-        .where(table.c.id > after)
+        .where(table.c.id > after, table.c.blob != "")
         .order_by(table.c.id)
         .limit(limit)
     )
@@ -364,7 +386,7 @@ def blobs_of(connection: sa.Connection, sop_instance_uid: str) -> list[StoredBlo
     for table in KEPT:
         rows = connection.execute(
             sa.select(table.c.id, table.c.blob, table.c.size, table.c.sha256, _uid(table))
-            .where(_uid(table) == sop_instance_uid)
+            .where(_uid(table) == sop_instance_uid, table.c.blob != "")
             .order_by(table.c.id)
         )
         found += [StoredBlob(*row) for row in rows]
@@ -381,7 +403,10 @@ def known_blobs(connection: sa.Connection, names: list[str]) -> set[str]:
 
 def kept(connection: sa.Connection) -> int:
     """How many objects these tables name."""
-    return sum(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in KEPT)
+    return sum(
+        connection.execute(sa.select(sa.func.count()).select_from(table).where(table.c.blob != "")).scalar_one()
+        for table in KEPT
+    )
 
 
 def ping(connection: sa.Connection) -> None:

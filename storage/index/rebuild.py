@@ -14,6 +14,8 @@ from storage.index.schema import (
     held_documents,
     instances,
     jobs,
+    manifest_series,
+    manifests,
     patient_identifiers,
     patients,
     publications,
@@ -29,6 +31,7 @@ from vna.model.events import Event
 _EMPTIED = (
     *(tag_values, instances, series, studies, patients, superseded, deleted, conflicts, coercions, events, jobs),
     *(document_associations, document_objects, held_documents, patient_identifiers, publications),
+    *(manifest_series, manifests),
 )
 
 

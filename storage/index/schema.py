@@ -69,6 +69,7 @@ studies = sa.Table(
     _count("version"),
     _when("first_received_at"),
     _when("last_received_at"),
+    _count("availability"),
     sa.Index("ix_studies_patient", "patient_fk"),
     sa.Index("ix_studies_date", "study_date", "study_time", "id"),
     sa.Index("ix_studies_accession", "accession_number"),
@@ -90,6 +91,7 @@ series = sa.Table(
     _count("number_of_instances"),
     _count("version"),
     _when("last_received_at"),
+    _count("availability"),
     sa.UniqueConstraint("study_fk", "series_instance_uid", name="uq_series_uid"),
     sa.Index("ix_series_uid", "series_instance_uid"),
     sa.Index("ix_series_study", "study_fk", "series_number", "id"),
@@ -128,8 +130,14 @@ instances = sa.Table(
     sa.Index("ix_instances_series", "series_fk", "instance_number", "id"),
     sqlite_autoincrement=True,
 )
+_COPIES = sa.text("door = 'fetch' AND blob <> ''")
+sa.Index("ix_instances_copies", instances.c.received_at, sqlite_where=_COPIES, postgresql_where=_COPIES)
 """`attributes` are what searches know of it without the header; `header` is the bulk-free data set as DICOM JSON,
-`frames` the frame and bulk offset tables, both compressed, both last so that scans skip them."""
+`frames` the frame and bulk offset tables, both compressed, both last so that scans skip them.
+
+What is kept elsewhere has no `blob`. Before it was ever here it has no `size` either, and in `header` only what a
+manifest says; `size` -1 says that it is not there where it should be. Otherwise `availability` of its series tells how
+it can be had (`vna.model.instances.Availability`); a study's is the worst of its series."""
 
 search_tags = sa.Table(
     "search_tags",
@@ -471,6 +479,50 @@ publications = sa.Table(
     _text("pending"),
 )
 """Manifests that were provided to a repository, the newest of each study; `pending` is one that is on its way."""
+
+manifests = sa.Table(
+    "manifests",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("sop_instance_uid", UID, nullable=False, unique=True),
+    _text("series_instance_uid"),
+    _text("study_instance_uid"),
+    _text("door"),
+    _text("facility"),
+    _text("institution_name"),
+    _text("entry_uuid"),
+    _text("state"),
+    _text("made_at"),
+    _when("received_at"),
+    _count("named"),
+    _count("missing"),
+    _text("problems"),
+    _text("download"),
+    _text("reason"),
+    _when("download_at"),
+    sa.Index("ix_manifests_study", "study_instance_uid"),
+    sa.Index("ix_manifests_entry", "entry_uuid"),
+    sqlite_autoincrement=True,
+)
+"""Manifests of archives elsewhere that came: which instances they keep. `problems` is a JSON list of sentences."""
+
+manifest_series = sa.Table(
+    "manifest_series",
+    metadata,
+    sa.Column("id", Key, primary_key=True, autoincrement=True),
+    sa.Column("manifest_fk", Key, sa.ForeignKey("manifests.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("study_instance_uid", UID, nullable=False),
+    sa.Column("series_instance_uid", UID, nullable=False),
+    _text("retrieve_location_uid"),
+    _text("retrieve_ae_title"),
+    _count("named"),
+    sa.Column("instances", sa.LargeBinary, nullable=False),
+    sa.Index("ix_manifest_series_manifest", "manifest_fk"),
+    sa.Index("ix_manifest_series_uid", "study_instance_uid", "series_instance_uid"),
+    sqlite_autoincrement=True,
+)
+"""What a manifest says of a series: where it is, and in `instances` a packed JSON list of [SOP Class UID, SOP Instance
+UID] pairs."""
 
 GRAMS: dict[sa.Table, tuple[str, ...]] = {
     patients: ("patient_id", "patient_name_norm", "patient_name_words"),

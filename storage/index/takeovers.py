@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.index.schema import UID, Key, instances, metadata, series, studies
+from vna.model.instances import Door
 
 _IN_BATCH = 500
 
@@ -170,13 +171,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """An instance that we hold."""
+    """An instance that we know; without bytes of it where it is kept elsewhere."""
 
     sop_instance_uid: str
     study_instance_uid: str
     sha256: bytes
     door: str
     source_ae: str
+    is_here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,8 +364,8 @@ def some_findings(connection: sa.Connection, takeover: int, *, after: int, limit
     return [(row[0], Finding(*row[1:])) for row in rows]
 
 
-def held(connection: sa.Connection, sop_instance_uids: Sequence[str]) -> dict[str, HeldRow]:
-    """Which of these instances we hold."""
+def known(connection: sa.Connection, sop_instance_uids: Sequence[str]) -> dict[str, HeldRow]:
+    """Which of these instances the index has."""
     found: dict[str, HeldRow] = {}
     joined = instances.join(series, series.c.id == instances.c.series_fk).join(
         studies, studies.c.id == series.c.study_fk
@@ -374,29 +376,49 @@ def held(connection: sa.Connection, sop_instance_uids: Sequence[str]) -> dict[st
         instances.c.sha256,
         instances.c.door,
         instances.c.source_ae,
+        instances.c.blob != "",
     )
     for start in range(0, len(sop_instance_uids), _IN_BATCH):
         batch = sop_instance_uids[start : start + _IN_BATCH]
         rows = connection.execute(
             sa.select(*columns).select_from(joined).where(instances.c.sop_instance_uid.in_(batch))
         )
-        found.update({row[0]: HeldRow(*row) for row in rows})
+        for uid, study, sha256, door, source_ae, is_here in rows:
+            found[uid] = HeldRow(uid, study, bytes(sha256), door, source_ae, bool(is_here))
     return found
 
 
+def adopt(connection: sa.Connection, sop_instance_uids: Sequence[str], source: str) -> None:
+    """Copies of what another archive keeps are ours from now on: they do not go to make room."""
+    for start in range(0, len(sop_instance_uids), _IN_BATCH):
+        connection.execute(
+            sa.update(instances)
+            .where(
+                instances.c.sop_instance_uid.in_(sop_instance_uids[start : start + _IN_BATCH]),
+                instances.c.door == Door.FETCH.value,
+                instances.c.blob != "",
+            )
+            .values(door=Door.MIGRATION.value, source_ae=source)
+        )
+
+
 def held_by_modality(connection: sa.Connection, study_instance_uids: Sequence[str]) -> dict[str, Mapping[str, int]]:
-    """How many instances of these studies we hold, by modality."""
+    """How many instances of these studies we hold, by modality. Those of series that are not wholly here are counted
+    one by one."""
+    here = sa.select(sa.func.count()).where(instances.c.series_fk == series.c.id, instances.c.blob != "")
+    number = sa.case((series.c.availability == 0, series.c.number_of_instances), else_=here.scalar_subquery())
     found: dict[str, dict[str, int]] = {}
     for start in range(0, len(study_instance_uids), _IN_BATCH):
         batch = study_instance_uids[start : start + _IN_BATCH]
         rows = connection.execute(
-            sa.select(studies.c.study_instance_uid, series.c.modality, sa.func.sum(series.c.number_of_instances))
+            sa.select(studies.c.study_instance_uid, series.c.modality, sa.func.sum(number))
             .join(series, series.c.study_fk == studies.c.id)
             .where(studies.c.study_instance_uid.in_(batch))
             .group_by(studies.c.study_instance_uid, series.c.modality)
         )
-        for study, modality, number in rows:
-            found.setdefault(study, {})[modality] = int(number)
+        for study, modality, count in rows:
+            if count:
+                found.setdefault(study, {})[modality] = int(count)
     return dict(found)
 
 

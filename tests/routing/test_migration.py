@@ -11,13 +11,15 @@ from datetime import date
 import pytest
 from pydicom.uid import generate_uid
 
-from storage.index.takeovers import Finding
+from storage.index.takeovers import Finding, held_by_modality
 from tests.archives import Open, put, rows
 from tests.objects import ct, part10
+from tests.routing.manifests import kos, written
 from tests.routing.old_pacs import OldPacs, running
 from vna.app import Application
 from vna.model.access import SYSTEM
 from vna.model.errors import BadRequest, Conflict, NotFound, OutOfResources, Unavailable
+from vna.model.instances import Door
 from vna.model.sources import RemoteArchive, Source
 from vna.routing.migration import Choice, Progress
 from vna.routing.one_study import Compare
@@ -54,6 +56,11 @@ class Taker:
 
     def held(self) -> set[str]:
         return {str(row[0]) for row in rows(self.archive, "SELECT sop_instance_uid FROM instances")}
+
+    def figures_here(self, study_instance_uid: str) -> int:
+        """How many images of a study are here, as reports count them."""
+        with self.archive.database.read() as connection:
+            return held_by_modality(connection, [study_instance_uid]).get(study_instance_uid, {}).get("CT", 0)
 
     def knows(self, archive: RemoteArchive, facility: str = "") -> None:
         self.archive.sources.add(SYSTEM, Source("OLD", "OLD", facility=facility, archive=archive))
@@ -384,6 +391,22 @@ def test_no_space_ends_the_run_with_the_reason_and_no_study_is_to_blame(
     with pytest.raises(OutOfResources):
         full.run()
     assert taker.figures().totals.by_state == {"listed": 1}
+
+
+def test_what_a_manifest_named_is_here_afterwards_and_what_was_fetched_stays(taker: Taker, pacs: OldPacs) -> None:
+    uid, instances = study(pacs, 3)
+    series = str(pacs.held[0].ds.SeriesInstanceUID)
+    put(taker.archive, written(kos(uid, {series: instances}, ae_title="OLD")))
+    taker.archive.catch_up()
+    put(taker.archive, pacs.held[0].content, door=Door.FETCH)
+    assert taker.figures_here(uid) == 1
+    taker.run()
+    assert taker.figures().totals.by_state == {"complete": 1}
+    assert taker.findings() == []
+    kept = f"SELECT door, source_ae FROM instances WHERE sop_instance_uid LIKE '{instances[0]}'"
+    assert rows(taker.archive, kept) == [("migration", "OLD")]
+    assert rows(taker.archive, f"SELECT availability FROM studies WHERE study_instance_uid = '{uid}'") == [(0,)]
+    assert taker.figures_here(uid) == 3
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         rendering=application.rendering,
         deletion=application.deletion,
         changes=application.changes,
+        arriving=application.on_demand,
         public_url=settings.http.public_url,
         max_body=int(settings.http.max_body),
     )

@@ -56,8 +56,15 @@ from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
+from vna.routing import manifests
+from vna.routing.downloads import FETCH, Downloads, Fetching
+from vna.routing.eviction import EVICT, Eviction, Room
+from vna.routing.fetching import Fetch
+from vna.routing.manifests import Manifests
 from vna.routing.migration import Migration
+from vna.routing.on_demand import FetchRules, OnDemand
 from vna.routing.reconciliation import Reconciling
+from vna.routing.survey import SURVEY, Survey
 from vna.routing.trial import Trial
 from vna.security import sources
 from vna.security.accounts import Accounts
@@ -65,7 +72,7 @@ from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
-from vna.settings import SecurityMode, Settings, XdsSettings
+from vna.settings import FederationSettings, SecurityMode, Settings, XdsSettings
 from xds.community_client import CommunityClient
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
@@ -101,6 +108,11 @@ class Application:
     trial: Trial
     migration: Migration
     reconciling: Reconciling
+    on_demand: OnDemand
+    fetching: Fetching
+    manifests: Manifests
+    survey: Survey
+    eviction: Eviction
     patients: Patients
     documents: Registry
     repository: Repository
@@ -124,7 +136,8 @@ class Application:
         """What hands events to their subscribers."""
         idle = self.settings.xds.publish_after
         noticed = noticing(self.database, timedelta(seconds=idle) if idle else None)
-        return Dispatcher(self.database, {"journal": self._journal, "publishing": noticed})
+        known = manifests.noticing(self.database)
+        return Dispatcher(self.database, {"journal": self._journal, "publishing": noticed, "manifests": known})
 
     def workers(self) -> Workers:
         """What does durable jobs."""
@@ -133,6 +146,10 @@ class Application:
             MERGE: self.merging,
             PUBLISH: self.publisher,
             SETTLE: partial(self.repository.settle, SYSTEM),
+            manifests.READ: self.manifests,
+            SURVEY: self.survey,
+            FETCH: self.fetching,
+            EVICT: self.eviction,
         }
         works[REMOVE] = self.removing
         return Workers(self.database, works, threads=self.settings.jobs.workers)
@@ -147,6 +164,7 @@ class Application:
 
     def close(self) -> None:
         """Let go of connections."""
+        self.on_demand.close()
         for client in self.communities.values():
             client.close()
         self.remotes.close()
@@ -178,7 +196,10 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
 
     store = Store(database, blobs, policy, coercion_for, rules, identify)
-    retrieval = Retrieval(database, blobs, policy)
+    sources_known = Sources(database, policy, local=local)
+    remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check)
+    on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)
+    retrieval = Retrieval(database, blobs, policy, on_demand)
     patients = Patients(
         database, policy, authority=settings.xds.affinity_domain, registers=settings.xds.unknown_patients == "register"
     )
@@ -199,8 +220,6 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         directory = Directory(home, {name: client.community for name, client in communities.items()})
         requests, seconds = settings.xds.gateway_requests, settings.xds.gateway_timeout
         initiating = InitiatingGateway(directory, policy, requests=requests, seconds=seconds)
-    sources_known = Sources(database, policy, local=local)
-    remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check)
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     return Application(
         settings=settings,
@@ -226,13 +245,25 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
-        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS),
+        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, manifests.after_reindex),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         sources=sources_known,
         remotes=remotes,
         trial=Trial(policy, sources_known, remotes.doors),
         migration=Migration(database, store, policy, sources_known, remotes.doors),
         reconciling=Reconciling(database, policy),
+        on_demand=on_demand,
+        fetching=Fetching(database, policy, on_demand.bring),
+        manifests=Manifests(database, blobs, policy, store, sources_known.archives, own, settings.dimse.ae_title),
+        survey=Survey(database, sources_known.archives, remotes.doors),
+        eviction=Eviction(
+            database,
+            blobs,
+            policy,
+            sources_known.archives,
+            remotes.doors,
+            Room(int(settings.federation.cache_size), settings.federation.cache_seconds),
+        ),
         patients=patients,
         documents=documents,
         repository=repository,
@@ -281,6 +312,13 @@ def _destination(
     elsewhere = RemoteMetadata(settings.registry_url, blobs.spool_folder)
     metadata = elsewhere if settings.registry_url else OwnMetadata(documents)
     return OwnRepository(database, patients, provide, repository.remove, metadata)
+
+
+def _on_demand(
+    settings: FederationSettings, database: Database, store: Store, known: Sources, remotes: Remotes
+) -> OnDemand:
+    rules = FetchRules(at_once=settings.series_at_once, wait_seconds=settings.wait_timeout, ahead=settings.ahead)
+    return OnDemand(database, Fetch(store, remotes.doors), known.archives, Downloads(), rules)
 
 
 def _registry_rules(settings: XdsSettings) -> RegistryRules:

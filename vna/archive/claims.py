@@ -11,6 +11,7 @@ from storage.index.engine import Database
 from storage.index.lookup import StoredBlob
 from vna.model.errors import NotFound, Unavailable
 from vna.model.events import Event, EventKind
+from vna.model.instances import Door
 
 _INSTANCES = (EventKind.INSTANCE_STORED, EventKind.INSTANCE_REPLACED, EventKind.INSTANCE_RESTORED)
 NAMES_BLOB = (*_INSTANCES, EventKind.DOCUMENT_STORED)
@@ -67,7 +68,7 @@ class Unindexed:
             if found is None:
                 self.damaged.append(name)
                 continue
-            yield from self._new({e.detail["blob"]: e for e in found if e.kind in _INSTANCES})
+            yield from self._new({e.detail["blob"]: e for e in found if e.kind in _INSTANCES and not is_copy(e)})
             discarded.update(e.detail["blob"] for e in found if e.kind is EventKind.DOCUMENT_DISCARDED)
             documents |= self._unknown({e.detail["blob"]: e for e in found if e.kind is EventKind.DOCUMENT_STORED})
         yield from self._new({blob: event for blob, event in documents.items() if blob not in discarded})
@@ -88,6 +89,11 @@ class Unindexed:
             new = [_stored(event) for blob, event in named.items() if blob not in known and blob not in self.names]
             self.names.update(stored.blob for stored in new)
             return [stored for stored in new if not lookup.is_held(connection, stored.sop_instance_uid, stored.sha256)]
+
+
+def is_copy(event: Event) -> bool:
+    """Whether it tells of a copy of what another archive keeps: that may go at any time, and is fetched again."""
+    return event.detail.get("door") == Door.FETCH.value
 
 
 def _stored(event: Event) -> StoredBlob:

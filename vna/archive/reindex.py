@@ -18,7 +18,7 @@ from storage.index.instances import NewInstance, Raced
 from storage.metadata import Limits, scan
 from storage.part10 import read_file_meta, source_ae
 from storage.temporary import whole
-from vna.archive.claims import NAMES_BLOB, Damage, damage_of, uid_of
+from vna.archive.claims import NAMES_BLOB, Damage, damage_of, is_copy, uid_of
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import DOCUMENTS, KEPT
 from vna.archive.reread import rows_again
@@ -79,6 +79,7 @@ class Reindex:
         store: Store,
         limits: Limits,
         replays: Mapping[EventKind, Replay] | None = None,
+        afterwards: Callable[[Connection], None] | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -86,6 +87,7 @@ class Reindex:
         self._store = store
         self._limits = limits
         self._replays = replays or {}
+        self._afterwards = afterwards
 
     def refuse_while_serving(self, actor: Actor) -> None:
         """Conflict while an archive works on this index: it would store into what is being rebuilt."""
@@ -114,6 +116,9 @@ class Reindex:
             rebuild.continue_after(connection, last)
         yield from map(self._unless_held, lost)
         yield from self._rest(actor, forgotten.union(one.rebuilt.blob for one in lost))
+        if self._afterwards is not None:
+            with self._database.transaction() as connection:
+                self._afterwards(connection)
 
     def _survey(self) -> tuple[set[str], list[str]]:
         """The blobs that were given up or discarded, and the journal objects that cannot be read."""
@@ -171,7 +176,7 @@ class Reindex:
             else:
                 self._restore(event)
         except NotFound:
-            rebuilt = Rebuilt(Step.LOST, blob)
+            rebuilt = Rebuilt(Step.NOTED if is_copy(event) else Step.LOST, blob)
         except VnaError as exc:
             rebuilt = Rebuilt(Step.UNREADABLE, blob, str(exc))
         else:

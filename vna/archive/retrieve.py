@@ -4,14 +4,14 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import orjson
 
 from storage import elements as values
 from storage.blobs.base import CHUNK, BlobStore
 from storage.frames import FrameTable
-from storage.index import lookup
+from storage.index import elsewhere, lookup
 from storage.index.engine import Database
 from storage.index.lookup import State
 from storage.index.packing import unpack
@@ -26,7 +26,7 @@ from vna.archive.kept_blobs import KeptBlobs
 from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
-from vna.model.errors import NotAcceptable, NotFound, Unavailable
+from vna.model.errors import NotAcceptable, NotFound, NotHere, Unavailable
 from vna.model.file_range import FileRange
 from vna.model.instances import Instance, Outgoing, Selection
 from vna.model.transfer_syntaxes import EXPLICIT_BE, TRANSFER_SYNTAXES, can_transcode
@@ -45,14 +45,28 @@ _CHANGED = frozenset({DEFLATED, EXPLICIT_BE})
 _DOCUMENT, _DOCUMENT_LENGTH = "00420011", "00420015"
 
 
-class Retrieval:
-    """Gives instances, frames, bulk data and metadata to those who may have them."""
+class Elsewhere(Protocol):
+    """What brings instances that are kept elsewhere."""
 
-    def __init__(self, database: Database, blobs: BlobStore, policy: Policy) -> None:
+    def bring(self, wanted: Sequence[Instance]) -> None:
+        """Have them here, and wait until they are. NotFound when nobody has one of them, Unavailable says in words why
+        it does not come."""
+
+
+class Retrieval:
+    """Gives instances, frames, bulk data and metadata to those who may have them.
+
+    What is kept elsewhere is brought first, except where it says NotHere: there a door can wait without a thread.
+    """
+
+    def __init__(
+        self, database: Database, blobs: BlobStore, policy: Policy, elsewhere: Elsewhere | None = None
+    ) -> None:
         self._database = database
         self._blobs = KeptBlobs(blobs)
         self._tables = FrameTables()
         self._policy = policy
+        self._elsewhere = elsewhere
 
     @property
     def is_prompt(self) -> bool:
@@ -69,12 +83,43 @@ class Retrieval:
                 for held in lookup.select(connection, selection)
             )
 
+    def present(self, actor: Actor, instance: Instance) -> Instance:
+        """The same, brought when it is kept elsewhere: only then are its transfer syntax and frames known."""
+        self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        return self._here(instance)
+
+    def _here(self, instance: Instance) -> Instance:
+        if instance.blob:
+            return instance
+        if self._elsewhere is None:
+            raise NotHere([instance])
+        self._elsewhere.bring([instance])
+        with self._database.glance() as connection:
+            for held in lookup.select(connection, Selection(sop_instance_uids=(instance.sop_instance_uid,))):
+                if held.instance.blob:
+                    return replace(held.instance, coercion=coercion_of(held.rules))
+        raise Unavailable("the instance did not stay: ask again")
+
+    def require_headers(self, actor: Actor, study: str, series: str = "", instance: str = "") -> None:
+        """NotHere when something of it was never here, so that there is no metadata of it yet."""
+        self._policy.check(actor, Action.RETRIEVE, study)
+        with self._database.read() as connection:
+            if elsewhere.kept(connection, study, series, instance, never_here=True):
+                selection = Selection(
+                    study_uids=(study,),
+                    series_uids=(series,) if series else (),
+                    sop_instance_uids=(instance,) if instance else (),
+                )
+                found = (held.instance for held in lookup.select(connection, selection))
+                raise NotHere([one for one in found if not one.blob and not one.was_here])
+
     def part10(self, actor: Actor, instance: Instance, target: str = "") -> Outgoing:
         """The whole file: as it is kept, or with coercions applied; in another transfer syntax where `target` is one.
 
         NotAcceptable when it cannot be given in it.
         """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        instance = self._here(instance)
         if target and target != instance.transfer_syntax_uid:
             dataset = self._transcoded(instance, target)
             head = write_file_meta(instance.sop_class_uid, instance.sop_instance_uid, target, instance.source_ae)
@@ -93,6 +138,7 @@ class Retrieval:
         NotAcceptable when it can be made in none; `accepted` is in the order of preference.
         """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        instance = self._here(instance)
         if instance.transfer_syntax_uid in accepted:
             return self._stored_dataset(instance)
         possible = [uid for uid in accepted if can_transcode(instance.transfer_syntax_uid, uid)]
@@ -102,13 +148,15 @@ class Retrieval:
         raise NotAcceptable(f"cannot be given in another syntax than {instance.transfer_syntax_uid}")
 
     def with_frames(self, actor: Actor, study: str, series: str, instance: str) -> tuple[Instance, FrameTable]:
-        """An instance and where its frames are, for `frames`; NotFound when it is not held."""
+        """An instance and where its frames are, for `frames`; NotFound when it is not held, NotHere when elsewhere."""
         self._policy.check(actor, Action.RETRIEVE, study)
         with self._database.glance() as connection:
             found = lookup.one_and_offsets(connection, study, series, instance)
         if found is None:
             raise NotFound("no such instance")
         held, offsets = found
+        if not held.instance.blob:
+            raise NotHere([held.instance])
         one = replace(held.instance, coercion=coercion_of(held.rules)) if held.rules else held.instance
         return one, self._tables.of(one.blob, offsets)
 
@@ -128,6 +176,7 @@ class Retrieval:
         Of each `length` bytes from `start` on. Where its frames are is looked up, unless `table` says it.
         """
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        instance = self._here(instance)
         table = table or self._tables.of(instance.blob, self._offsets(instance))
         wanted = [cut(table.ranges(number), start, length) for number in numbers]
         if instance.transfer_syntax_uid in _CHANGED:
@@ -152,6 +201,7 @@ class Retrieval:
         """The value of one attribute from byte `start` on, in little endian; NotFound when metadata does not leave it
         out."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        instance = self._here(instance)
         offset, size = self._bulk(instance, tag_path)
         length = size - start if length is None else length
         if instance.transfer_syntax_uid == DEFLATED:
@@ -169,6 +219,7 @@ class Retrieval:
         """The encapsulated document of an instance with this header, without the byte that makes its length even
         (PS3.3 C.24.2)."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        instance = self._here(instance)
         element = header.get(_DOCUMENT, {})
         if "InlineBinary" in element:
             value = b64decode(element["InlineBinary"])
@@ -180,12 +231,12 @@ class Retrieval:
     def bulk_paths(self, actor: Actor, instance: Instance) -> list[str]:
         """The tag paths of everything that its metadata leaves out."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
-        return sorted(unpack_bulk(self._offsets(instance)))
+        return sorted(unpack_bulk(self._offsets(self._here(instance))))
 
     def bulk_size(self, actor: Actor, instance: Instance, tag_path: str) -> int:
         """Bytes of what `bulk` gives."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
-        return self._bulk(instance, tag_path)[1]
+        return self._bulk(self._here(instance), tag_path)[1]
 
     def _bulk(self, instance: Instance, tag_path: str) -> tuple[int, int]:
         found = unpack_bulk(self._offsets(instance)).get(tag_path)
@@ -196,6 +247,8 @@ class Retrieval:
     def metadata(self, actor: Actor, instance: Instance) -> bytes:
         """The bulk-free data set as a DICOM JSON object; bulk data URIs are tag paths, to be put behind an address."""
         self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        if not instance.was_here:
+            instance = self._here(instance)
         with self._database.glance() as connection:
             return unpack(_of(instance, lookup.header(connection, instance.sop_instance_uid)))
 

@@ -58,6 +58,11 @@ def _row(level: Level, elements: Elements) -> dict[str, Any]:
     return row
 
 
+def series_row(elements: Elements) -> dict[str, Any]:
+    """What a series' row says, of the elements that are known of it."""
+    return {**_row(Level.SERIES, elements), "attributes": _kept(Level.SERIES, elements)}
+
+
 def _kept(level: Level, elements: Elements) -> str:
     return orjson.dumps({tag: elements[tag] for tag in _TAGS[level] if tag in elements}).decode()
 
@@ -118,6 +123,6 @@ def _parents(elements: Elements, key: PatientKey, facility: str, received_at: st
 
 _COUNTS: tuple[dict[str, int], ...] = (
     {"number_of_studies": 0, "number_of_series": 0, "number_of_instances": 0, "version": 1},
-    {"number_of_series": 0, "number_of_instances": 0, "version": 1},
-    {"number_of_instances": 0, "version": 1},
+    {"number_of_series": 0, "number_of_instances": 0, "version": 1, "availability": 0},
+    {"number_of_instances": 0, "version": 1, "availability": 0},
 )

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from typing import Any
 from storage.blobs.base import BlobStore, Growing, Upload
 from storage.elements import text
 from storage.frames import Buffer
-from storage.index import events, lookup
+from storage.index import elsewhere, events, lookup
 from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import AlreadyHeld, InstanceWriter, NewInstance, Places, Raced
@@ -250,25 +250,69 @@ class Store:
 
         `tell` writes another event than that of storing. Raises Raced when rows above were deleted meanwhile.
         """
+        if provenance.door == Door.FETCH.value and self._arrive(new, provenance, tell):
+            return True
         try:
             new, places = self._add(new, provenance, tell)
         except AlreadyHeld:
-            return False
+            return self._arrive(new, provenance, tell)
         self._writer.remember(new, places)
+        return True
+
+    def note(self, rows: Sequence[NewInstance]) -> int:
+        """Know instances of one series that are kept elsewhere (`storage.index.elsewhere`); how many were not known."""
+        for _ in range(_ATTEMPTS):
+            try:
+                with self._database.transaction() as connection:
+                    return elsewhere.add(connection, self._writer, list(self._survivors(connection, rows)))
+            except Raced:
+                continue
+        raise Unavailable("the index is too busy with this study")
+
+    def _survivors(self, connection: Connection, rows: Sequence[NewInstance]) -> Iterator[NewInstance]:
+        """Those of a patient that was merged as the other's."""
+        keys = {(new.patient_key, new.study_instance_uid) for new in rows}
+        found = {one: survivor(connection, self._identify, *one) for one in keys}
+        for new in rows:
+            key = found[new.patient_key, new.study_instance_uid]
+            yield new if key is None else corrected_rows(new, key, difference(new.patient_key, key))
+
+    def _arrive(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> bool:
+        """Whether it was known as kept elsewhere: then the bytes of it came."""
+        with self._database.transaction() as connection:
+            new, provenance = self._ready(connection, new, provenance)
+            conflict = False
+            if not elsewhere.arrive(connection, new):
+                if not elsewhere.forget(connection, new.sop_instance_uid):
+                    return False
+                conflict = self._writer.add(connection, new).conflict
+            self._tell_stored(connection, new, provenance, tell, conflict=conflict)
         return True
 
     def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> tuple[NewInstance, Places]:
         with self._database.transaction() as connection:
-            if not self._writer.knows(new):
-                new, provenance = self._since_merges(connection, new, provenance)
-            if provenance.coercion is not None:
-                new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
+            new, provenance = self._ready(connection, new, provenance, known=self._writer.knows(new))
             places = self._writer.add(connection, new)
-            if tell is not None:
-                tell(connection)
-            else:
-                self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, conflict=places.conflict)
+            self._tell_stored(connection, new, provenance, tell, conflict=places.conflict)
         return new, places
+
+    def _ready(
+        self, connection: Connection, new: NewInstance, provenance: Provenance, *, known: bool = False
+    ) -> tuple[NewInstance, Provenance]:
+        """The rows as they are to be written; `known` when it is remembered that its patient is nobody else by now."""
+        if not known:
+            new, provenance = self._since_merges(connection, new, provenance)
+        if provenance.coercion is not None:
+            new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
+        return new, provenance
+
+    def _tell_stored(
+        self, connection: Connection, new: NewInstance, provenance: Provenance, tell: Tell | None, *, conflict: bool
+    ) -> None:
+        if tell is not None:
+            tell(connection)
+        else:
+            self._tell(connection, EventKind.INSTANCE_STORED, new, provenance, conflict=conflict)
 
     def _since_merges(
         self, connection: Connection, new: NewInstance, provenance: Provenance
@@ -293,9 +337,7 @@ class Store:
     def replace(self, new: NewInstance, provenance: Provenance, held_blob: str, *, tell: Tell | None = None) -> None:
         """Put new content in the place of what is held under `held_blob`; raises Raced when that changed meanwhile."""
         with self._database.transaction() as connection:
-            new, provenance = self._since_merges(connection, new, provenance)
-            if provenance.coercion is not None:
-                new.instance["coercion_fk"] = index.coercion_key(connection, coercion_text(provenance.coercion))
+            new, provenance = self._ready(connection, new, provenance)
             if not index.replace(connection, held_blob=held_blob, new=new.instance, replaced_at=new.received_at):
                 raise Raced
             if tell is not None:

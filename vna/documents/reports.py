@@ -52,7 +52,7 @@ class Reports:
             raise TooLarge(f"a report has at most {MOST_BYTES} bytes") if data else BadRequest("the report is empty")
         _check(data, media_type)
         with self._database.read() as connection:
-            study = contents.of_study(connection, study_instance_uid)
+            study = contents.of_study(connection, study_instance_uid, own=False)
         if study is None:
             raise NotFound("no such study")
         describing, at = self._describing(), datetime.now(UTC)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from storage.index import jobs
 from storage.index.engine import Connection
-from storage.index.events import time_text
+from storage.index.events import read_time, time_text
 from storage.index.jobs import Job
 from vna.model.errors import VnaError
 
@@ -16,12 +16,32 @@ class GivenUp(VnaError):
     """Raised by work that no repetition can help."""
 
 
+class KeepTrying(VnaError):
+    """Raised by work that waits for somebody else: tried again for a month, at least every ten minutes."""
+
+
+_AT_LEAST = 600
+_MOST_DAYS = 30
+
+
 def failed(connection: Connection, job: Job, error: Exception) -> bool:
     """Put a job off after a failure; whether it will be tried again by itself."""
+    if isinstance(error, KeepTrying):
+        return _waits(connection, job, str(error))
     words = f"{type(error).__name__}: {error}"
     if isinstance(error, GivenUp) or job.attempts >= len(RETRY_SECONDS):
         jobs.bury(connection, job, words)
         return False
     again = datetime.now(UTC) + timedelta(seconds=RETRY_SECONDS[job.attempts])
     jobs.postpone(connection, job, run_after=time_text(again), error=words)
+    return True
+
+
+def _waits(connection: Connection, job: Job, words: str) -> bool:
+    now = datetime.now(UTC)
+    if now - read_time(job.created_at) > timedelta(days=_MOST_DAYS):
+        jobs.bury(connection, job, words)
+        return False
+    pause = min(RETRY_SECONDS[min(job.attempts, len(RETRY_SECONDS) - 1)], _AT_LEAST)
+    jobs.postpone(connection, job, run_after=time_text(now + timedelta(seconds=pause)), error=words)
     return True

@@ -16,8 +16,17 @@ VnaError
 ├── Conflict            contradicts what is held
 │   └── DuplicateInstance   same SOP Instance UID, other content
 ├── OutOfResources      no space left, or too much asked at once
-└── Unavailable         a part of the archive does not answer
+└── Unavailable         a part of the archive does not answer, or an archive elsewhere
+    └── NotHere         kept elsewhere: it has to be fetched first
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vna.model.instances import Instance
 
 
 class VnaError(Exception):
@@ -90,3 +99,13 @@ class OutOfResources(VnaError):
 
 class Unavailable(VnaError):
     """A part of the archive (index, blob store, peer) does not answer."""
+
+
+class NotHere(Unavailable):
+    """It is kept elsewhere, and has to be fetched before it can be read: `wanted` says what, `enough` how much of it
+    has to be here before it is worth trying again."""
+
+    def __init__(self, wanted: Sequence[Instance], enough: int = 0) -> None:
+        super().__init__("it is kept elsewhere, and not fetched yet: ask again")
+        self.wanted = tuple(wanted)
+        self.enough = enough or len(self.wanted)

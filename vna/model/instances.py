@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from vna.model.access import Coercion
 from vna.model.file_range import BodyPiece, FileRange
@@ -17,6 +17,19 @@ class Door(StrEnum):
     IMPORT = "import"
     FETCH = "fetch"
     MIGRATION = "migration"
+
+
+class Availability(IntEnum):
+    """How quickly an instance can be had (PS3.3 C.4.23.1.1), the worst last.
+
+    ONLINE: kept here. NEARLINE: kept elsewhere, and fetched when it is asked for. OFFLINE: elsewhere, and cannot be
+    fetched as things are: no known source keeps it, or none answers. UNAVAILABLE: not there where it should be.
+    """
+
+    ONLINE = 0
+    NEARLINE = 1
+    OFFLINE = 2
+    UNAVAILABLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,16 @@ class Instance:
     version: int
     coercion: Coercion | None = None
     instance_number: int | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its bytes are kept in this archive."""
+        return bool(self.blob)
+
+    @property
+    def was_here(self) -> bool:
+        """Whether its bytes have ever been kept here, so that its header is known."""
+        return self.size > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,35 @@ STORAGE_CLASSES: Final[frozenset[str]] = LATER_STORAGE | frozenset(
 )
 
 
+MODALITIES: Final[dict[str, str]] = {
+    STANDARD_STORAGE + suffix: modality
+    for modality, suffixes in {
+        "CR": ("1",),
+        "CT": ("2", "2.1", "2.2"),
+        "DX": ("1.1", "1.1.1"),
+        "ES": ("77.1.1", "77.1.1.1"),
+        "IO": ("1.3", "1.3.1"),
+        "KO": ("88.59",),
+        "MG": ("1.2", "1.2.1", "13.1.3"),
+        "MR": ("4", "4.1", "4.2", "4.3", "4.4"),
+        "NM": ("20",),
+        "PR": ("11.1", "11.2", "11.3", "11.4"),
+        "PT": ("128", "128.1", "130"),
+        "RF": ("12.2", "12.2.1"),
+        "RTDOSE": ("481.2",),
+        "RTIMAGE": ("481.1",),
+        "RTPLAN": ("481.5",),
+        "RTSTRUCT": ("481.3",),
+        "SEG": ("66.4",),
+        "SR": ("88.11", "88.22", "88.33", "88.34", "88.67"),
+        "US": ("3.1", "6.1", "6.2"),
+        "XA": ("12.1", "12.1.1"),
+    }.items()
+    for suffix in suffixes
+}
+"""The modality of a class, where it can hardly be another one: for instances that only manifests tell of."""
+
+
 def may_be_storage(uid: str) -> bool:
     """Whether an abstract syntax is a storage class, or one that no registry knows and that can be one.
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from storage.index import takeovers
+from storage.index import elsewhere, takeovers
 from storage.index.engine import Database
 from storage.index.events import time_text
 from storage.index.takeovers import COMPLETE, INCOMPLETE, OUTSIDE, Finding, HeldRow, Settled, StudyRow
@@ -19,7 +19,7 @@ from vna.archive.store import Store
 from vna.model.access import Actor
 from vna.model.errors import DuplicateInstance, NotFound, OutOfResources, TooLarge, Unavailable, VnaError
 from vna.model.identifiers import is_uid
-from vna.model.instances import Arrival, Door, Outcome
+from vna.model.instances import Arrival, Availability, Door, Outcome
 from vna.model.query import Key, Level, Match, Query
 from vna.model.sources import Fetched, Fetching, Searching, StudyPart
 from vna.routing.listing import number, values
@@ -90,6 +90,7 @@ class Account:
     differed: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     unlisted: dict[str, str] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
     reasons: dict[str, str] = field(default_factory=dict)
     bytes: int = 0
 
@@ -191,17 +192,19 @@ class Copying:
 
     def _take_account(self, account: Account) -> None:
         """Of what is held already, what need not come again."""
-        for uid, row in self._held(account).items():
-            if row.study_instance_uid != account.study.study_instance_uid:
+        for uid, row in self._known(account).items():
+            if not row.is_here:
+                account.elsewhere.add(uid)
+            elif row.study_instance_uid != account.study.study_instance_uid:
                 account.differed[uid] = "held in another study"
             elif self._compare is Compare.NONE:
                 account.held.add(uid)
             elif self._compare is Compare.OTHERS and row.door == Door.MIGRATION and row.source_ae == self._name:
                 account.came[uid] = row.sha256
 
-    def _held(self, account: Account) -> dict[str, HeldRow]:
+    def _known(self, account: Account) -> dict[str, HeldRow]:
         with _ours(), self._database.read() as connection:
-            return takeovers.held(connection, [*account.listed, *account.unlisted])
+            return takeovers.known(connection, [*account.listed, *account.unlisted])
 
     def _fetch(self, account: Account, *, is_last: bool) -> None:
         """From the first door that gives it; what does not come from the next one."""
@@ -306,13 +309,25 @@ class Copying:
         account.bytes += size
         self._told(size)
 
+    def _keep(self, account: Account, rows: Mapping[str, HeldRow]) -> None:
+        """What was fetched to be looked at stays, now that its archive goes; what came is known to be here."""
+        copies = [uid for uid, row in rows.items() if row.door == Door.FETCH]
+        if not copies and not account.elsewhere:
+            return
+        study = account.study.study_instance_uid
+        with _ours(), self._database.transaction() as connection:
+            takeovers.adopt(connection, copies, self._name)
+            for series in sorted({account.listed[uid].series_instance_uid for uid in account.elsewhere}):
+                elsewhere.rate(connection, study, series, Availability.NEARLINE)
+
     def _go_on(self) -> None:
         if self._stopped.is_set():
             raise Stopped
 
     def _verified(self, account: Account) -> tuple[Settled, list[Finding]]:
         """Compare what the source lists with what the index has, and digests with those of what came."""
-        rows = self._held(account)
+        rows = {uid: row for uid, row in self._known(account).items() if row.is_here}
+        self._keep(account, rows)
         missing = {
             uid: account.reasons.get(uid, "the source lists it and does not give it")
             for uid in account.listed

@@ -8,6 +8,7 @@ from vna.settings.root import Settings
 from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
+    FederationSettings,
     Hl7Settings,
     HttpSettings,
     LogSettings,
@@ -25,6 +26,7 @@ __all__ = [
     "CommunitySettings",
     "DatabaseSettings",
     "DimseSettings",
+    "FederationSettings",
     "Hl7Settings",
     "HttpSettings",
     "Loaded",

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
+    FederationSettings,
     Hl7Settings,
     HttpSettings,
     JobsSettings,
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     hl7: Hl7Settings = Hl7Settings()
     xds: XdsSettings = XdsSettings()
     security: SecuritySettings = SecuritySettings()
+    federation: FederationSettings = FederationSettings()
     jobs: JobsSettings = JobsSettings()
     log: LogSettings = LogSettings()
 

@@ -69,6 +69,27 @@ class JobsSettings(Section):
     workers: int = Field(default=2, ge=1, le=64, description="Jobs that this node does at the same time.")
 
 
+class FederationSettings(Section):
+    """Images that other archives keep."""
+
+    cache_size: ByteSize = Field(
+        default=ByteSize(100 * 1024**3),
+        description="Space (bytes, or `100GiB`) for copies of what other archives keep; the oldest go first, and never "
+        "what its archive does not have any more.",
+    )
+    cache_seconds: Seconds = Field(default=600.0, description="Seconds that a copy stays at least.")
+    wait_timeout: Seconds = Field(
+        default=120.0, gt=0, description="Seconds that a reader waits for what is fetched; then 503, or A702H."
+    )
+    series_at_once: int = Field(
+        default=8, ge=1, le=256, description="Series that each process fetches at the same time."
+    )
+    ahead: bool = Field(
+        default=True,
+        description="Whether the rest of a series is fetched behind the instance that was asked for (true or false).",
+    )
+
+
 class StorageSettings(Section):
     """The blob store: the bytes as they were received."""
 
