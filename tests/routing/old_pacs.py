@@ -42,6 +42,7 @@ class OldPacs:
     """Most matches of one answer; nothing says so."""
     pages: int = 0
     """Most matches of one page, where an offset brings the others."""
+    undated_last: bool = False
     ignores_dates: bool = False
     ignores_times: bool = False
     counts: dict[str, int] = field(default_factory=dict)
@@ -109,6 +110,8 @@ class OldPacs:
                 continue
             rows.setdefault(str(ds[level].value), []).append(ds)
         found = [self._row(level, several) for _, several in sorted(rows.items())]
+        if self.undated_last:
+            found.sort(key=lambda row: "00080020" not in row)
         start = int(asked.get("offset", 0))
         if self.cap:
             return found[: self.cap] if not start else []

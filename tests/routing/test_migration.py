@@ -172,8 +172,18 @@ def test_pages_that_are_shorter_than_what_was_asked_for_hide_nothing(taker: Take
     assert taker.figures().adds_up
 
 
+def test_studies_without_a_date_are_found_where_they_are_what_is_cut_away(taker: Taker, pacs: OldPacs) -> None:
+    for one in range(30):
+        study(pacs, 1, StudyDate=None if one % 3 == 0 else f"202001{one + 1:02}", PatientID=f"{one}")
+    pacs.cap, pacs.undated_last = 25, True
+    taker.run(choice=Choice(copies=False))
+    done = taker.figures()
+    assert (done.totals.figures.studies, done.cut) == (30, [])
+
+
 def test_a_list_that_is_whole_is_believed_after_a_few_searches(taker: Taker, pacs: OldPacs) -> None:
-    spread(pacs, 300)
+    for one in range(300):
+        study(pacs, 1, StudyDate=f"20{10 + one % 14:02}{1 + one % 12:02}{1 + one % 28:02}")
     taker.run(choice=Choice(copies=False))
     assert taker.figures().totals.figures.studies == 300
     assert pacs.searches() < 12

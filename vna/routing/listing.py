@@ -123,18 +123,16 @@ class Listing:
         return answer.count < self._cap if self._cap else answer.count <= max(_FEW, self._trusted)
 
     def _judge(self, answer: Answer, parts: Sequence[Answer]) -> bool:
-        """Whether it was whole, by its parts; and what that says of other answers."""
+        """Whether it was whole, by its parts. That says nothing of others as long: a source can have as many as it
+        gives at most. Studies without a date are in no part: with some there is no proof."""
         if answer.is_cut or any(part.strays for part in parts):
             return False
-        together = answer.undated + sum(part.count for part in parts)
+        together = sum(part.count for part in parts)
         each_smaller = all(part.count < answer.count and not part.is_cut for part in parts)
         whole = each_smaller and together == answer.count
         if self._cap and answer.count > self._cap:
             self._cap = 0
-        if whole:
-            self._trusted = max(self._trusted, answer.count)
-            self._cap = 0 if self._cap <= self._trusted else self._cap
-        elif together > answer.count > self._trusted:
+        if not whole and answer.undated + together > answer.count > self._trusted:
             self._cap = min(self._cap or answer.count, answer.count)
         with self._database.transaction() as connection:
             takeovers.learn(connection, self._key, self._trusted, self._cap)
