@@ -17,20 +17,15 @@ from storage.index.events import time_text
 from storage.index.takeovers import COMPLETE, INCOMPLETE, OUTSIDE, Finding, HeldRow, Settled, StudyRow
 from vna.archive.store import Store
 from vna.model.access import Actor
-from vna.model.errors import DuplicateInstance, NotFound, OutOfResources, TooLarge, Unavailable, VnaError
-from vna.model.identifiers import is_uid
+from vna.model.errors import DuplicateInstance, NotFound, OutOfResources, Unavailable, VnaError
 from vna.model.instances import Arrival, Availability, Door, Outcome
-from vna.model.query import Key, Level, Match, Query
 from vna.model.sources import Fetched, Fetching, Searching, StudyPart
-from vna.routing.listing import number, values
+from vna.routing.listed_study import Listed, named
 from vna.routing.reaching import Stopped
 from vna.routing.scope import Scope
 from vna.routing.timetable import Governor
 
-_STUDY, _SERIES, _MODALITY, _SOP_CLASS = "0020000D", "0020000E", "00080060", "00080016"
-_OF_SERIES: Final = "00201209"
 _MOST_NAMED: Final = 100
-_MOST_INSTANCES: Final = 100_000
 _MOST_REFUSALS_IN_A_ROW: Final = 20
 
 
@@ -66,16 +61,6 @@ class _Theirs(Exception):
     def __init__(self, error: VnaError) -> None:
         super().__init__(str(error))
         self.error = error
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An instance as the source lists it."""
-
-    sop_instance_uid: str
-    series_instance_uid: str
-    sop_class_uid: str
-    modality: str
 
 
 @dataclass(slots=True)
@@ -146,49 +131,13 @@ class Copying:
 
         At the last attempt what does not come is fetched one by one, and is missing if it does not come then.
         """
-        account = self._listed(study)
+        listed, modality_of = named(self._searching, study, self._go_on)
+        account = Account(study, listed, modality_of)
         if not self._scope.takes(frozenset(account.modality_of.values())):
             return _settled(account, OUTSIDE, ""), []
         self._take_account(account)
         self._fetch(account, is_last=is_last)
         return self._verified(account)
-
-    def _listed(self, study: StudyRow) -> Account:
-        """All instances that the source names: series first, then those of each (PS3.4 C.4.1.1.3.1)."""
-        of_study = Key((_STUDY,), "UI", (study.study_instance_uid,))
-        account = Account(study, {}, {})
-        query = Query(Level.SERIES, (of_study,), returns=frozenset({_MODALITY, _OF_SERIES}))
-        for found in self._all(query, lambda _: len(account.listed) >= study.said):
-            series = found.series_instance_uid
-            if found.study_instance_uid not in ("", study.study_instance_uid) or not is_uid(series):
-                continue
-            modality = "".join(values(found.elements, _MODALITY)[:1])[:16]
-            account.modality_of[series] = modality
-            keys = (of_study, Key((_SERIES,), "UI", (series,)))
-            said = number(found.elements, _OF_SERIES)
-            for one in self._all(Query(Level.IMAGE, keys, returns=frozenset({_SOP_CLASS})), said.__le__):
-                uid, sop_class = one.sop_instance_uid, "".join(values(one.elements, _SOP_CLASS)[:1])
-                if is_uid(uid) and one.series_instance_uid in ("", series):
-                    account.listed[uid] = Listed(uid, series, sop_class if is_uid(sop_class) else "", modality)
-            if len(account.listed) > _MOST_INSTANCES:
-                raise TooLarge(f"the source lists more than {_MOST_INSTANCES} instances of the study")
-        if not account.listed:
-            raise NotFound("the source lists no instance of the study")
-        return account
-
-    def _all(self, query: Query, is_enough: Callable[[int], bool]) -> Iterator[Match]:
-        """Matches; where fewer come than the source says that there are, also those after them."""
-        seen: set[str] = set()
-        while True:
-            before = len(seen)
-            for match in self._searching.search(replace(query, offset=before)):
-                self._go_on()
-                uid = match.sop_instance_uid or match.series_instance_uid
-                if uid not in seen:
-                    seen.add(uid)
-                    yield match
-            if len(seen) == before or is_enough(len(seen)):
-                return
 
     def _take_account(self, account: Account) -> None:
         """Of what is held already, what need not come again."""
