@@ -5,6 +5,7 @@ make bench ARGS="search --count 200000" measures searches instead (benchmarks/se
 make bench ARGS="retrieve" measures frames, metadata, downloads beside nginx and Orthanc (benchmarks/retrieve.py)
 make bench ARGS="rad69" measures RAD-69 beside WADO-RS (benchmarks/rad69.py)
 make bench ARGS="documents --count 200000" measures stored queries (benchmarks/documents.py)
+make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from benchmarks import documents, rad69, retrieve, search
+from benchmarks import documents, migrate, rad69, retrieve, search
 from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
 from benchmarks.objects import ct_images, small_objects
 
@@ -72,7 +73,13 @@ def _spread(values: list[float], form: str = "{:.0f}") -> str:
 
 
 def main() -> None:
-    others = {"search": search.main, "documents": documents.main, "rad69": rad69.main, "retrieve": retrieve.main}
+    others = {
+        "search": search.main,
+        "documents": documents.main,
+        "rad69": rad69.main,
+        "retrieve": retrieve.main,
+        "migrate": migrate.main,
+    }
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](sys.argv[2:])
         return

@@ -204,17 +204,21 @@ def begin(connection: sa.Connection, source: str, scope: str, at: str) -> Takeov
     """The takeover of that choice; it is begun when there is none."""
     insert = _dialect(connection).insert(takeovers).values(source=source, scope=scope, started_at=at)
     connection.execute(insert.on_conflict_do_nothing(index_elements=["source", "scope"]))
-    return find(connection, source, scope)
+    found = find(connection, source, scope)
+    assert found is not None
+    return found
 
 
-def find(connection: sa.Connection, source: str, scope: str) -> TakeoverRow:
+def find(connection: sa.Connection, source: str, scope: str) -> TakeoverRow | None:
     """One that was begun."""
     table = takeovers.c
     row = connection.execute(
         sa.select(table.id, table.source, table.scope, table.listed, table.trusted, table.cap).where(
             table.source == source, table.scope == scope
         )
-    ).one()
+    ).one_or_none()
+    if row is None:
+        return None
     return TakeoverRow(row.id, row.source, row.scope, bool(row.listed), row.trusted, row.cap)
 
 

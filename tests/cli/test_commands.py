@@ -14,7 +14,7 @@ from tests.cli.conftest import Vna
 from vna.cli import session
 
 COMMANDS = (
-    "serve", "import", "send", "verify", "reindex", "delete", "migrate", "settings", "demo",
+    "serve", "import", "send", "verify", "reindex", "delete", "migrate", "migrate-from", "settings", "demo",
     "ae add", "ae list", "ae remove",
     "source add", "source list", "source test", "source remove",
     "user add", "user list", "user remove", "token add", "token list", "token remove",

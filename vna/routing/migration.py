@@ -205,7 +205,7 @@ class _Run:
             begun = takeovers.next_window(connection, row.key) is not None
             if self._choice.recheck or (row.listed and not again) or (not row.listed and not begun):
                 takeovers.list_anew(connection, row.key, root(self._scope).span)
-            return takeovers.find(connection, row.source, row.scope)
+            return takeovers.begin(connection, row.source, row.scope, "")
 
     def _list(self, row: TakeoverRow) -> None:
         with self._database.read() as connection:

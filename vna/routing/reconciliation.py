@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from storage.index import takeovers
 from storage.index.engine import Database
-from storage.index.takeovers import FAILED, LISTED, OUTSIDE, Finding, StudyRow
+from storage.index.takeovers import FAILED, LISTED, OUTSIDE, Finding, StudyRow, TakeoverRow
 from vna.model.access import Action, Actor
+from vna.model.errors import NotFound
 from vna.routing import windows
 from vna.routing.scope import Scope
 from vna.security.policy import Policy
@@ -85,10 +86,10 @@ class Reconciling:
         self._policy = policy
 
     def figures(self, actor: Actor, source: str, scope: Scope) -> Reconciliation:
-        """The counts on both sides; NoResultFound is no case: the takeover was begun."""
+        """The counts on both sides; NotFound where nothing was begun."""
         self._policy.check(actor, Action.ADMIN, source)
+        row = self._begun(source, scope)
         with self._database.read() as connection:
-            row = takeovers.find(connection, source, scope.text)
             sums = takeovers.sums(connection, row.key)
             cut = takeovers.cut_windows(connection, row.key, _MOST_WINDOWS)
         totals = Totals(by_state=Counter({state: one.studies for state, one in sums.items()}))
@@ -106,8 +107,7 @@ class Reconciling:
     def findings(self, actor: Actor, source: str, scope: Scope) -> Iterator[Finding]:
         """Everything that is not as it should be, one by one: instances, and studies that could not be read."""
         self._policy.check(actor, Action.ADMIN, source)
-        with self._database.read() as connection:
-            key = takeovers.find(connection, source, scope.text).key
+        key = self._begun(source, scope).key
         after = 0
         while True:
             with self._database.read() as connection:
@@ -119,6 +119,13 @@ class Reconciling:
         for study, _ in self._studies(key):
             if study.state == FAILED:
                 yield Finding(study.study_instance_uid, "", FAILED, study.reason)
+
+    def _begun(self, source: str, scope: Scope) -> TakeoverRow:
+        with self._database.read() as connection:
+            row = takeovers.find(connection, source, scope.text)
+        if row is None:
+            raise NotFound(f"nothing was taken over from {source}")
+        return row
 
     def _studies(self, takeover: int) -> Iterator[tuple[StudyRow, Mapping[str, int]]]:
         """Each study that was chosen, and how many of its instances are here, by modality."""
