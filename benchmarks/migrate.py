@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -26,6 +27,7 @@ from vna.routing.migration import Choice
 from vna.routing.scope import Scope
 
 _PEER = "Orthanc to storescp"
+_MOST = 16
 
 
 def main(words: list[str]) -> None:
@@ -34,7 +36,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=400, help="CT images of 512 KB (default 400)")
     parser.add_argument("--studies", type=int, default=8, help="how many studies they are (default 8)")
-    parser.add_argument("--parallel", type=int, default=4, help="studies at once (default 4)")
+    parser.add_argument("--parallel", type=int, nargs="+", default=[4, 8], help="studies at once (default 4 and 8)")
     options = parser.parse_args(words)
     allowed = {f"DicomAlwaysAllow{one}": True for one in ("Find", "Get", "Move")}
     plugins = {"Plugins": ["/usr/share/orthanc/plugins"]}
@@ -44,12 +46,13 @@ def main(words: list[str]) -> None:
         httpx.put(f"{api}/modalities/bench", json=modality).raise_for_status()
         _load(api, path, options.count, options.studies)
         archives = {
-            "WADO-RS": RemoteArchive(qido_rs=source.url, wado_rs=source.url),
-            "C-GET": RemoteArchive("ORTHANC", "127.0.0.1", source.port),
+            "WADO-RS": RemoteArchive(qido_rs=source.url, wado_rs=source.url, connections=_MOST),
+            "C-GET": RemoteArchive("ORTHANC", "127.0.0.1", source.port, connections=_MOST),
         }
         ways: dict[str, Callable[[], float]] = {_PEER: lambda: _sent(api, options.count)}
         for door, archive in archives.items():
-            ways[f"vna by {door}"] = lambda archive=archive: _taken_over(archive, options.count, options.parallel)  # type: ignore[misc]
+            for parallel in options.parallel:
+                ways[f"vna by {door}, {parallel}"] = partial(_taken_over, archive, options.count, parallel)
         _compare(ways, options.rounds)
 
 

@@ -98,6 +98,7 @@ class _Provider:
     ) -> None:
         actor = actor_of(assoc)
         instances = self._retrieval.instances(actor, read_selection(request, context))
+        self._retrieval.expect(actor, instances)
         tally = Tally(len(instances))
         started = time.perf_counter()
         self._send(assoc, request, reports, tally, self._items(actor, instances))

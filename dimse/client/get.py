@@ -160,7 +160,7 @@ class _Coming:
 
 
 class _Sink:
-    _PIECE = 128 << 10
+    _PIECE = 1 << 20
 
     def __init__(self, channel: Channel, pace: Pace, most: int) -> None:
         self._channel = channel

@@ -14,9 +14,10 @@ from tests.cli.conftest import Vna
 from vna.cli import session
 
 COMMANDS = (
-    "serve", "import", "send", "verify", "reindex", "delete", "migrate", "migrate-from", "settings", "demo",
+    "serve", "import", "send", "verify", "reindex", "delete", "fetch", "migrate", "migrate-from", "settings", "demo",
     "ae add", "ae list", "ae remove",
     "source add", "source list", "source test", "source remove",
+    "manifest list", "manifest show", "manifest read",
     "user add", "user list", "user remove", "token add", "token list", "token remove",
     "link add", "link list", "link remove",
     "tags add", "tags list", "tags remove",
@@ -28,7 +29,8 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize(
-    "command", ["", "ae", "source", "user", "token", "link", "tags", "deleted", "hl7", "jobs", "xds", *COMMANDS]
+    "command",
+    ["", "ae", "source", "manifest", "user", "token", "link", "tags", "deleted", "hl7", "jobs", "xds", *COMMANDS],
 )
 def test_every_command_has_help_with_an_example(vna: Vna, command: str) -> None:
     done = vna(*command.split(), "--help")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import pytest
 
 from tests.archives import Backend, LiveArchive, Open, put, start_archive
 from tests.objects import ct, part10
+from tests.peers.dcmtk import run_dcmtk, start_storescp
 from tests.routing.manifests import kos, written
+from tests.xds.imaging import Ask, read, request
 from vna.app import Application
 from vna.model.access import SYSTEM
 from vna.model.errors import NotFound, Unavailable
@@ -22,6 +25,8 @@ from vna.model.instances import Instance, Selection
 from vna.model.manifests import Download, State
 from vna.model.query import Key, Level, Query
 from vna.model.sources import RemoteArchive, Source
+from vna.soap.client import call
+from xds import rad69
 
 STUDY = "1.2.826.7"
 LOCATION = "1.2.826.7.99"
@@ -272,3 +277,128 @@ def centre_live(tmp_path: Path, hospital: Hospital) -> Iterator[LiveArchive]:
         yield live
     finally:
         live.stop()
+
+
+def test_every_door_gives_what_is_elsewhere(centre_live: LiveArchive, hospital: Hospital, tmp_path: Path) -> None:
+    base = f"{centre_live.dicomweb}/studies/{STUDY}/series"
+    one, other = SERIES[f"{STUDY}.1"], SERIES[f"{STUDY}.2"]
+    picture = httpx.get(f"{base}/{STUDY}.1/thumbnail", timeout=30)
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/jpeg")
+    asked = {"requestType": "WADO", "studyUID": STUDY, "seriesUID": f"{STUDY}.1", "objectUID": one[0]}
+    whole = httpx.get(f"{centre_live.http}/wado", params={**asked, "contentType": "application/dicom"}, timeout=30)
+    assert whole.content == hospital.files[one[0]]
+    destination = start_storescp(tmp_path)
+    try:
+        title, port = destination.ae_title, str(destination.port)
+        assert centre_live.vna("ae", "add", title, "--host", "127.0.0.1", "--port", port).returncode == 0
+        moved = run_dcmtk(
+            "movescu", "-S", "-aem", title, "-k", "0008,0052=SERIES", "-k", f"0020,000D={STUDY}",
+            "-k", f"0020,000E={STUDY}.2", "127.0.0.1", centre_live.dimse_port,
+        )  # fmt: skip
+        assert moved.returncode == 0, moved.stdout
+        came = {str(pydicom.dcmread(path).SOPInstanceUID) for path in destination.directory.iterdir()}
+        assert came == set(other)
+    finally:
+        destination.stop()
+
+
+def test_c_get_and_rad_69_give_what_is_elsewhere(centre_live: LiveArchive, hospital: Hospital, tmp_path: Path) -> None:
+    folder = tmp_path / "got"
+    folder.mkdir()
+    got = run_dcmtk(
+        "getscu", "-S", "-od", folder, "-k", "0008,0052=SERIES", "-k", f"0020,000D={STUDY}",
+        "-k", f"0020,000E={STUDY}.1", "127.0.0.1", centre_live.dimse_port,
+    )  # fmt: skip
+    assert got.returncode == 0, got.stdout
+    assert {str(pydicom.dcmread(path).SOPInstanceUID) for path in folder.iterdir()} == set(SERIES[f"{STUDY}.1"])
+    wanted = [Ask(STUDY, f"{STUDY}.2", uid, LOCATION) for uid in SERIES[f"{STUDY}.2"]]
+    with call(f"{centre_live.http}/xds/imaging-source", rad69.ACTION, request(wanted)) as answer:
+        contents = {}
+        for name, attachment in answer.attachments.items():
+            with attachment.open() as file:
+                contents[name] = file.read()
+        images = read(answer.body, contents)
+    assert images.status == "Success"
+    assert images.files == {uid: hospital.files[uid] for uid in SERIES[f"{STUDY}.2"]}
+
+
+def test_hundreds_of_readers_hold_up_nobody_and_fetch_once(centre_live: LiveArchive, hospital: Hospital) -> None:
+    """Three hundred ask for a frame that is not here, while what is here is answered."""
+    before = _retrieves(hospital)
+    url = f"{centre_live.dicomweb}/studies/{STUDY}/series/{STUDY}.2/instances/{STUDY}.2.4/frames/1"
+
+    async def ask() -> list[bytes]:
+        limits = httpx.Limits(max_connections=300)
+        async with httpx.AsyncClient(timeout=60, limits=limits) as client:
+            asked = [client.get(url, headers={"Accept": "application/octet-stream"}) for _ in range(300)]
+            return [answer.content for answer in await asyncio.gather(*asked)]
+
+    pixels = pydicom.dcmread(BytesIO(hospital.files[f"{STUDY}.2.4"])).PixelData
+    assert asyncio.run(ask()) == [pixels] * 300
+    assert _retrieves(hospital) - before == 2
+
+
+def test_copies_go_when_there_are_too_many_and_their_archive_still_has_them(
+    open_archive: Open, hospital: Hospital
+) -> None:
+    archive = open_archive(federation={"cache_size": 1, "cache_seconds": 0.001})
+    archive.sources.add(SYSTEM, Source("A", "A", archive=hospital.archive))
+    put(archive, written(kos(STUDY, SERIES, location=LOCATION)))
+    archive.catch_up()
+    for one in images(archive):
+        archive.retrieval.part10(SYSTEM, one).read()
+    archive.on_demand.close()
+    assert archive.eviction.used(SYSTEM) > 0
+    archive.eviction("")
+    assert archive.eviction.used(SYSTEM) == 0
+    assert all(not one.is_here and one.was_here for one in images(archive))
+    assert list(archive.care.verify(SYSTEM)) != []
+    assert [one for one in archive.care.verify(SYSTEM) if one.damage is not None] == []
+    one = images(archive)[0]
+    assert archive.retrieval.metadata(SYSTEM, one), "its header stays"
+    assert archive.retrieval.part10(SYSTEM, one).read() == hospital.files[one.sop_instance_uid]
+    archive.on_demand.close()
+    study = Key(("0020000D",), "UI", (STUDY,))
+    (found,) = archive.search.find(SYSTEM, Query(Level.STUDY, (study,), None)).matches
+    assert found.elements["00080056"]["Value"] == ["NEARLINE"]
+
+
+def test_the_only_copy_stays(open_archive: Open, hospital: Hospital) -> None:
+    archive = open_archive(federation={"cache_size": 1, "cache_seconds": 0.001})
+    archive.sources.add(SYSTEM, Source("A", "A", archive=hospital.archive))
+    put(archive, written(kos(STUDY, SERIES, location=LOCATION)))
+    archive.catch_up()
+    for one in images(archive):
+        archive.retrieval.part10(SYSTEM, one).read()
+    archive.on_demand.close()
+    used = archive.eviction.used(SYSTEM)
+    archive.sources.add(
+        SYSTEM, Source("A", "A", archive=replace(hospital.archive, qido_rs="http://127.0.0.1:9", wado_rs=""))
+    )
+    archive.eviction("")
+    assert archive.eviction.used(SYSTEM) == used, "nobody says that the hospital has them"
+
+
+def test_the_second_archive_is_asked_when_the_first_one_fails(open_archive: Open, hospital: Hospital) -> None:
+    archive = open_archive()
+    dead = RemoteArchive(wado_rs="http://127.0.0.1:9", retrieve_location_uid=LOCATION, priority=10)
+    archive.sources.add(SYSTEM, Source("DEAD", "DEAD", archive=dead))
+    archive.sources.add(SYSTEM, Source("A", "A", archive=hospital.archive))
+    put(archive, written(kos(STUDY, SERIES, location=LOCATION)))
+    archive.catch_up()
+    one = images(archive)[0]
+    assert archive.retrieval.part10(SYSTEM, one).read() == hospital.files[one.sop_instance_uid]
+
+
+def test_a_reindex_knows_again_what_is_elsewhere(centre: Application, hospital: Hospital) -> None:
+    uid = f"{STUDY}.1.1"
+    assert centre.retrieval.part10(SYSTEM, instances(centre, uid)[0]).read() == hospital.files[uid]
+    centre.on_demand.bring([one for one in images(centre) if one.series_instance_uid == f"{STUDY}.1"])
+    centre.on_demand.close()
+    centre.catch_up()
+    assert [one for one in centre.reindex.run(SYSTEM) if one.reason] == []
+    centre.catch_up()
+    known = images(centre)
+    assert len(known) == 12
+    assert {one.sop_instance_uid for one in known if one.is_here} == set(SERIES[f"{STUDY}.1"])
+    assert [one for one in centre.care.verify(SYSTEM) if one.damage is not None] == []

@@ -52,6 +52,9 @@ class Elsewhere(Protocol):
         """Have them here, and wait until they are. NotFound when nobody has one of them, Unavailable says in words why
         it does not come."""
 
+    def expect(self, wanted: Sequence[Instance]) -> None:
+        """Have them here soon: somebody is going to read them, one after the other."""
+
 
 class Retrieval:
     """Gives instances, frames, bulk data and metadata to those who may have them.
@@ -99,6 +102,14 @@ class Retrieval:
                 if held.instance.blob:
                     return replace(held.instance, coercion=coercion_of(held.rules))
         raise Unavailable("the instance did not stay: ask again")
+
+    def expect(self, actor: Actor, instances: Sequence[Instance]) -> None:
+        """Whoever asks is going to read all of these: those that are elsewhere are fetched together from now on."""
+        away = [one for one in instances if not one.is_here]
+        for study in dict.fromkeys(one.study_instance_uid for one in away):
+            self._policy.check(actor, Action.RETRIEVE, study)
+        if away and self._elsewhere is not None:
+            self._elsewhere.expect(away)
 
     def require_headers(self, actor: Actor, study: str, series: str = "", instance: str = "") -> None:
         """NotHere when something of it was never here, so that there is no metadata of it yet."""

@@ -9,10 +9,12 @@ from vna.cli import (
     ae,
     delete,
     demo,
+    fetch,
     hl7,
     import_,
     jobs,
     link,
+    manifest,
     migrate,
     migrate_from,
     reindex,
@@ -70,6 +72,7 @@ for name, function, examples in (
     ("verify", verify.verify, ("vna verify", "vna verify --forget 1.2.826.0.1.3680043.10.1")),
     ("reindex", reindex.reindex, ("vna reindex",)),
     ("delete", delete.delete, ("vna delete 1.2.3 --reason 'sent by mistake'", "vna delete 1.2.3 --series 1.2.3.1")),
+    ("fetch", fetch.fetch, ("vna fetch 1.2.3", "vna fetch --background 1.2.3 1.2.4")),
     ("migrate", migrate.migrate, ("vna migrate",)),
     (
         "migrate-from",
@@ -87,6 +90,7 @@ for name, function, examples in (
 for group, words in (
     (ae.app, "ae"),
     (source.app, "source"),
+    (manifest.app, "manifest"),
     (user.app, "user"),
     (token.app, "token"),
     (link.app, "link"),

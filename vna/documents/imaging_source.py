@@ -3,7 +3,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,6 +14,7 @@ from vna.model.access import Action, Actor
 from vna.model.errors import NotAcceptable, NotAuthorized, OutOfResources, VnaError
 from vna.model.file_range import BodyPiece
 from vna.model.instances import Instance, Selection
+from vna.model.sources import Source
 from vna.model.transfer_syntaxes import EXPLICIT_LE, can_transcode
 from vna.security.policy import Policy
 
@@ -47,10 +48,18 @@ class Given:
 class ImagingSource:
     """Gives instances by the repository's unique identifier that manifests name as Retrieve Location UID."""
 
-    def __init__(self, policy: Policy, retrieval: Retrieval, repository_unique_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        retrieval: Retrieval,
+        repository_unique_id: Callable[[], str],
+        others: Callable[[], Sequence[Source]] = tuple,
+    ) -> None:
+        """`others` are archives whose images this one fetches: it answers by their identifiers too."""
         self._policy = policy
         self._retrieval = retrieval
         self._repository_unique_id = repository_unique_id
+        self._others = others
 
     def retrieve(
         self, actor: Actor, wanted: Sequence[Wanted], syntaxes: Sequence[str], scratch: Scratch
@@ -70,9 +79,11 @@ class ImagingSource:
             return [], [Problem(ErrorCode.REPOSITORY, "the request lists no transfer syntax")]
         answer = _Answer(self._retrieval, actor, [syntax for syntax in syntaxes if syntax], scratch)
         held = self._held(actor, wanted)
+        self._retrieval.expect(actor, list(held.values()))
         own = self._repository_unique_id()
+        places = {own, *(other.archive.retrieve_location_uid for other in self._others())} - {""}
         for one in dict.fromkeys(wanted):
-            answer.add(one, held.get((one.study_instance_uid, one.sop_instance_uid)), own)
+            answer.add(one, held.get((one.study_instance_uid, one.sop_instance_uid)), own, places)
         return answer.given, answer.problems
 
     def _held(self, actor: Actor, wanted: Sequence[Wanted]) -> dict[tuple[str, str], Instance]:
@@ -98,9 +109,9 @@ class _Answer:
     problems: list[Problem] = field(default_factory=list)
     deadline: float = field(default_factory=lambda: time.monotonic() + _PATIENCE)
 
-    def add(self, wanted: Wanted, instance: Instance | None, own: str) -> None:
+    def add(self, wanted: Wanted, instance: Instance | None, own: str, places: Set[str]) -> None:
         """Give it, or say why not."""
-        problem = _problem(wanted, instance, own)
+        problem = _problem(wanted, instance, own, places)
         if problem is not None:
             self.problems.append(problem)
             return
@@ -119,6 +130,7 @@ class _Answer:
         self.problems.append(Problem(code, f"the instance {uid} cannot be given: {reason}", uid))
 
     def _given(self, wanted: Wanted, instance: Instance) -> Given:
+        instance = self.retrieval.present(self.actor, instance)
         if instance.transfer_syntax_uid in self.syntaxes:
             size = instance.size if instance.coercion is None else None
             return Given(wanted, partial(self._pieces, instance, ""), size)
@@ -149,13 +161,13 @@ class _Answer:
         yield from self.retrieval.part10(self.actor, instance, target).body()
 
 
-def _problem(wanted: Wanted, instance: Instance | None, own: str) -> Problem | None:
+def _problem(wanted: Wanted, instance: Instance | None, own: str, places: Set[str]) -> Problem | None:
     """What is wrong with the request for one instance."""
     uid = wanted.sop_instance_uid
     for name, value in (("Study", wanted.study_instance_uid), ("Series", wanted.series_instance_uid)):
         if not value:
             return Problem(ErrorCode.IMAGING_REQUEST, f"the {name} Instance UID of {uid} is empty", uid)
-    if wanted.repository_unique_id != own:
+    if wanted.repository_unique_id not in places:
         where = f"{wanted.repository_unique_id!r} is not this Imaging Document Source: it is {own}"
         return Problem(ErrorCode.UNKNOWN_REPOSITORY, where, uid)
     if instance is None:

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from storage.index import elsewhere, jobs, manifests
+from storage.index import elsewhere, jobs, lookup, manifests
+from storage.index.elsewhere import Kept
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from vna.jobs.retries import KeepTrying
@@ -61,10 +62,27 @@ class Fetching:
         """Have a study fetched in the background; how many instances are elsewhere. NotFound when it is not known."""
         self._policy.check(actor, Action.RETRIEVE, study)
         with self._database.transaction() as connection:
+            if lookup.state(connection, study) is None:
+                raise NotFound("no such study")
             missing = elsewhere.kept(connection, study)
             if missing:
                 jobs.schedule(connection, FETCH, order_key=study, payload=study, priority=priority)
         return len(missing)
+
+    def left(self, actor: Actor, study: str) -> int:
+        """How many instances of a study are elsewhere and can be had."""
+        return len(self._missing(actor, study))
+
+    def bring(self, actor: Actor, study: str, seconds: float) -> None:
+        """Have a study here, and wait for so many seconds until it is. Raises as `OnDemand.bring` does."""
+        missing = self._missing(actor, study)
+        if missing:
+            self._bring(missing, seconds)
+
+    def _missing(self, actor: Actor, study: str) -> list[Kept]:
+        self._policy.check(actor, Action.RETRIEVE, study)
+        with self._database.read() as connection:
+            return [one for one in elsewhere.kept(connection, study) if not one.is_absent]
 
     def __call__(self, payload: str) -> str | None:
         """A step of one job: what takes long is looked at again, so that other jobs have their turn.

@@ -157,6 +157,16 @@ class Manifests:
             raise NotFound(f"no manifest {sop_instance_uid} came")
         return found
 
+    def request(self, actor: Actor, uids: Sequence[str]) -> None:
+        """Have some read again; NotFound names one that never came."""
+        self._policy.check(actor, Action.ADMIN)
+        with self._database.read() as connection:
+            known = manifests.known(connection, uids)
+        for uid in uids:
+            if uid not in known:
+                raise NotFound(f"no manifest {uid} came")
+        schedule(self._database, uids)
+
     def __call__(self, sop_instance_uid: str) -> None:
         """Look at one, and let the index follow. GivenUp when it can be no use, and says why."""
         with self._database.read() as connection:

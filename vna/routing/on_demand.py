@@ -78,6 +78,10 @@ class OnDemand:
             raise StillComing
         _judge(waiter)
 
+    def expect(self, wanted: Sequence[Wanted]) -> None:
+        """Have them here soon."""
+        self._begin(wanted, len(wanted), lambda: None)
+
     async def arrive(self, wanted: Sequence[Instance], enough: int) -> None:
         """The same for `enough` of them, without a thread that waits."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
