@@ -27,7 +27,6 @@ from vna.routing.migration import Choice
 from vna.routing.scope import Scope
 
 _PEER = "Orthanc to storescp"
-_MOST = 16
 
 
 def main(words: list[str]) -> None:
@@ -36,7 +35,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=400, help="CT images of 512 KB (default 400)")
     parser.add_argument("--studies", type=int, default=8, help="how many studies they are (default 8)")
-    parser.add_argument("--parallel", type=int, nargs="+", default=[4, 8], help="studies at once (default 4 and 8)")
+    parser.add_argument("--parallel", type=int, nargs="+", default=[4], help="studies at once (default 4)")
     options = parser.parse_args(words)
     allowed = {f"DicomAlwaysAllow{one}": True for one in ("Find", "Get", "Move")}
     plugins = {"Plugins": ["/usr/share/orthanc/plugins"]}
@@ -46,8 +45,8 @@ def main(words: list[str]) -> None:
         httpx.put(f"{api}/modalities/bench", json=modality).raise_for_status()
         _load(api, path, options.count, options.studies)
         archives = {
-            "WADO-RS": RemoteArchive(qido_rs=source.url, wado_rs=source.url, connections=_MOST),
-            "C-GET": RemoteArchive("ORTHANC", "127.0.0.1", source.port, connections=_MOST),
+            "WADO-RS": RemoteArchive(qido_rs=source.url, wado_rs=source.url),
+            "C-GET": RemoteArchive("ORTHANC", "127.0.0.1", source.port),
         }
         ways: dict[str, Callable[[], float]] = {_PEER: lambda: _sent(api, options.count)}
         for door, archive in archives.items():

@@ -75,6 +75,7 @@ class Peer:
         self._free = threading.Semaphore(connections)
         self._lock = threading.Lock()
         self._idle: list[Line] = []
+        self._busy = 0
         self._closed = False
 
     @property
@@ -90,6 +91,8 @@ class Peer:
         """
         if not self._free.acquire(timeout=self.bounds.wait_seconds):
             raise Unavailable(f"all {self._connections} connections to {self.name} are in use")
+        with self._lock:
+            self._busy += 1
         try:
             line = (self._kept(offer) if store is None else None) or self._opened(offer, store)
             try:
@@ -102,6 +105,8 @@ class Peer:
             else:
                 _end(line)
         finally:
+            with self._lock:
+                self._busy -= 1
             self._free.release()
 
     def echo(self) -> None:
@@ -135,17 +140,19 @@ class Peer:
     def _keep(self, line: Line) -> None:
         line.used_at = time.monotonic()
         with self._lock:
-            kept = not self._closed and len(self._idle) < self._connections and line.assoc.stands()
+            room = self._busy + len(self._idle) <= self._connections  # it counts as busy itself
+            kept = not self._closed and room and line.assoc.stands()
             if kept:
                 self._idle.append(line)
         if not kept:
             _end(line)
 
     def _opened(self, offer: Offer, store: StoreHandler | None) -> Line:
-        with self._lock:  # the peer may count those that we keep
-            spare = self._idle.pop() if len(self._idle) >= self._connections else None
-        if spare is not None:
-            _end(spare)
+        with self._lock:  # the peer counts those that we keep, and has a thread for each
+            room = max(0, self._connections - self._busy)
+            spare, self._idle = self._idle[room:], self._idle[:room]
+        for one in spare:
+            _end(one)
         again = Retrying(
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_attempt(_ATTEMPTS),
