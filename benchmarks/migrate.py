@@ -45,8 +45,8 @@ def main(words: list[str]) -> None:
         httpx.put(f"{api}/modalities/bench", json=modality).raise_for_status()
         _load(api, path, options.count, options.studies)
         archives = {
-            "WADO-RS": RemoteArchive(qido_rs=source.url, wado_rs=source.url),
-            "C-GET": RemoteArchive("ORTHANC", "127.0.0.1", source.port),
+            "WADO-RS": RemoteArchive(qido_rs=source.url, wado_rs=source.url, bulk_connections=4, connections=5),
+            "C-GET": RemoteArchive("ORTHANC", "127.0.0.1", source.port, bulk_connections=4, connections=5),
         }
         ways: dict[str, Callable[[], float]] = {_PEER: lambda: _sent(api, options.count)}
         for door, archive in archives.items():

@@ -23,6 +23,9 @@ TOTAL = "totalcount"
 ORDER = "orderby"
 """Ours, as dcm4chee has it: attributes with commas between, a minus before each whose greatest value comes first."""
 
+ACROSS = "across"
+"""Ours: `true` asks archives elsewhere too; names with commas between ask those alone."""
+
 _SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching", TOTAL)
 _NUMBERS = ("limit", "offset")
 NOT_ATTRIBUTES = ("accept", "charset")
@@ -39,7 +42,10 @@ _LIST_VRS = frozenset({"UI", "CS", "IS", "DS"})
 
 @dataclass(slots=True)
 class Parameters:
-    """What the parameters said; `ignored` says in sentences what was passed over."""
+    """What the parameters said; `ignored` says in sentences what was passed over.
+
+    `across` names the archives elsewhere that are to be asked too; empty for all of them, None for none.
+    """
 
     keys: dict[tuple[str, ...], Key] = field(default_factory=dict)
     fields: set[str] = field(default_factory=set)
@@ -48,6 +54,7 @@ class Parameters:
     numbers: dict[str, int] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     order: list[Order] = field(default_factory=list)
+    across: tuple[str, ...] | None = None
 
     def query(self, level: Level) -> Query:
         """The search they ask for at a level: attributes that are matched are given as well."""
@@ -98,6 +105,8 @@ def parse(items: Iterable[tuple[str, str]], target: Target) -> Parameters:
             _include(found, value)
         elif name == ORDER:
             _order(found, value)
+        elif name == ACROSS:
+            _across(found, value)
         elif name not in (*_SWITCHES, *_NUMBERS, *NOT_ATTRIBUTES):
             _match(found, name, value)
     for tag, uid in (("0020000D", target.study), ("0020000E", target.series)):
@@ -138,6 +147,16 @@ def _order(found: Parameters, value: str) -> None:
             found.order.append(Order(tag, descending=name.startswith("-")))
     if len(found.order) > _MOST_ORDERS:
         raise BadRequest(f"{ORDER} takes at most {_MOST_ORDERS} attributes")
+
+
+def _across(found: Parameters, value: str) -> None:
+    if found.across is not None:
+        raise BadRequest(f"{ACROSS} is given more than once")
+    names = tuple(filter(None, (part.strip() for part in value.split(","))))
+    if not names:
+        raise BadRequest(f"{ACROSS} is true, false, or names of archives with commas between")
+    if names != ("false",):
+        found.across = () if names == ("true",) else names
 
 
 def _match(found: Parameters, name: str, value: str) -> None:

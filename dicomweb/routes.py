@@ -35,6 +35,8 @@ from dicomweb.store import store
 from dicomweb.wado_uri import wado
 from vna.model.access import Action
 from vna.model.errors import NotHere, Unavailable
+from vna.model.priority import Priority
+from vna.security.turns import in_turn, priority_of
 
 Transaction = Callable[[Request, StudiesService], Response | Awaitable[Response]]
 """Use cases wait for the index and the disk, so a transaction is an ordinary function and runs in a thread, as a whole;
@@ -46,7 +48,8 @@ class Address:
     """One method on one path.
 
     `at_once` answers where no more than look-ups is needed, or says None. Where index and files are this machine's own
-    it is called on the event loop: a trip to a thread costs as much as the whole answer.
+    it is called on the event loop: a trip to a thread costs as much as the whole answer. `priority` is the class of
+    its requests, unless they or their actors are of a lower one.
     """
 
     method: str
@@ -54,6 +57,7 @@ class Address:
     transaction: Transaction
     action: Action
     at_once: Callable[[Request, StudiesService], Response | None] | None = None
+    priority: Priority = Priority.INTERACTIVE
 
     @property
     def url(self) -> str:
@@ -80,8 +84,8 @@ ADDRESSES = (
         Address("GET", f"{path}/metadata", metadata, Action.RETRIEVE, metadata_at_once)
         for path in (_SERIES, _STUDY, _INSTANCE)
     ),
-    Address("POST", "/studies", store, Action.STORE),
-    Address("POST", _STUDY, store, Action.STORE),
+    Address("POST", "/studies", store, Action.STORE, priority=Priority.ROUTINE),
+    Address("POST", _STUDY, store, Action.STORE, priority=Priority.ROUTINE),
     Address("GET", "/studies", search_studies, Action.QUERY),
     Address("GET", f"{_STUDY}/series", search_series, Action.QUERY),
     Address("GET", f"{_STUDY}/instances", search_instances, Action.QUERY),
@@ -94,16 +98,19 @@ ADDRESSES = (
     Address("GET", f"{_SERIES}/instances/count", count_instances, Action.QUERY),
     Address("GET", "/series/count", count_series, Action.QUERY),
     Address("GET", "/instances/count", count_instances, Action.QUERY),
-    Address("GET", _STUDY, instances, Action.RETRIEVE),
-    Address("GET", _SERIES, instances, Action.RETRIEVE),
+    Address("GET", _STUDY, instances, Action.RETRIEVE, priority=Priority.ROUTINE),
+    Address("GET", _SERIES, instances, Action.RETRIEVE, priority=Priority.ROUTINE),
     Address("GET", _INSTANCE, instances, Action.RETRIEVE),
     *(Address("DELETE", path, delete, Action.DELETE) for path in (_STUDY, _SERIES, _INSTANCE)),
-    Address("GET", "/changefeed", changefeed, Action.QUERY),
-    Address("GET", "/changefeed/latest", latest, Action.QUERY),
+    Address("GET", "/changefeed", changefeed, Action.QUERY, priority=Priority.ROUTINE),
+    Address("GET", "/changefeed/latest", latest, Action.QUERY, priority=Priority.ROUTINE),
     Address("GET", f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata, Action.RETRIEVE),
     Address("GET", WADO, wado, Action.RETRIEVE),
-    *(Address("GET", f"{path}/bulkdata", every_bulkdata, Action.RETRIEVE) for path in (_STUDY, _SERIES, _INSTANCE)),
-    *(Address("GET", f"{path}/pixeldata", pixeldata, Action.RETRIEVE) for path in (_STUDY, _SERIES, _INSTANCE)),
+    *(
+        Address("GET", f"{path}/{name}", transaction, Action.RETRIEVE, priority=Priority.ROUTINE)
+        for name, transaction in (("bulkdata", every_bulkdata), ("pixeldata", pixeldata))
+        for path in (_STUDY, _SERIES, _INSTANCE)
+    ),
     *(Address("GET", f"{path}/rendered", rendered, Action.RETRIEVE) for path in _SHOWN),
     *(Address("GET", f"{path}/thumbnail", thumbnail, Action.RETRIEVE) for path in _SHOWN),
 )
@@ -154,6 +161,7 @@ class _Answering:
 def _route(address: Address, service: StudiesService) -> Route:
     transaction = address.transaction
     at_once = address.at_once if service.retrieval.is_prompt else None
+    is_paced = any(service.turns.pace.limits(one) for one in Priority)
 
     async def endpoint(request: Request) -> Response:
         for _ in range(_ROUNDS):
@@ -166,8 +174,13 @@ def _route(address: Address, service: StudiesService) -> Route:
         raise Unavailable("what was fetched did not stay: ask again")
 
     async def answered(request: Request) -> Response:
-        if at_once is not None and (prompt := at_once(request, service)) is not None:
-            return prompt
+        if at_once is not None and not (is_paced and priority_of(request, address.priority) < Priority.INTERACTIVE):
+            prompt = at_once(request, service)
+            if prompt is not None:
+                return prompt
+        return await in_turn(request, service.turns, address.priority, partial(made, request))
+
+    async def made(request: Request) -> Response:
         answer: Response | Awaitable[Response]
         if iscoroutinefunction(transaction):
             answer = transaction(request, service)

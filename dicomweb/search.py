@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dicomweb.address import Target, resource_url, service_url, target_of
 from dicomweb.media_types import DICOM_JSON, DICOM_XML, JSON, Offer, acceptable, choose
 from dicomweb.native_xml import native_xml
-from dicomweb.query_parameters import TOTAL, Parameters, parse, read_pairs
+from dicomweb.query_parameters import ACROSS, TOTAL, Parameters, parse, read_pairs
 from dicomweb.responses import HEADERS, multipart
 from dicomweb.service import StudiesService
 from vna import events as signals
@@ -90,6 +90,8 @@ def _count(request: Request, service: StudiesService, level: Level) -> Response:
     parameters = parse(read_pairs(request.scope["query_string"]), target_of(request))
     total = service.search.count(actor_of(request), parameters.query(level))
     sentences = _ignored(parameters, total.unsupported)
+    if parameters.across is not None:
+        sentences.append(f"{ACROSS} was ignored: what is counted is in this archive")
     if total.cap:
         sentences.append(f"There may be more: the count ended after {total.cap}")
     headers = HEADERS | _warning(sentences, service_url(request, service.public_url))
@@ -101,7 +103,10 @@ def _search(request: Request, service: StudiesService, level: Level) -> Response
     offer = choose(acceptable(request), OFFERS)
     parameters = parse(read_pairs(request.scope["query_string"]), target)
     started = time.perf_counter()
-    page = service.search.find(actor, parameters.query(level))
+    if parameters.across is None:
+        page = service.search.find(actor, parameters.query(level))
+    else:
+        page = service.across.find(actor, parameters.query(level), parameters.across)
     signals.emit(
         "query.answered",
         door="QIDO-RS",
@@ -110,11 +115,14 @@ def _search(request: Request, service: StudiesService, level: Level) -> Response
         seconds=time.perf_counter() - started,
     )
     base = service_url(request, service.public_url)
-    sentences = _ignored(parameters, page.unsupported)
+    sentences = [f"The answer is not whole: {lack}" for lack in page.lacking]
+    sentences += _ignored(parameters, page.unsupported)
     if page.capped:
         sentences.append("There are additional results that can be requested")
     headers = dict(HEADERS)
-    if parameters.switches.get(TOTAL):
+    if parameters.across is not None and parameters.switches.get(TOTAL):
+        sentences.append(f"{TOTAL} was ignored: what other archives have is not counted")
+    elif parameters.switches.get(TOTAL):
         total = service.search.count(actor, parameters.query(level))
         if total.cap:
             sentences.append(f"{TOTAL} is not known: the count ended after {total.cap}")
@@ -154,10 +162,16 @@ def _answers(
         one = {**common, **match.own}
         if MODALITIES_IN_STUDY in one and not one[MODALITIES_IN_STUDY].get("Value"):
             one[MODALITIES_IN_STUDY] = _NO_MODALITY
-        url = resource_url(base, match.study_instance_uid, match.series_instance_uid, match.sop_instance_uid)
-        one[RETRIEVE_URL] = {"vr": "UR", "Value": [url]}
+        place = one.setdefault(RETRIEVE_URL, _address(base, match))
+        if not place.get("Value"):  # it is elsewhere, and cannot be had by this protocol
+            del one[RETRIEVE_URL]
         found.append(one)
     return found
+
+
+def _address(base: str, match: Match) -> Element:
+    url = resource_url(base, match.study_instance_uid, match.series_instance_uid, match.sop_instance_uid)
+    return {"vr": "UR", "Value": [url]}
 
 
 def _ignored(parameters: Parameters, unsupported: frozenset[str]) -> list[str]:

@@ -13,6 +13,8 @@ from vna.archive.search import Search
 from vna.archive.store import Store
 from vna.mime.reader import Bounds
 from vna.model.instances import Instance
+from vna.routing.across import Across
+from vna.turns import Turns
 
 PREFIX = "/dicom-web"
 
@@ -31,11 +33,12 @@ class StudiesService:
     `arriving` is waited for where something is kept elsewhere; without one nothing is fetched.
 
     `public_url` is the origin that people use, where the request may say another; `bounds` are those of a STOW body,
-    and `max_body` its bytes once they are out of gzip.
+    and `max_body` its bytes once they are out of gzip; `turns` says how many requests that can wait are served at once.
     """
 
     store: Store
     search: Search
+    across: Across
     retrieval: Retrieval
     rendering: Rendering
     deletion: Deletion
@@ -45,3 +48,4 @@ class StudiesService:
     bounds: Bounds = field(default_factory=Bounds)
     max_body: int = 16 << 30
     remembered: Remembered = field(default_factory=Remembered)
+    turns: Turns = field(default_factory=Turns)

@@ -29,7 +29,8 @@ class Answers:
         """Attributes that were asked and are not known come back empty."""
         ds = self._filled(match.elements, self._asked, self._criteria, 0)
         _add(ds, QUERY_LEVEL, "CS", match.level.name)
-        _add(ds, RETRIEVE_AE, "AE", self._ae_title)
+        place = match.elements.get(RETRIEVE_AE)
+        _add(ds, RETRIEVE_AE, "AE", self._ae_title if place is None else value_of("AE", place))
         charset = choose_charset(_texts(ds), self._charset)
         if charset and not all(text.isascii() for text in _texts(ds)):
             ds.SpecificCharacterSet = charset.split("\\")

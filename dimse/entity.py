@@ -7,7 +7,7 @@ from pynetdicom.dimse_primitives import C_ECHO
 from pynetdicom.presentation import PresentationContext
 
 from dimse.extended import answer_find
-from dimse.find import find_service
+from dimse.find import Broker, find_service
 from dimse.models import FIND_CLASSES, MODELS
 from dimse.retrieve import MoveRules, retrieve_services
 from dimse.status import SUCCESS
@@ -18,6 +18,7 @@ from dimse.upper_layer.negotiation import ContextTable, SupportedContext
 from dimse.upper_layer.profile import (
     CALLED_AE_NOT_RECOGNIZED,
     CALLING_AE_NOT_RECOGNIZED,
+    LOCAL_LIMIT_EXCEEDED,
     TEMPORARY_CONGESTION,
     Profile,
     Rejection,
@@ -28,9 +29,12 @@ from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.store import Store
 from vna.model.errors import NotAuthorized, VnaError
+from vna.model.priority import Priority
 from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
 from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
+from vna.places import Places
 from vna.security.peers import Peers
+from vna.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +49,23 @@ def contexts(*, unknown_sop_classes: bool) -> ContextTable:
 
 
 class Admission:
-    """Who may associate: known AE titles in `enforced` mode, where the called title has to be ours as well."""
+    """Who may associate: known AE titles in `enforced` mode, where the called title has to be ours as well.
 
-    def __init__(self, peers: Peers, ae_title: str, *, local: bool) -> None:
+    `bulk` are the associations that those may have together whose requests are bulk, whatever they say of them.
+    """
+
+    def __init__(self, peers: Peers, *ae_titles: str, local: bool, bulk: Places | None = None) -> None:
         self._peers = peers
-        self._ae_title = ae_title
+        self._ae_titles = frozenset(filter(None, ae_titles))
         self._local = local
+        self._bulk = bulk
 
     def __call__(self, assoc: LeanAssociation) -> Rejection | None:
         """Leaves the actor in the association, or says why not."""
         calling = assoc.requestor.ae_title.strip()
         information = assoc.requestor.address_info
         address = str(information.address) if information is not None else ""
-        if not self._local and str(assoc.called_ae).strip() != self._ae_title:
+        if not self._local and str(assoc.called_ae).strip() not in self._ae_titles:
             return _refused(CALLED_AE_NOT_RECOGNIZED, "called AE title", calling, address)
         try:
             assoc.actor = self._peers.actor_for(calling, address)
@@ -65,7 +73,23 @@ class Admission:
             return _refused(CALLING_AE_NOT_RECOGNIZED, "calling AE title", calling, address)
         except VnaError as exc:
             return _refused(TEMPORARY_CONGESTION, str(exc), calling, address)
+        if assoc.actor.priority is Priority.BULK and not self._has_room(assoc):
+            return _refused(LOCAL_LIMIT_EXCEEDED, "bulk associations", calling, address)
         return None
+
+    def _has_room(self, assoc: LeanAssociation) -> bool:
+        free = self._bulk.take(Priority.BULK) if self._bulk is not None else None
+        if free is None:
+            return self._bulk is None
+        ended = assoc.on_end
+
+        def on_end(one: LeanAssociation) -> None:
+            free()
+            if ended is not None:
+                ended(one)
+
+        assoc.on_end = on_end
+        return True
 
 
 def _refused(rejection: Rejection, reason: str, calling: str, address: str) -> Rejection:
@@ -85,16 +109,19 @@ def profile(
     limits: Limits,
     unknown_sop_classes: bool = False,
     move_rules: MoveRules | None = None,
+    broker: Broker | None = None,
+    retrieving: Turns | None = None,
+    storing: Turns | None = None,
 ) -> Profile:
     """What the upper layer offers on the archive's behalf."""
-    services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title))
+    services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title, broker=broker))
     sender = Profile(ae_title, ContextTable([]), limits=limits)
-    services.update(retrieve_services(retrieval, peers.get, sender, move_rules))
+    services.update(retrieve_services(retrieval, peers.get, sender, move_rules, retrieving))
     services[VERIFICATION] = echo
     return Profile(
         ae_title,
         contexts(unknown_sop_classes=unknown_sop_classes),
-        store=ArchiveStore(store),
+        store=ArchiveStore(store, storing),
         services=services,
         admit=admission,
         extended=dict.fromkeys(FIND_CLASSES, answer_find),

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
@@ -22,7 +23,8 @@ from vna.archive.search import Search
 from vna.model.access import Actor
 from vna.model.comments import comment
 from vna.model.errors import BadRequest, NotAuthorized, OutOfResources, TooLarge, VnaError
-from vna.model.query import SearchPage
+from vna.model.query import Lack, SearchPage
+from vna.routing.across import Across
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ PENDING_WITH_UNSUPPORTED_KEYS: Final = 0xFF01
 OUT_OF_RESOURCES: Final = 0xA700
 DOES_NOT_MATCH_SOP_CLASS: Final = 0xA900
 UNABLE_TO_PROCESS: Final = 0xC001
+INCOMPLETE: Final = 0xC010
+"""Ours, of the range Unable to Process: archives elsewhere are missing from the matches that were given."""
 
 FIND_STATUS: Final[dict[type[VnaError], int]] = {  # PS3.4 Table C.4-1; for NotAuthorized PS3.7 C.5
     BadRequest: DOES_NOT_MATCH_SOP_CLASS,
@@ -50,13 +54,29 @@ _Read = Callable[[], Dataset]
 _IsCancelled = Callable[[], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Another AE title of ours: who calls it has archives elsewhere asked as well.
+
+    Of those that are missing the matches themselves can say nothing, and Success says that the matching is complete
+    (PS3.4 Table C.4-1): `partial` is the last status then.
+    """
+
+    ae_title: str
+    across: Across
+    partial: int = INCOMPLETE
+
+
 class FindProvider:
     """Answers C-FIND requests; `ae_title` is ours, which answers name as the place to retrieve from."""
 
-    def __init__(self, search: Search, ae_title: str, actor_of: ActorOf = admitted_actor) -> None:
+    def __init__(
+        self, search: Search, ae_title: str, actor_of: ActorOf = admitted_actor, broker: Broker | None = None
+    ) -> None:
         self._search = search
         self._ae_title = ae_title
         self._actor_of = actor_of
+        self._broker = broker
 
     def handle(self, event: evt.Event) -> Iterator[Response]:
         """A handler for pynetdicom's EVT_C_FIND."""
@@ -91,8 +111,9 @@ class FindProvider:
     def _responses(self, assoc: Any, sop_class_uid: str, read: _Read, is_cancelled: _IsCancelled) -> Iterator[Response]:
         fields = {"peer_ae": assoc.requestor.ae_title}
         try:
-            request, page = self._found(assoc, sop_class_uid, read)
-            yield from _answered(Answers(request, self._ae_title), page, is_cancelled, fields)
+            request, page = self._found(assoc, sop_class_uid, read, is_cancelled)
+            answers, partial = Answers(request, self._ae_title), self._broker.partial if self._broker else SUCCESS
+            yield from _answered(answers, page, is_cancelled, fields, partial)
         except VnaError as exc:
             log.info("C-FIND refused", extra={**fields, "reason": str(exc)})
             yield _status(_status_of(exc), str(exc)), None
@@ -100,7 +121,9 @@ class FindProvider:
             log.exception("C-FIND failed", extra=fields)
             yield _status(UNABLE_TO_PROCESS, "the archive could not process the query"), None
 
-    def _found(self, assoc: Any, sop_class_uid: str, read: _Read) -> tuple[Request, SearchPage]:
+    def _found(
+        self, assoc: Any, sop_class_uid: str, read: _Read, is_cancelled: _IsCancelled
+    ) -> tuple[Request, SearchPage]:
         actor = self._actor_of(assoc)
         try:
             request = read_request(read(), MODELS[sop_class_uid], negotiated(assoc, sop_class_uid))
@@ -109,7 +132,10 @@ class FindProvider:
         except Exception as exc:
             raise BadRequest("the identifier cannot be read") from exc
         started = time.perf_counter()
-        page = self._search.find(actor, request.query)
+        if self._broker is not None and str(getattr(assoc, "called_ae", "")).strip() == self._broker.ae_title:
+            page = self._broker.across.find(actor, request.query, wanted=lambda: not is_cancelled())
+        else:
+            page = self._search.find(actor, request.query)
         signals.emit(
             "query.answered",
             door="C-FIND",
@@ -128,14 +154,14 @@ def find_handler(
 
 
 def find_service(
-    search: Search, ae_title: str, actor_of: ActorOf = admitted_actor
+    search: Search, ae_title: str, actor_of: ActorOf = admitted_actor, broker: Broker | None = None
 ) -> Callable[[Any, Any, PresentationContext], None]:
     """A service for the profile of our upper layer, for each of `dimse.models.FIND_CLASSES`."""
-    return FindProvider(search, ae_title, actor_of).serve
+    return FindProvider(search, ae_title, actor_of, broker).serve
 
 
 def _answered(
-    answers: Answers, page: SearchPage, is_cancelled: _IsCancelled, fields: dict[str, str]
+    answers: Answers, page: SearchPage, is_cancelled: _IsCancelled, fields: dict[str, str], partial: int
 ) -> Iterator[Response]:
     pending = _status(PENDING_WITH_UNSUPPORTED_KEYS if page.unsupported else PENDING)
     for sent, match in enumerate(page.matches):
@@ -144,11 +170,26 @@ def _answered(
             yield _status(CANCEL), None
             return
         yield pending, answers.dataset(match)
-    log.info("C-FIND answered", extra={**fields, "answers": len(page.matches), "capped": page.capped})
+    if page.lacking and is_cancelled():
+        yield _status(CANCEL), None
+        return
+    told = {"missing": _names(page.lacking)} if page.lacking else {}  # what others say of errors may name patients
+    log.info("C-FIND answered", extra={**fields, **told, "answers": len(page.matches), "capped": page.capped})
     if page.capped:
         yield _status(OUT_OF_RESOURCES, f"stopped at the limit of {page.cap}"), None
+    elif page.lacking and partial != SUCCESS:
+        yield _status(partial, _without(page.lacking)), None
     else:
         yield _status(SUCCESS), None
+
+
+def _without(lacking: Sequence[Lack]) -> str:
+    one = len({lack.source for lack in lacking}) == 1
+    return f"not whole: {lacking[0]}" if one else f"not whole without {_names(lacking)}"
+
+
+def _names(lacking: Sequence[Lack]) -> str:
+    return ", ".join(dict.fromkeys(lack.source for lack in lacking))
 
 
 def _status_of(error: VnaError) -> int:

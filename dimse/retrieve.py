@@ -19,6 +19,7 @@ from dimse.delivery import Deliveries, Originator
 from dimse.extended import FindOptions
 from dimse.identifiers import read_request
 from dimse.models import MODELS, UNIQUE_KEYS, InformationModel
+from dimse.priority import priority_of
 from dimse.scu import Destination, StoreSCU
 from dimse.status import RETRIEVE_STATUS, UNABLE_TO_PROCESS, status_of
 from dimse.suboperations import Reports, Tally
@@ -27,17 +28,23 @@ from dimse.upper_layer.profile import Profile, Service
 from vna import events as signals
 from vna.archive.retrieve import Retrieval
 from vna.model.access import Actor, Peer
-from vna.model.destination import Item
+from vna.model.destination import Encoded, Item
 from vna.model.dictionary import keyword_of
 from vna.model.errors import BadRequest, NotFound, Unavailable, VnaError
 from vna.model.identifiers import is_uid
 from vna.model.instances import Instance, Selection
+from vna.model.priority import Priority
 from vna.model.query import Level
+from vna.pacing import paced
+from vna.turns import Turns
 
 log = logging.getLogger(__name__)
 
 MOVE_CLASSES: Final = tuple(uid for uid in MODELS if uid.endswith(".2"))
 GET_CLASSES: Final = tuple(uid for uid in MODELS if uid.endswith(".3"))
+
+LONGEST_WAIT: Final = 3600.0
+"""Seconds that a request waits for its turn: its requestor hears Pending meanwhile."""
 
 Request = C_MOVE | C_GET
 Destinations = Callable[[str], Peer | None]
@@ -56,14 +63,20 @@ class MoveRules:
 
 
 def retrieve_services(
-    retrieval: Retrieval, destinations: Destinations, sender: Profile, rules: MoveRules | None = None
+    retrieval: Retrieval,
+    destinations: Destinations,
+    sender: Profile,
+    rules: MoveRules | None = None,
+    turns: Turns | None = None,
 ) -> Mapping[str, Service]:
     """The services of MOVE_CLASSES and GET_CLASSES for the profile of our upper layer.
 
-    `destinations` knows application entities by title (`Peers.get`); `sender` is the profile of our own requests.
+    `destinations` knows application entities by title (`Peers.get`); `sender` is the profile of our own requests;
+    `turns` says how many are served at once.
     """
-    move = MoveProvider(retrieval, destinations, sender, rules or MoveRules())
-    get = GetProvider(retrieval)
+    turns = turns or Turns()
+    move = MoveProvider(retrieval, turns, destinations, sender, rules or MoveRules())
+    get = GetProvider(retrieval, turns)
     return dict.fromkeys(MOVE_CLASSES, move.serve) | dict.fromkeys(GET_CLASSES, get.serve)
 
 
@@ -72,8 +85,9 @@ class _Provider:
 
     name = ""
 
-    def __init__(self, retrieval: Retrieval) -> None:
+    def __init__(self, retrieval: Retrieval, turns: Turns) -> None:
         self._retrieval = retrieval
+        self._turns = turns
 
     def serve(self, assoc: LeanAssociation, request: Any, context: PresentationContext) -> None:
         """Serve one request to its last response."""
@@ -100,8 +114,16 @@ class _Provider:
         instances = self._retrieval.instances(actor, read_selection(request, context))
         self._retrieval.expect(actor, instances)
         tally = Tally(len(instances))
-        started = time.perf_counter()
-        self._send(assoc, request, reports, tally, self._items(actor, instances))
+        priority = priority_of(actor, request.Priority)
+
+        def waits() -> bool:
+            reports.alive(tally)
+            return assoc.stands() and not assoc.is_cancelled(request.MessageID)
+
+        with self._turns.turn(priority, LONGEST_WAIT, waits) as has_turn:
+            started = time.perf_counter()
+            if has_turn:
+                self._send(assoc, request, reports, tally, self._items(actor, instances, priority))
         if not assoc.stands():
             log.warning("retrieval broken off by the requestor", extra=fields)
             return
@@ -118,16 +140,22 @@ class _Provider:
         counts = {"completed": tally.completed, "failed": tally.failed, "warnings": tally.warnings}
         log.info("retrieval answered", extra={**fields, **counts, "status": f"{status:04X}", "reason": tally.reason})
 
-    def _items(self, actor: Actor, instances: Sequence[Instance]) -> list[Item]:
+    def _items(self, actor: Actor, instances: Sequence[Instance], priority: Priority) -> list[Item]:
         return [
             Item(
                 instance.sop_class_uid,
                 instance.sop_instance_uid,
                 instance.transfer_syntax_uid,
-                partial(self._retrieval.dataset, actor, instance),
+                partial(self._encoded, actor, instance, priority),
             )
             for instance in instances
         ]
+
+    def _encoded(self, actor: Actor, instance: Instance, priority: Priority, accepted: Sequence[str]) -> Encoded:
+        outgoing = self._retrieval.dataset(actor, instance, accepted)
+        if self._turns.pace.limits(priority):
+            outgoing.chunks = paced(outgoing.chunks, self._turns.pace, priority)
+        return outgoing
 
     def _send(
         self, assoc: LeanAssociation, request: Any, reports: Reports, tally: Tally, items: Sequence[Item]
@@ -140,8 +168,10 @@ class MoveProvider(_Provider):
 
     name = "C-MOVE"
 
-    def __init__(self, retrieval: Retrieval, destinations: Destinations, sender: Profile, rules: MoveRules) -> None:
-        super().__init__(retrieval)
+    def __init__(
+        self, retrieval: Retrieval, turns: Turns, destinations: Destinations, sender: Profile, rules: MoveRules
+    ) -> None:
+        super().__init__(retrieval, turns)
         self._destinations = destinations
         self._sender = sender
         self._rules = rules

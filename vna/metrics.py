@@ -74,6 +74,9 @@ class Metrics:
         self._queries = counter("vna_queries_total", "Searches answered", "door", "level")
         self._matches = counter("vna_matches_total", "Matches given in answer to searches", "door")
         self._query_seconds = seconds("vna_query_seconds", "Time to answer a search", "door")
+        self._sources = counter(
+            "vna_source_searches_total", "Searches of other archives, by how much came", "source", "outcome"
+        )
         self._retrieves = counter("vna_retrieves_total", "Retrieves answered", "door")
         self._sent = counter("vna_sent_instances_total", "Instances given out", "door")
         self._bytes_out = counter("vna_sent_bytes_total", "Bytes of instances given out", "door")
@@ -89,6 +92,7 @@ class Metrics:
             "association.closed": self._on_closed,
             "association.refused": self._on_association_refused,
             "query.answered": self._on_query,
+            "source.searched": self._on_source,
             "retrieve.answered": self._on_retrieve,
             "http.answered": self._on_http,
             "message.answered": self._on_message,
@@ -138,6 +142,9 @@ class Metrics:
         self._child(self._matches, door).inc(fields.get("matches", 0))
         if "seconds" in fields:
             self._child(self._query_seconds, door).observe(fields["seconds"])
+
+    def _on_source(self, *, source: str, outcome: str, **_fields: Any) -> None:
+        self._child(self._sources, source, outcome).inc()
 
     def _on_retrieve(self, *, door: str, **fields: Any) -> None:
         self._child(self._retrieves, door).inc()

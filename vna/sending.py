@@ -16,6 +16,8 @@ from anyio.to_thread import run_sync
 
 from vna.model.errors import Unavailable
 from vna.model.file_range import BodyPiece, FileRange
+from vna.model.priority import Priority
+from vna.pacing import Pace
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,31 @@ async def send_pieces(scope: Scope, receive: Receive, send: Send, start: Event, 
 def takes_files(scope: Scope) -> bool:
     """Whether the server sends parts of files itself."""
     return ZERO_COPY in (scope.get("extensions") or {})
+
+
+def at_pace(send: Send, pace: Pace, priority: Priority) -> Send:
+    """What sends the same no faster than this class may; files in pieces, so that none goes out at once."""
+
+    async def wait(size: int) -> None:
+        for portion in pace.portions(size, priority):
+            while (pause := pace.ask(portion, priority)) > 0:  # noqa: ASYNC110  # other processes set no event
+                await anyio.sleep(pause)
+
+    async def sent(message: Event) -> None:
+        if message["type"] != ZERO_COPY:
+            await wait(len(message.get("body", b"")))
+            await send(message)
+            return
+        offset, left = message["offset"], message["count"]
+        while left > 0:
+            count = min(left, PIECE)
+            await wait(count)
+            left -= count
+            more = bool(left) or message["more_body"]
+            await send({**message, "offset": offset, "count": count, "more_body": more})
+            offset += count
+
+    return sent
 
 
 async def send_piece(send: Send, piece: BodyPiece, *, more_body: bool = True) -> None:

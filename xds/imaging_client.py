@@ -1,6 +1,7 @@
 """Asking an Imaging Document Source elsewhere: RAD-69 as a consumer (RAD TF-2 4.69)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -11,9 +12,11 @@ from vna.archive.arriving import Answer
 from vna.documents.imaging_source import Wanted
 from vna.documents.problems import Problem
 from vna.model.errors import NotAcceptable, NotAuthorized, NotFound, Rejected, Unavailable
-from vna.model.sources import Bounds, Fetched, StudyPart
+from vna.model.priority import Priority
+from vna.model.sources import Bounds, Fetched, RemoteArchive, StudyPart
 from vna.model.transfer_syntaxes import STORAGE_TRANSFER_SYNTAXES
 from vna.pacing import Pace, received
+from vna.places import Places, in_use, sharing
 from vna.soap.client import call
 from vna.soap.faults import SoapFault
 from vna.soap.limits import Limits
@@ -46,6 +49,7 @@ class ImagingClient:
         room: Callable[[], None],
         bounds: Bounds | None = None,
         pace: Pace | None = None,
+        places: Places | None = None,
     ) -> None:
         self._name = name
         self._url = url
@@ -55,6 +59,7 @@ class ImagingClient:
         self._room = room
         self._bounds = bounds or Bounds()
         self._pace = pace or Pace(0)
+        self._places = places or Places(sharing(RemoteArchive().connections))
 
     def verify(self) -> None:
         """Ask for what nobody has: an answer that says so is one."""
@@ -73,7 +78,7 @@ class ImagingClient:
             with self._asked(part, batch) as message:
                 documents, problems = self._read(message)
                 for one in documents:
-                    yield answer.take(self._pieces(one.content))
+                    yield answer.take(self._pieces(one.content, part.priority))
             if not documents and problems:
                 raise NotFound(f"{self._name} gives nothing: {problems[0].context}"[:300])
         answer.finish()
@@ -82,7 +87,7 @@ class ImagingClient:
         wanted = [
             Wanted(part.study_instance_uid, part.series_instance_uid, self._repository_unique_id, uid) for uid in uids
         ]
-        try:
+        with self._connection(part.priority), self._told():
             return call(
                 self._url,
                 rad69.ACTION,
@@ -94,6 +99,19 @@ class ImagingClient:
                 room=self._room,
                 http=self._http,
             )
+
+    @contextmanager
+    def _connection(self, priority: Priority) -> Iterator[None]:
+        with self._places.place(priority, self._bounds.wait_seconds) as has_place:
+            if not has_place:
+                raise Unavailable(in_use(self._name, self._places.most(priority), priority))
+            yield
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong, in words."""
+        try:
+            yield
         except SoapFault as fault:
             raise Rejected(f"{self._name} answers with a fault: {fault.reason}"[:300]) from fault
         except (Unavailable, NotAuthorized) as error:
@@ -118,10 +136,11 @@ class ImagingClient:
         except SoapFault as fault:  # of what was answered: attachments that are not there
             raise Unavailable(f"{self._name} answers what cannot be read: {fault.reason}"[:300]) from fault
 
-    def _pieces(self, content: Attachment) -> Iterator[bytes]:
+    def _pieces(self, content: Attachment, priority: Priority) -> Iterator[bytes]:
         def read() -> Iterator[bytes]:
             with content.open() as file:
                 while piece := file.read(_PIECE):
                     yield piece
 
-        return received(read(), self._name, self._pace, self._bounds, most=self._bounds.instance_bytes)
+        most = self._bounds.instance_bytes
+        return received(read(), self._name, self._pace, self._bounds, most=most, priority=priority)

@@ -8,8 +8,9 @@ import httpx
 import orjson
 
 from dicomweb.client.service import Service
-from vna.model.errors import BadRequest, TooLarge, Unavailable
+from vna.model.errors import BadRequest, Rejected, TooLarge, Unavailable
 from vna.model.query import Key, Level, Match, Query
+from vna.model.sources import PATIENT, Terms
 
 _JSON: Final = "application/dicom+json"
 _PAGE: Final = 1000
@@ -33,36 +34,47 @@ class QidoRs:
         for _ in self.search(Query(Level.STUDY, limit=1)):
             pass
 
-    def search(self, query: Query) -> Iterator[Match]:
+    def search(self, query: Query, terms: Terms = PATIENT) -> Iterator[Match]:
         """Matches as they come. TooLarge when more come than there may be, and `query` names no limit of its own."""
         if query.level not in _RESOURCES:
             raise BadRequest("QIDO-RS searches studies, series and instances")
         path, parameters = _asked(query)
         seen: set[tuple[str, str, str]] = set()
+        taken = nameless = 0
         most = self._service.bounds.matches if query.limit is None else query.limit
         while len(seen) < most:
             size = min(_PAGE, most - len(seen))
-            page = (("limit", str(size)), ("offset", str(query.offset + len(seen))))
-            matches = self._page(path, (*parameters, *page), query.level)
-            fresh = [one for one in matches if _uids(one) not in seen][: most - len(seen)]
+            page = (("limit", str(size)), ("offset", str(query.offset + taken)))
+            matches = _page(self._service.on(terms), path, (*parameters, *page), query.level)
+            fresh = list({_uids(one): one for one in matches if any(_uids(one)) and _uids(one) not in seen}.values())
+            fresh = fresh[: most - len(seen)]
             yield from fresh
             seen.update(map(_uids, fresh))
+            taken += len(matches)
+            nameless += sum(not any(_uids(one)) for one in matches)
             if len(matches) < size or not fresh:
-                return
-        if query.limit is None:
-            raise TooLarge(f"{self._service.name} answers with more than {most} matches")
+                break
+        else:
+            if query.limit is None:
+                raise TooLarge(f"{self._service.name} answers with more than {most} matches")
+        if nameless:
+            raise Rejected(f"{self._service.name} answers with {nameless} matches that have no UID")
 
-    def _page(self, path: str, parameters: tuple[tuple[str, str], ...], level: Level) -> list[Match]:
-        with self._service.get(path, _JSON, parameters) as response:
-            if response.status_code == httpx.codes.NO_CONTENT:
-                return []
-            self._service.media_type(response, _JSON, "application/json")
-            body = self._service.whole(response)
-        try:
-            listed = orjson.loads(body) if body else []
-            return [_match(level, one) for one in listed]
-        except (orjson.JSONDecodeError, TypeError, ValueError) as exc:
-            raise Unavailable(f"{self._service.name} answers with something that is no list of matches") from exc
+
+def _page(service: Service, path: str, parameters: tuple[tuple[str, str], ...], level: Level) -> list[Match]:
+    with service.get(path, _JSON, parameters) as response:
+        if response.status_code == httpx.codes.NO_CONTENT:
+            return []
+        service.media_type(response, _JSON, "application/json")
+        body = service.whole(response)
+    try:
+        listed = orjson.loads(body) if body else []
+        matches = [_match(level, one) for one in listed]
+        if matches and not any(any(_uids(one)) for one in matches):
+            raise ValueError("no match has a UID")
+    except (orjson.JSONDecodeError, TypeError, ValueError) as exc:
+        raise Unavailable(f"{service.name} answers with something that is no list of matches") from exc
+    return matches
 
 
 def _asked(query: Query) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -94,7 +106,7 @@ def _match(level: Level, found: Any) -> Match:
     elements = {tag: one for tag, one in found.items() if _TAG.match(tag) and isinstance(one, dict) and "vr" in one}
     study, series, instance = (_first(elements, tag) for tag in (_STUDY, _SERIES, _INSTANCE))
     if not (study, series, instance)[level - 1]:
-        raise ValueError("a match has no UID")
+        return Match(level, {}, {})
     return Match(level, elements, {}, study, series, instance)
 
 

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -20,8 +20,10 @@ from vna.model.errors import (
     Unavailable,
     VnaError,
 )
-from vna.model.sources import Bounds
+from vna.model.priority import Priority
+from vna.model.sources import PATIENT, Bounds, RemoteArchive, Terms
 from vna.pacing import Pace, received
+from vna.places import Places, in_use, sharing
 
 _ATTEMPTS: Final = 3
 _MOST_REDIRECTS: Final = 3
@@ -42,23 +44,43 @@ class _Again(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A source over HTTP: what all its services share. `http` brings TLS, login and the number of connections."""
+    """A source over HTTP: what all its services share. `http` brings TLS and login, `places` are its connections."""
 
     name: str
     http: httpx.Client
     pace: Pace = field(default_factory=lambda: Pace(0))
     bounds: Bounds = field(default_factory=Bounds)
+    places: Places = field(default_factory=lambda: Places(sharing(RemoteArchive().connections)))
 
 
 class Service:
-    """One address of it; everything that is called begins there."""
+    """One address of it; everything that is called begins there, and is of one class."""
 
-    def __init__(self, remote: Remote, root: str) -> None:
+    def __init__(
+        self, remote: Remote, root: str, terms: Terms = PATIENT, priority: Priority = Priority.ROUTINE
+    ) -> None:
         self.name = remote.name
         self.bounds = remote.bounds
+        self._terms = terms
         self._remote = remote
         self._root = root.rstrip("/")
+        self._priority = priority
         self._timeout = httpx.Timeout(remote.bounds.wait_seconds, connect=remote.bounds.connect_seconds)
+
+    def at(self, priority: Priority) -> "Service":
+        """The same for requests of another class."""
+        return self if priority is self._priority else Service(self._remote, self._root, self._terms, priority)
+
+    def on(self, terms: Terms) -> "Service":
+        """The same, asked on these terms."""
+        bounds = self.bounds
+        bounds = replace(
+            bounds,
+            connect_seconds=terms.seconds(bounds.connect_seconds),
+            wait_seconds=terms.seconds(bounds.wait_seconds),
+            answer_bytes=min(bounds.answer_bytes, terms.answer_bytes),
+        )
+        return Service(replace(self._remote, bounds=bounds), self._root, terms, self._priority)
 
     @contextmanager
     def get(self, path: str, accept: str, query: Iterable[tuple[str, str]] = ()) -> Iterator[httpx.Response]:
@@ -74,30 +96,39 @@ class Service:
             wait=wait_random_exponential(multiplier=0.2, max=2),
             reraise=True,
         )
-        response = again(self._followed, url, {"Accept": accept, "Accept-Encoding": "identity"})
-        try:
-            yield response
-        finally:
-            response.close()
+        with self._connection():
+            response = again(self._followed, url, {"Accept": accept, "Accept-Encoding": "identity"})
+            try:
+                yield response
+            finally:
+                response.close()
 
     @contextmanager
     def post(self, path: str, content: Iterable[bytes], fields: Mapping[str, str]) -> Iterator[httpx.Response]:
         """The answer, whatever its status: sent once, for the body can be read once."""
         request = self._request("POST", httpx.URL(self._root + path), fields, content)
-        response = self._sent(request)
-        try:
-            if response.is_redirect:
-                raise self._astray(response)
-            yield response
-        finally:
-            response.close()
+        with self._connection():
+            response = self._sent(request)
+            try:
+                if response.is_redirect:
+                    raise self._astray(response)
+                yield response
+            finally:
+                response.close()
 
     def body(self, response: httpx.Response, most: int) -> Iterator[bytes]:
         """The bytes of an answer, at the source's pace."""
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
             raise Unavailable(f"{self.name} answers with a body that is coded, which was not asked for")
         with self._told():
-            yield from received(response.iter_raw(), self.name, self._remote.pace, self.bounds, most=most)
+            pieces, pace = self._in_time(response.iter_raw()), self._remote.pace
+            yield from received(pieces, self.name, pace, self.bounds, most=most, priority=self._priority)
+
+    def _in_time(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            if self._terms.over:
+                raise Unavailable(f"{self.name} does not answer in time")
+            yield piece
 
     def whole(self, response: httpx.Response) -> bytes:
         """All of an answer that is kept in memory."""
@@ -114,6 +145,14 @@ class Service:
             what = media.name[:60] or "no media type"
             raise Unavailable(f"{self.name} answers with {what} where {' or '.join(names)} was asked for")
         return media
+
+    @contextmanager
+    def _connection(self) -> Iterator[None]:
+        places = self._remote.places
+        with places.place(self._priority, self.bounds.wait_seconds) as has_place:
+            if not has_place:
+                raise Unavailable(in_use(self.name, places.most(self._priority), self._priority))
+            yield
 
     def _followed(self, url: httpx.URL, fields: Mapping[str, str]) -> httpx.Response:
         for _ in range(_MOST_REDIRECTS):
@@ -170,7 +209,7 @@ class Service:
             raise _Again(f"no connection to {self.name}") from exc
         except (httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError) as exc:
             raise _Again(f"{self.name} ends the connection before its answer is whole") from exc
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError) as exc:  # or its client is closed
             raise Unavailable(f"{self.name} cannot be asked: {exc}"[:300]) from exc
 
 

@@ -37,6 +37,9 @@ class WadoRs:
 
     def fetch(self, part: StudyPart) -> Iterator[Fetched]:
         """Instances as they come; those that are named, one after the other."""
+        return WadoRs(self._service.at(part.priority))._fetched(part)
+
+    def _fetched(self, part: StudyPart) -> Iterator[Fetched]:
         answer = Answer(self._service.name, part, self._service.bounds)
         path = f"/studies/{part.study_instance_uid}"
         if part.series_instance_uid:

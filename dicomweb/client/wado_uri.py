@@ -46,6 +46,7 @@ class WadoUri:
             ("objectUID", uid),
             ("contentType", DICOM),
         )
-        with self._service.get("", DICOM, query) as response:
-            self._service.media_type(response, DICOM)
-            yield answer.take(self._service.body(response, self._service.bounds.instance_bytes))
+        service = self._service.at(part.priority)
+        with service.get("", DICOM, query) as response:
+            service.media_type(response, DICOM)
+            yield answer.take(service.body(response, service.bounds.instance_bytes))

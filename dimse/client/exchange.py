@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from dimse.upper_layer.association import LeanAssociation
 from vna.model.errors import Rejected, Unavailable
+from vna.model.sources import PATIENT, Terms
 
 PENDING: Final = frozenset({0xFF00, 0xFF01})
 _TICK: Final = 0.25
@@ -33,18 +34,20 @@ class Exchange:
                 return context.context_id
         raise Rejected(f"{self._name} does not offer the SOP Class {sop_class_uid}")
 
-    def ask(self, request: Any, sop_class_uid: str, progress: Callable[[], int] = lambda: 0) -> Iterator[Any]:
+    def ask(
+        self, request: Any, sop_class_uid: str, progress: Callable[[], int] = lambda: 0, terms: Terms = PATIENT
+    ) -> Iterator[Any]:
         """Send a request; its responses, the last one without the status Pending.
 
         Unavailable when nothing comes for too long; what `progress` counts is something. Left before the last response,
-        the request is cancelled (PS3.7 9.3.2.3).
+        or when the terms are over, the request is cancelled (PS3.7 9.3.2.3).
         """
         with self._assoc.undisturbed():
             context_id = self.send(request, sop_class_uid)
             done = False
             try:
                 while not done:
-                    response = self.response(request, progress)
+                    response = self.response(request, progress, terms)
                     done = response.Status not in PENDING
                     yield response
             finally:
@@ -60,12 +63,14 @@ class Exchange:
             self._assoc.dimse.send_msg(request, context_id)
         return context_id
 
-    def response(self, request: Any, progress: Callable[[], int]) -> Any:
+    def response(self, request: Any, progress: Callable[[], int], terms: Terms = PATIENT) -> Any:
         """The next response to a request."""
         seen, deadline = progress(), time.monotonic() + self._wait_seconds
         while (found := self.waiting(request, _TICK)) is None:
             if not self._assoc.stands():
                 raise Unavailable(f"{self._name} ended the association before it had answered")
+            if terms.over:
+                raise Unavailable(f"{self._name} does not answer in time")
             if (now := progress()) != seen:
                 seen, deadline = now, time.monotonic() + self._wait_seconds
             elif time.monotonic() > deadline:

@@ -13,9 +13,12 @@ from dimse.client.exchange import PENDING
 from dimse.client.peer import Offer, Peer
 from dimse.client.statuses import require_success
 from dimse.models import MODELS
+from dimse.priority import value_of
 from dimse.upper_layer.request import ProposedContext
 from vna.model.errors import TooLarge
+from vna.model.priority import Priority
 from vna.model.query import Key, Level, Match, Query
+from vna.model.sources import PATIENT, Terms
 from vna.model.transfer_syntaxes import IMPLICIT_LE
 
 STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -37,16 +40,16 @@ class FindSCU:
         for _ in self.search(Query(Level.STUDY, (Key(("0020000D",), "UI", (NOBODYS_UID,)),), limit=1)):
             pass
 
-    def search(self, query: Query) -> Iterator[Match]:
+    def search(self, query: Query, terms: Terms = PATIENT) -> Iterator[Match]:
         """Matches as they come. TooLarge when more come than there may be, and `query` names no limit of its own."""
         model = PATIENT_ROOT_FIND if query.level is Level.PATIENT else STUDY_ROOT_FIND
         request: Any = C_FIND()
         request.AffectedSOPClassUID = model
-        request.Priority = 2
+        request.Priority = value_of(Priority.ROUTINE)
         request.Identifier = BytesIO(identifier.searching(query, MODELS[model].levels))
         count = 0
-        with self._peer.line(_OFFER) as line:
-            responses = line.exchange.ask(request, model)
+        with self._peer.line(_OFFER, terms=terms) as line:
+            responses = line.exchange.ask(request, model, terms=terms)
             try:
                 for response in responses:
                     if response.Status not in PENDING:

@@ -16,6 +16,7 @@ from dimse.client.move import failed_uids
 from dimse.client.offers import retrieving
 from dimse.client.peer import Line, Peer
 from dimse.client.statuses import require_success
+from dimse.priority import value_of
 from dimse.status import PROCESSING_FAILURE, SUCCESS
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import StoreAnswer, StoreCommand
@@ -23,6 +24,7 @@ from storage.part10 import write_file_meta
 from vna.archive.arriving import Answer
 from vna.model.comments import reason_of
 from vna.model.errors import TooLarge, Unavailable
+from vna.model.priority import Priority
 from vna.model.sources import Fetched, StudyPart
 from vna.pacing import Pace
 
@@ -47,13 +49,13 @@ class GetSCU:
         """Instances as they come. A sender that says it could not send some is Unavailable, after the others."""
         request: Any = C_GET()
         request.AffectedSOPClassUID = STUDY_ROOT_GET
-        request.Priority = 2
+        request.Priority = value_of(part.priority)
         request.Identifier = BytesIO(identifier.naming(part))
         answer = Answer(self._peer.name, part, self._peer.bounds)
-        coming = _Coming(self._peer.pace, self._peer.bounds.instance_bytes)
+        coming = _Coming(self._peer.pace, part.priority, self._peer.bounds.instance_bytes)
         offer = retrieving(STUDY_ROOT_GET, part.sop_class_uids)
         try:
-            with self._peer.line(offer, coming) as line:
+            with self._peer.line(offer, coming, priority=part.priority) as line:
                 line.assoc.on_wake = coming.channel.poke
                 with line.assoc.undisturbed():
                     line.exchange.send(request, STUDY_ROOT_GET)
@@ -135,15 +137,16 @@ class _Reading:
 class _Coming:
     """The store handler of a C-GET: puts what comes into a channel."""
 
-    def __init__(self, pace: Pace, most: int) -> None:
+    def __init__(self, pace: Pace, priority: Priority, most: int) -> None:
         self.channel = Channel()
         self._pace = pace
+        self._priority = priority
         self._most = most
 
     def begin(self, _assoc: LeanAssociation, command: StoreCommand) -> _Sink:
         """Open the sink of one instance."""
         self.channel.put(Begins(command))
-        return _Sink(self.channel, self._pace, self._most)
+        return _Sink(self.channel, self._pace, self._priority, self._most)
 
     def complete(self, _assoc: LeanAssociation, _command: StoreCommand, sink: Any) -> StoreAnswer:
         """Wait until the reader has taken it."""
@@ -162,9 +165,10 @@ class _Coming:
 class _Sink:
     _PIECE = 1 << 20
 
-    def __init__(self, channel: Channel, pace: Pace, most: int) -> None:
+    def __init__(self, channel: Channel, pace: Pace, priority: Priority, most: int) -> None:
         self._channel = channel
         self._pace = pace
+        self._priority = priority
         self._most = most
         self._size = 0
         self._gathered = bytearray()
@@ -174,7 +178,7 @@ class _Sink:
         self._size += len(piece)
         if self._size > self._most:
             raise TooLarge(f"larger than {self._most} bytes")
-        self._pace.take(len(piece))
+        self._pace.take(len(piece), self._priority)
         self._gathered += piece
         if len(self._gathered) >= self._PIECE:
             self.flush()

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from io import BytesIO
-from typing import Any
-
-from pynetdicom.dsutils import decode
+from typing import Any, Final
 
 from dimse.models import UNIQUE_KEYS
+from storage.limits import Limits
+from storage.scan import LITTLE, Reader
+from vna.model.attributes import BY_TAG, COMPUTED_BY_TAG, NEVER_MATCHED
 from vna.model.dictionary import vr_of
-from vna.model.errors import BadRequest, Unavailable
+from vna.model.errors import BadRequest, CannotUnderstand, Unavailable
 from vna.model.query import Element, Level, Match, Query
 from vna.model.sources import StudyPart
 
 _HEADER = struct.Struct("<HHL")
 _UTF_8 = "ISO_IR 192"
+_LIMITS: Final = Limits(max_header_bytes=1 << 20, max_depth=16, max_elements=20_000)
 
 Tree = dict[str, "tuple[str, ...] | Tree"]
 """Elements by tag: values as texts, or what is in the one item of a sequence."""
 
 
 def searching(query: Query, levels: tuple[Level, ...]) -> bytes:
-    """What is asked: keys, attributes to return, and the unique keys of the level and of those above it."""
+    """What is asked: keys, attributes to return, and the unique keys of the level and of those above it.
+
+    Of levels above a hierarchical search takes nothing but unique keys (PS3.4 C.4.1.2.1), so their attributes are not
+    asked for; patients are no level of their own in Study Root.
+    """
     tree: Tree = {UNIQUE_KEYS[level]: () for level in levels if level <= query.level}
+    lowest = query.level if query.level > levels[0] else Level.PATIENT
     for tag in query.returns or ():
+        known = BY_TAG.get(tag) or COMPUTED_BY_TAG.get(tag)
+        if known is not None and known.level < lowest and tag not in NEVER_MATCHED:
+            continue
         tree.setdefault(tag, {} if vr_of(tag) == "SQ" else ())
     for key in query.keys:
         _put(tree, key.path, key.values)
@@ -46,11 +55,10 @@ def naming(part: StudyPart) -> bytes:
 
 
 def answered(name: str, encoded: bytes, level: Level) -> Match:
-    """One match; Unavailable when it cannot be read."""
+    """One match, read as what is stored is: leniently in its characters. Unavailable when it cannot be read."""
     try:
-        ds = decode(BytesIO(encoded), True, True)
-        elements: dict[str, Element] = ds.to_json_dict(bulk_data_threshold=1 << 30, suppress_invalid_tags=True)
-    except Exception as exc:
+        elements = Reader(encoded, _LIMITS).read(0, implicit=True, order=LITTLE)
+    except CannotUnderstand as exc:
         raise Unavailable(f"{name} answers with an identifier that cannot be read") from exc
     return match(level, elements)
 

@@ -13,6 +13,7 @@ from pynetdicom.dsutils import decode
 from dimse.client import identifier
 from dimse.client.peer import Offer, Peer
 from dimse.client.statuses import require_success
+from dimse.priority import value_of
 from dimse.upper_layer.request import ProposedContext
 from vna.model.errors import Unavailable
 from vna.model.sources import Moved, StudyPart
@@ -37,10 +38,10 @@ class MoveSCU:
         """Have it sent there, and wait for the end."""
         request: Any = C_MOVE()
         request.AffectedSOPClassUID = STUDY_ROOT_MOVE
-        request.Priority = 2
+        request.Priority = value_of(part.priority)
         request.MoveDestination = destination_ae
         request.Identifier = BytesIO(identifier.naming(part))
-        with self._peer.line(_OFFER) as line:
+        with self._peer.line(_OFFER, priority=part.priority) as line:
             last = deque(line.exchange.ask(request, STUDY_ROOT_MOVE), maxlen=1)[0]
         require_success(self._peer.name, "C-MOVE", last)
         return Moved(

@@ -22,10 +22,12 @@ from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.request import ProposedContext, ProposedRole, open_association
 from vna.model.errors import NotAuthorized, Rejected, Unavailable
+from vna.model.priority import Priority
 from vna.model.sop_classes import VERIFICATION
-from vna.model.sources import Bounds
+from vna.model.sources import PATIENT, Bounds, Terms
 from vna.model.transfer_syntaxes import IMPLICIT_LE
 from vna.pacing import Pace
+from vna.places import Places, in_use, sharing
 
 FRESH_SECONDS: Final = 10.0
 """How long an association that is not in use is kept."""
@@ -52,7 +54,10 @@ class Line:
 
 
 class Peer:
-    """Lends associations with one application entity: at most `connections` at once, whatever they are for."""
+    """Lends associations with one application entity: at most `connections` at once, whatever they are for.
+
+    `places` are those connections where others share them.
+    """
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class Peer:
         tls: ssl.SSLContext | None = None,
         bounds: Bounds | None = None,
         pace: Pace | None = None,
+        places: Places | None = None,
     ) -> None:
         self.name = name
         self.bounds = bounds or Bounds()
@@ -72,10 +78,11 @@ class Peer:
         self._tls = tls
         self._profile = sender(calling_ae, _limits(self.bounds))
         self._connections = connections
-        self._free = threading.Semaphore(connections)
+        self._places = places or Places(sharing(connections))
         self._lock = threading.Lock()
         self._idle: list[Line] = []
         self._busy = 0
+        self._ending: threading.Timer | None = None
         self._closed = False
 
     @property
@@ -84,16 +91,21 @@ class Peer:
         return self._profile
 
     @contextmanager
-    def line(self, offer: Offer, store: StoreHandler | None = None) -> Iterator[Line]:
+    def line(
+        self,
+        offer: Offer,
+        store: StoreHandler | None = None,
+        terms: Terms = PATIENT,
+        *,
+        priority: Priority = Priority.ROUTINE,
+    ) -> Iterator[Line]:
         """An association for one request; aborted when that raises, or is left before its end.
 
         With `store`, which takes what a C-GET brings, it is opened anew and not kept.
         """
-        if not self._free.acquire(timeout=self.bounds.wait_seconds):
-            raise Unavailable(f"all {self._connections} connections to {self.name} are in use")
-        with self._lock:
-            self._busy += 1
-        try:
+        with self._places.place(priority, terms.seconds(self.bounds.wait_seconds)) as has_place, self._at_work():
+            if not has_place:
+                raise Unavailable(in_use(self.name, self._places.most(priority), priority))
             line = (self._kept(offer) if store is None else None) or self._opened(offer, store)
             try:
                 yield line
@@ -104,10 +116,17 @@ class Peer:
                 self._keep(line)
             else:
                 _end(line)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """One more association is in use."""
+        with self._lock:
+            self._busy += 1
+        try:
+            yield
         finally:
             with self._lock:
                 self._busy -= 1
-            self._free.release()
 
     def echo(self) -> None:
         """C-ECHO; raises what is wrong."""
@@ -123,6 +142,8 @@ class Peer:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            if self._ending is not None:
+                self._ending.cancel()
         for line in idle:
             _end(line)
 
@@ -144,7 +165,24 @@ class Peer:
             kept = not self._closed and room and line.assoc.stands()
             if kept:
                 self._idle.append(line)
+                self._watch()
         if not kept:
+            _end(line)
+
+    def _watch(self) -> None:
+        """What is not used again is ended in time, whether anybody asks or not."""
+        if self._ending is None and self._idle and not self._closed:
+            self._ending = threading.Timer(FRESH_SECONDS, self._end_stale)
+            self._ending.name, self._ending.daemon = "dicom-idle", True
+            self._ending.start()
+
+    def _end_stale(self) -> None:
+        with self._lock:
+            stale = [one for one in self._idle if time.monotonic() - one.used_at >= FRESH_SECONDS]
+            self._idle = [one for one in self._idle if one not in stale]
+            self._ending = None
+            self._watch()
+        for line in stale:
             _end(line)
 
     def _opened(self, offer: Offer, store: StoreHandler | None) -> Line:

@@ -12,13 +12,14 @@ from storage.index.schema import facts, peers, sources, tokens, users
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """A user; `rights` is a comma list of actions."""
+    """A user; `rights` is a comma list of actions, `priority` the name of a class or empty."""
 
     name: str
     password_hash: str
     rights: str
     facility: str
     created_at: str
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class TokenRow:
     rights: str
     created_at: str
     expires_at: str
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class PeerRow:
     facility: str
     rights: str
     coercion: str
+    priority: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class SourceRow:
     priority: int = 0
     bandwidth: int = 0
     connections: int = 0
+    bulk_bandwidth: int = 0
+    bulk_connections: int = 0
 
 
 SOURCE_SECRETS = ("password", "token")

@@ -42,6 +42,8 @@ _COLUMNS = (
     jobs.c.created_at,
     jobs.c.holder,
 )
+BULK = -1
+"""The priority of jobs that can wait for all others, as those below it; 0 is the usual one."""
 READY, RUNNING, DEAD = "ready", "running", "dead"
 _WAITING = (READY, DEAD)
 
@@ -120,16 +122,26 @@ def due(connection: sa.Connection, now: str, limit: int) -> list[Job]:
     return [Job(*row) for row in rows]
 
 
-def any_due(connection: sa.Connection, kinds: Sequence[str], now: str, clock: float) -> bool:
+def any_due(connection: sa.Connection, kinds: Sequence[str], now: str, clock: float, *, bulk: bool = True) -> bool:
     """Whether `claim` may find something."""
-    return connection.execute(_claimable(kinds, now, clock).limit(1)).first() is not None
+    return connection.execute(_claimable(kinds, now, clock, bulk=bulk).limit(1)).first() is not None
 
 
 def claim(
-    connection: sa.Connection, kinds: Sequence[str], *, now: str, clock: float, holder: str, seconds: float
+    connection: sa.Connection,
+    kinds: Sequence[str],
+    *,
+    now: str,
+    clock: float,
+    holder: str,
+    seconds: float,
+    bulk: bool = True,
 ) -> Job | None:
-    """Take the first job that is due, or whose holder has not been heard of in time, until `clock + seconds`."""
-    wanted = _claimable(kinds, now, clock).order_by(jobs.c.priority.desc(), jobs.c.id).limit(1)
+    """Take the first job that is due, or whose holder has not been heard of in time, until `clock + seconds`.
+
+    Without `bulk` those of that priority are left.
+    """
+    wanted = _claimable(kinds, now, clock, bulk=bulk).order_by(jobs.c.priority.desc(), jobs.c.id).limit(1)
     key = connection.execute(wanted.with_for_update(skip_locked=True, of=jobs)).scalar()
     if key is None:
         return None
@@ -138,10 +150,11 @@ def claim(
     return Job(*row)
 
 
-def _claimable(kinds: Sequence[str], now: str, clock: float) -> sa.Select[tuple[int]]:
+def _claimable(kinds: Sequence[str], now: str, clock: float, *, bulk: bool) -> sa.Select[tuple[int]]:
     ready = sa.and_(jobs.c.state == READY, jobs.c.run_after <= now)
     lost = sa.and_(jobs.c.state == RUNNING, jobs.c.held_until < clock)
-    return sa.select(jobs.c.id).where(sa.or_(ready, lost), jobs.c.kind.in_(kinds), ~_blocked())
+    found = sa.select(jobs.c.id).where(sa.or_(ready, lost), jobs.c.kind.in_(kinds), ~_blocked())
+    return found if bulk else found.where(jobs.c.priority > BULK)
 
 
 def waiting(connection: sa.Connection, kind: str, order_key: str) -> bool:

@@ -287,6 +287,7 @@ peers = sa.Table(
     _text("facility"),
     _text("rights"),
     _text("coercion"),
+    _text("priority"),
 )
 
 sources = sa.Table(
@@ -317,6 +318,8 @@ sources = sa.Table(
     _count("priority"),
     sa.Column("bandwidth", sa.BigInteger, nullable=False, server_default="0"),
     _count("connections"),
+    sa.Column("bulk_bandwidth", sa.BigInteger, nullable=False, server_default="0"),
+    _count("bulk_connections"),
 )
 """Systems elsewhere: what feeds us by HL7 messages (`addresses` is a comma list), and archives that we read from."""
 
@@ -328,6 +331,7 @@ users = sa.Table(
     _text("rights"),
     _text("facility"),
     _when("created_at"),
+    _text("priority"),
 )
 
 tokens = sa.Table(
@@ -340,6 +344,7 @@ tokens = sa.Table(
     _text("rights"),
     _when("created_at"),
     _when("expires_at"),
+    _text("priority"),
 )
 
 links = sa.Table(

@@ -14,6 +14,7 @@ from tests.cli.conftest import Done, Vna
 from tests.objects import ct, part10
 from vna.app import build
 from vna.model.access import Action, ActorKind, Coercion, Peer
+from vna.model.priority import Priority
 from vna.settings import load
 
 
@@ -38,6 +39,21 @@ def test_an_ae_title_is_added_listed_and_forgotten(vna: Vna, tmp_path: Path) -> 
     assert json.loads(vna("ae", "list", "--format", "json").out) == []
 
 
+def test_what_may_not_be_urgent_is_listed_and_other_words_are_refused(
+    vna: Vna, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert vna("ae", "add", "COPIER", "--priority", "bulk").code == 0
+    assert _add_user(vna, monkeypatch, "--priority", "routine").code == 0
+    assert vna("token", "add", "ayse", "--priority", "bulk").code == 0
+    for kind, word in (("ae", "bulk"), ("user", "routine"), ("token", "bulk")):
+        (row,) = json.loads(vna(kind, "list", "--format", "json").out)
+        assert row["priority"] == word
+    for arguments in (("ae", "add", "X"), ("token", "add", "ayse")):
+        done = vna(*arguments, "--priority", "urgent")
+        words = "vna: urgent is no priority: it is one of interactive, routine, bulk\n"
+        assert (done.code, done.out, done.err) == (1, "", words)
+
+
 def _known(ae_title: str) -> Peer | None:
     archive = build(load().settings)
     try:
@@ -59,6 +75,7 @@ def test_of_a_known_ae_title_only_what_is_given_changes(vna: Vna, tmp_path: Path
         ((), {}),
         (("--facility", ""), {"facility": ""}),
         (("--host", "", "--port", "0"), {"host": "", "port": 0}),
+        (("--priority", "bulk"), {"priority": Priority.BULK}),
         (("--coerce", "none.toml"), {"coercion": None}),
     ):
         assert vna("ae", "add", "PACS", *args).code == 0

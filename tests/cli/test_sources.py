@@ -27,7 +27,8 @@ def test_an_archive_is_kept_with_everything_that_is_said_of_it(vna: Vna) -> None
         *("source", "add", "CITY", "--facility", "34001", "--dicom", "PACS@[::1]:104", "--tls", "--tls-ca", "ca.pem"),
         *("--wado-uri", "http://10.0.0.9/wado", "--wado-rs", "http://10.0.0.9/rs", "--qido-rs", "http://10.0.0.9/rs"),
         *("--rad69", "http://10.0.0.9/rad69", "--repository", "1.2.3", "--location-uid", "1.2.4"),
-        *("--retrieve-ae", "PACS", "--priority", "7", "--bandwidth", "1000000", "--connections", "2"),
+        *("--retrieve-ae", "PACS", "--priority", "7", "--bandwidth", "1000000", "--connections", "3"),
+        *("--bulk-bandwidth", "500000", "--bulk-connections", "2"),
     )
     assert done.out == "CITY is known\n"
     (row,) = json.loads(vna("source", "list", "--format", "json").out)
@@ -47,7 +48,9 @@ def test_an_archive_is_kept_with_everything_that_is_said_of_it(vna: Vna) -> None
         "retrieve_ae_title": "PACS",
         "priority": 7,
         "bandwidth": 1000000,
-        "connections": 2,
+        "connections": 3,
+        "bulk_bandwidth": 500000,
+        "bulk_connections": 2,
     }
 
 
@@ -92,7 +95,7 @@ def test_a_secret_is_neither_in_events_nor_in_the_journal_and_a_replayed_event_l
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--dicom", "PACS@10.0.0.9"), "no destination"),
+        (("--dicom", "PACS@10.0.0.9"), "no application entity"),
         (("--wado-rs", "ftp://10.0.0.9/rs"), "the address of WADO-RS looks like https://"),
         (("--wado-rs", "https://me:pw@10.0.0.9/rs"), "names a login"),
         (("--wado-uri", "https://10.0.0.9/wado?x=1"), "ends before ? and #"),
@@ -104,6 +107,16 @@ def test_a_secret_is_neither_in_events_nor_in_the_journal_and_a_replayed_event_l
         (("--wado-rs", "http://10/rs", "--priority", "101"), "a priority is a number from 0 to 100"),
         (("--wado-rs", "http://10/rs", "--connections", "0"), "the number of connections is from 1 to 64"),
         (("--wado-rs", "http://10/rs", "--bandwidth", "10"), "a bandwidth is 16384 bytes a second or more"),
+        (("--wado-rs", "http://10/rs", "--bulk-bandwidth", "-1"), "a bandwidth is 16384 bytes a second or more"),
+        (
+            ("--wado-rs", "http://10/rs", "--bandwidth", "20000", "--bulk-bandwidth", "30000"),
+            "bulk requests cannot have more bandwidth than there is",
+        ),
+        (
+            ("--wado-rs", "http://10/rs", "--connections", "2", "--bulk-connections", "2"),
+            "bulk requests leave at least one of the connections",
+        ),
+        (("--wado-rs", "http://10/rs", "--bulk-connections", "-1"), "bulk requests leave at least one"),
         (("--wado-rs", "http://10/rs", "--user", "a"), "give it with --password-stdin"),
     ],
 )

@@ -70,6 +70,7 @@ def service_of(archive: Application, **more: Any) -> StudiesService:
     return StudiesService(
         store=archive.store,
         search=archive.search,
+        across=archive.across,
         retrieval=archive.retrieval,
         rendering=archive.rendering,
         deletion=archive.deletion,

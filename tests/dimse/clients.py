@@ -96,6 +96,7 @@ def get(
     on_store: Callable[[evt.Event], int] = lambda _: 0,
     on_pending: Callable[[Any, int], None] = lambda _assoc, _context: None,
     calling: str = "GETTER",
+    priority: int = 0,
 ) -> Answers:
     """C-GET, taking the SOP Classes of `accepting` as SCP."""
     answers = Answers()
@@ -111,7 +112,7 @@ def get(
     roles: list[Any] = [build_role(sop_class, scp_role=True) for sop_class in {sop_class for sop_class, _ in accepting}]
     assoc = ae.associate("127.0.0.1", port, ae_title="VNA", ext_neg=roles, evt_handlers=[(evt.EVT_C_STORE, store)])
     assert assoc.is_established
-    collect(answers, assoc.send_c_get(wanted, f"{model}.3"), assoc, on_pending)
+    collect(answers, assoc.send_c_get(wanted, f"{model}.3", priority=priority), assoc, on_pending)
     if assoc.is_established:
         assoc.release()
     return answers
@@ -126,6 +127,7 @@ def move(
     on_pending: Callable[[Any, int], None] = lambda _assoc, _context: None,
     calling: str = "MOVER",
     message_id: int = 1,
+    priority: int = 0,
 ) -> Answers:
     """C-MOVE to an AE title."""
     answers = Answers()
@@ -133,7 +135,8 @@ def move(
     ae.add_requested_context(f"{model}.2", [EXPLICIT, IMPLICIT])
     assoc = ae.associate("127.0.0.1", port, ae_title="VNA")
     assert assoc.is_established
-    collect(answers, assoc.send_c_move(wanted, destination, f"{model}.2", msg_id=message_id), assoc, on_pending)
+    responses = assoc.send_c_move(wanted, destination, f"{model}.2", msg_id=message_id, priority=priority)
+    collect(answers, responses, assoc, on_pending)
     if assoc.is_established:
         assoc.release()
     return answers

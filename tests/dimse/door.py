@@ -22,6 +22,7 @@ from tests.archives import Backend, put
 from tests.objects import part10
 from vna.app import Application, build, migrate, prepare
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Peer
+from vna.model.priority import Priority
 from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
 from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 
@@ -41,11 +42,12 @@ CONTEXTS = contexts()
 
 @dataclass
 class Door:
-    """An archive and the port its DICOM door listens on; `rights` are those of everybody who calls."""
+    """An archive and the port its DICOM door listens on; `rights` and `priority` are those of everybody who calls."""
 
     application: Application
     port: int = 0
     rights: frozenset[Action] = RIGHTS
+    priority: Priority = Priority.INTERACTIVE
 
     def hold(self, *objects: Any) -> None:
         """Put data sets, or Part 10 files as bytes, into the archive."""
@@ -57,7 +59,7 @@ class Door:
         self.application.peers.add(SYSTEM, Peer(ae_title, host, port))
 
     def admit(self, assoc: LeanAssociation) -> None:
-        assoc.actor = Actor(ActorKind.AE, assoc.requestor.ae_title, self.rights)
+        assoc.actor = Actor(ActorKind.AE, assoc.requestor.ae_title, self.rights, priority=self.priority)
 
 
 @contextmanager
@@ -73,8 +75,14 @@ def open_door(
     profile = Profile(
         "VNA",
         CONTEXTS,
-        store=ArchiveStore(application.store),
-        services=retrieve_services(application.retrieval, application.peers.get, sender("VNA", limits), rules),
+        store=ArchiveStore(application.store, application.turns("C-STORE")),
+        services=retrieve_services(
+            application.retrieval,
+            application.peers.get,
+            sender("VNA", limits),
+            rules,
+            application.turns("retrievals", waiting=2),
+        ),
         admit=door.admit,
         limits=limits,
     )

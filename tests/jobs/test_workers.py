@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from storage.index import jobs
 from storage.index.events import time_text
 from tests.archives import Open, rows
+from tests.peers.processes import wait_for
 from vna.app import Application
 from vna.jobs.retries import RETRY_SECONDS, GivenUp
 from vna.jobs.workers import Workers
@@ -81,6 +82,45 @@ def test_many_workers_do_every_job_once_and_those_of_one_key_in_order(open_archi
     assert sorted(done) == sorted([f"k{n:02}" for n in range(15)] + [f"f{n:02}" for n in range(30)])
     assert [one for one in done if one[0] == "k"] == [f"k{n:02}" for n in range(15)]
     assert rows(archives[0], "select count(*) from jobs") == [(0,)]
+
+
+def test_bulk_jobs_never_have_all_workers(open_archive: Open) -> None:
+    """Four of them take three threads for ever; what is queued then is done by the fourth."""
+    archive = open_archive()
+    go, stop, done = threading.Event(), threading.Event(), list[str]()
+
+    def work(payload: str) -> None:
+        if payload.startswith("bulk"):
+            go.wait(20)
+        done.append(payload)
+
+    queue(archive, *(f"bulk{number}" for number in range(4)), priority=jobs.BULK)
+    workers = Workers(archive.database, {"test": work}, threads=4)
+    running = threading.Thread(target=workers.run, args=(stop,), kwargs={"pause": 0.02})
+    running.start()
+    wait_for(lambda: rows(archive, "select count(*) from jobs where state = 'running'") == [(3,)], what="three")
+    queue(archive, "usual", "another")
+    wait_for(lambda: len(done) == 2, what="those that are not bulk")
+    go.set()
+    wait_for(lambda: len(done) == 6, what="all")
+    stop.set()
+    running.join()
+    assert done[:2] == ["usual", "another"]
+
+
+def test_one_worker_does_bulk_jobs_too_after_all_others(open_archive: Open) -> None:
+    archive = open_archive()
+    done: Done = []
+    queue(archive, "bulk", priority=jobs.BULK)
+    queue(archive, "usual")
+    stop = threading.Event()
+    workers = Workers(archive.database, {"test": noting(done)}, threads=1)
+    running = threading.Thread(target=workers.run, args=(stop,), kwargs={"pause": 0.02})
+    running.start()
+    wait_for(lambda: len(done) == 2, what="both")
+    stop.set()
+    running.join()
+    assert done == ["usual", "bulk"]
 
 
 def test_a_long_job_goes_on_step_by_step(open_archive: Open) -> None:

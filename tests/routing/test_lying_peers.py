@@ -218,3 +218,14 @@ def test_what_is_proposed_for_a_get_has_room_in_one_association() -> None:
         assert len(offer.contexts) <= 128
         assert {context.abstract_syntax for context in offer.contexts} == {STUDY_ROOT_GET, *(classes or COMMON)}
     assert len(retrieving(STUDY_ROOT_GET, (CT,)).contexts) > 10, "a syntax each, so that it can come as it is"
+
+
+def test_an_association_that_nobody_uses_again_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dimse.client.peer.FRESH_SECONDS", 0.3)
+    opened, released = threading.Event(), threading.Event()
+    handlers = [(evt.EVT_ACCEPTED, lambda _: opened.set()), (evt.EVT_RELEASED, lambda _: released.set())]
+    with city(handlers) as peer:
+        peer.echo()
+        assert opened.wait(5)
+        assert not released.is_set()
+        assert released.wait(5)

@@ -114,7 +114,12 @@ def test_what_has_begun_is_brought_to_its_end_in_a_pause() -> None:
 
 def test_threads_share_a_rate() -> None:
     governor = Governor(read_timetable("1MB/s"), threading.Event())
-    threads = [threading.Thread(target=lambda: [governor.take(10_000) for _ in range(30)]) for _ in range(4)]
+
+    def take() -> None:
+        for _ in range(30):
+            governor.take(10_000)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
     begun = time.monotonic()
     for thread in threads:
         thread.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -54,6 +54,10 @@ from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
 from vna.model.sources import Source
+from vna.routing.across import Across
+from vna.routing.downloads import Fetching
+from vna.routing.eviction import Eviction
+from vna.routing.manifests import Manifests
 from vna.routing.trial import Trial
 from vna.security.accounts import Accounts
 from vna.security.links import Links
@@ -62,6 +66,7 @@ from vna.security.sources import Sources
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.web.routes import ADDRESSES as PAGES
+from vna.web.sources import ADDRESSES as SOURCES
 from xds import (
     imaging_source,
     initiating_gateway,
@@ -101,6 +106,7 @@ WITHOUT_POLICY = {
     (Patients, "admit"),
     (Sources, "all"),  # these establish who sends
     (Sources, "admits"),
+    (Sources, "archives"),  # for use cases that asked before
     (Sources, "actor_for"),
     (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
     (Store, "replace"),
@@ -166,6 +172,7 @@ def denying(tmp_path: Path) -> Iterator[Application]:
 USE_CASES = (
     "store",
     "search",
+    "across",
     "retrieval",
     "rendering",
     "care",
@@ -186,6 +193,9 @@ USE_CASES = (
     "reports",
     "sources",
     "trial",
+    "manifests",
+    "fetching",
+    "eviction",
     "responding",
     "initiating",
 )
@@ -197,6 +207,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
         (
             Store,
             Search,
+            Across,
             Retrieval,
             Rendering,
             Care,
@@ -217,6 +228,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Reports,
             Sources,
             Trial,
+            Manifests,
+            Fetching,
+            Eviction,
             RespondingGateway,
             InitiatingGateway,
         ),
@@ -273,6 +287,8 @@ def _argument(name: str, kind: Any) -> Any:
         from vna.model.query import Level, Query
 
         return Query(Level.STUDY)
+    if name == "instances":
+        return [replace(_instance(), blob="")]
     return {"numbers": [1], "accepted": ["1.2.840.10008.1.2"], "wanted": [Wanted(*"abcd")], "rights": frozenset()}.get(
         name, "x" * 9
     )
@@ -308,7 +324,8 @@ MESSAGES = {
 ACTORS = (registry, repository, imaging_source, responding_gateway, initiating_gateway)
 SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
-HTTP = [*DOORS, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
+API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES]
+HTTP = [*DOORS, *API, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)
@@ -325,7 +342,8 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
-            return await client.request(method, path, content=body if method == "POST" else None, headers=headers)
+            content = {"POST": body, "PUT": b"{}"}.get(method)
+            return await client.request(method, path, content=content, headers=headers)
 
     answer = anyio.run(ask)
 

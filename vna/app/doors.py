@@ -14,26 +14,31 @@ from dicomweb.routes import MOST_ASKED
 from dicomweb.routes import routes as dicomweb_routes
 from dicomweb.service import PREFIX, StudiesService
 from dimse.entity import Admission, profile
+from dimse.find import INCOMPLETE, SUCCESS, Broker
 from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
 from vna import web
 from vna.app.communities import message_bytes
 from vna.app.unmatched import unmatched
-from vna.app.wiring import Application
+from vna.app.wiring import SHARED, Application
+from vna.board import SharedBoard
 from vna.hl7.charsets import UNDECLARED, codec_of
 from vna.hl7.dispatch import Dispatch
 from vna.hl7.iti8 import AssigningAuthority, PatientFeed
 from vna.hl7.listener import Limits as Hl7Limits
 from vna.hl7.listener import Listener
 from vna.metrics import Metrics
+from vna.model.priority import Priority
+from vna.places import Places
 from vna.security import http as http_security
 from vna.security import tls
 from vna.security.http import HttpRules
-from vna.settings import TlsSettings
+from vna.settings import DimseSettings, TlsSettings
 from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
+from vna.turns import Turns
 from xds import imaging_source, initiating_gateway, responding_gateway
 from xds import registry as document_registry
 from xds import repository as document_repository
@@ -76,6 +81,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     service = StudiesService(
         store=application.store,
         search=application.search,
+        across=application.across,
         retrieval=application.retrieval,
         rendering=application.rendering,
         deletion=application.deletion,
@@ -83,8 +89,9 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         arriving=application.on_demand,
         public_url=settings.http.public_url,
         max_body=int(settings.http.max_body),
+        turns=application.turns("HTTP"),
     )
-    sharing = document_services(application)
+    sharing = document_services(application, service.turns)
     shown = web.Addresses(
         settings.dimse.ae_title,
         *addresses.dimse,
@@ -101,6 +108,8 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         metrics=metrics,
         viewer=settings.http.viewer,
         links=application.links,
+        sources=application.sources,
+        trial=application.trial,
     )
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(
@@ -128,7 +137,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     return web.Observed(_shared(guarded, settings.http.origins))
 
 
-def document_services(application: Application) -> list[Route]:
+def document_services(application: Application, turns: Turns) -> list[Route]:
     """The actors of document sharing, each at its address."""
     most = int(application.settings.xds.max_document_bytes)
     requests = MessageLimits(attachments=10, attachment_bytes=1 << 20, message_bytes=32 << 20)
@@ -157,6 +166,8 @@ def document_services(application: Application) -> list[Route]:
             application.settings.http.public_url,
             limits,
             application.space.check,
+            turns,
+            Priority.ROUTINE if name == "imaging-source" else Priority.INTERACTIVE,
         ).routes()
     ]
 
@@ -177,14 +188,23 @@ def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
 
 def dimse_server(application: Application) -> Server:
     """The DICOM door of one process."""
-    settings = application.settings.dimse
+    settings, across = application.settings.dimse, application.settings.across
+    broker = None
+    if across.ae_title:
+        broker = Broker(across.ae_title, application.across, SUCCESS if across.partial == "success" else INCOMPLETE)
     entity = profile(
         ae_title=settings.ae_title,
         store=application.store,
         search=application.search,
         retrieval=application.retrieval,
         peers=application.peers,
-        admission=Admission(application.peers, settings.ae_title, local=application.local),
+        admission=Admission(
+            application.peers,
+            settings.ae_title,
+            across.ae_title,
+            local=application.local,
+            bulk=_bulk_associations(application),
+        ),
         limits=Limits(
             max_pdu=settings.max_pdu_bytes,
             network_timeout=settings.idle_timeout,
@@ -193,8 +213,23 @@ def dimse_server(application: Application) -> Server:
         ),
         unknown_sop_classes=settings.unknown_sop_classes,
         move_rules=MoveRules(associations=settings.move_associations),
+        broker=broker,
+        retrieving=application.turns("retrievals", waiting=_waiting_retrievals(settings)),
+        storing=application.turns("C-STORE", waiting=settings.max_associations),
     )
     return Server(entity)
+
+
+def _waiting_retrievals(settings: DimseSettings) -> int:
+    """In one worker: a quarter of the associations of this node, so that others find one."""
+    return max(1, settings.max_associations // (4 * settings.workers))
+
+
+def _bulk_associations(application: Application) -> Places:
+    """Half of all: those whose requests are all bulk can wait, and what they keep open nobody else can have."""
+    most = max(1, application.settings.dimse.max_associations // 2)
+    board = SharedBoard(application.settings.data_dir / SHARED, "associations")
+    return Places(dict.fromkeys(Priority, most), board)
 
 
 def hl7_dispatch(application: Application) -> Dispatch:

@@ -18,9 +18,12 @@ from dimse.client.get import GetSCU
 from dimse.client.move import MoveSCU
 from dimse.client.peer import Peer
 from dimse.scu import Destination as Entity
+from vna.board import Board, SharedBoard
 from vna.model.destination import Destination
+from vna.model.priority import Priority
 from vna.model.sources import Bounds, Doors, Fetching, Moving, RemoteArchive, Searching, Source, Verifying
 from vna.pacing import Pace
+from vna.places import Places, sharing
 from vna.security import tls
 from xds.imaging_client import ImagingClient
 
@@ -44,15 +47,25 @@ class Echo:
 
 
 class Remotes:
-    """The doors of each source, with their connections; `ae_title` is who we are to application entities."""
+    """The doors of each source, with their connections; `ae_title` is who we are to application entities.
+
+    In `shared`, a folder, is what all processes of this node know of connections and bandwidth in use; without it the
+    limits of a source are those of this process.
+    """
 
     def __init__(
-        self, ae_title: str, spool_folder: Path, room: Callable[[], None], bounds: Bounds | None = None
+        self,
+        ae_title: str,
+        spool_folder: Path,
+        room: Callable[[], None],
+        bounds: Bounds | None = None,
+        shared: Path | None = None,
     ) -> None:
         self._ae_title = ae_title
         self._spool_folder = spool_folder
         self._room = room
         self._bounds = bounds or Bounds()
+        self._shared = shared
         self._lock = threading.Lock()
         self._opened: dict[str, tuple[Source, _Opened]] = {}
 
@@ -83,7 +96,7 @@ class Remotes:
         return made
 
     def _open(self, source: Source) -> _Opened:
-        archive, pace = source.archive, Pace(source.archive.bandwidth)
+        archive, pace, places = source.archive, self._pace(source), self._places(source)
         searching: list[tuple[str, Searching]] = []
         fetching: list[tuple[str, Fetching]] = []
         moving: list[tuple[str, Moving]] = []
@@ -92,9 +105,10 @@ class Remotes:
         if archive.wado_rs or archive.qido_rs or archive.wado_uri or archive.rad69:
             http = _http(archive)
             opened.closing.append(http.close)
-            self._open_services(source, Remote(source.name, http, pace, self._bounds), opened, searching, fetching)
+            remote = Remote(source.name, http, pace, self._bounds, places)
+            self._open_services(source, remote, opened, searching, fetching)
         if archive.host:
-            peer = self._peer(source, pace)
+            peer = self._peer(source, pace, places)
             opened.closing.append(peer.close)
             searching.append(("C-FIND", FindSCU(peer)))
             fetching.append(("C-GET", GetSCU(peer)))
@@ -129,10 +143,22 @@ class Remotes:
                 room=self._room,
                 bounds=self._bounds,
                 pace=remote.pace,
+                places=remote.places,
             )
             fetching.append(("RAD-69", client))
 
-    def _peer(self, source: Source, pace: Pace) -> Peer:
+    def _pace(self, source: Source) -> Pace:
+        most = {Priority.BULK: source.archive.bulk_bandwidth}
+        return Pace(source.archive.bandwidth, most=most, board=self._board(f"{source.name} bytes"))
+
+    def _places(self, source: Source) -> Places:
+        most = sharing(source.archive.connections, source.archive.bulk_connections)
+        return Places(most, self._board(f"{source.name} connections"))
+
+    def _board(self, subject: str) -> Board | None:
+        return SharedBoard(self._shared, subject) if self._shared is not None else None
+
+    def _peer(self, source: Source, pace: Pace, places: Places) -> Peer:
         archive = source.archive
         secure = _verifying(archive) if archive.tls else None
         return Peer(
@@ -143,6 +169,7 @@ class Remotes:
             tls=secure,
             bounds=self._bounds,
             pace=pace,
+            places=places,
         )
 
 

@@ -29,6 +29,7 @@ from vna.archive.space import Space
 from vna.archive.status import Status
 from vna.archive.store import Duplicates, Store, StoreRules
 from vna.archive.tags import FILL, SearchTags, filling
+from vna.board import SharedBoard
 from vna.documents import domain, own_oid, profile, publishing
 from vna.documents.affinity import own_identifier
 from vna.documents.changes import replaying
@@ -56,7 +57,10 @@ from vna.model.documents import Submission
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
-from vna.routing import manifests
+from vna.model.priority import Priority
+from vna.pacing import Pace
+from vna.routing import asking, manifests
+from vna.routing.across import Across
 from vna.routing.downloads import FETCH, Downloads, Fetching
 from vna.routing.eviction import EVICT, Eviction, Room
 from vna.routing.fetching import Fetch
@@ -73,12 +77,15 @@ from vna.security.peers import Peers
 from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import FederationSettings, SecurityMode, Settings, XdsSettings
+from vna.turns import Turns
 from xds.community_client import CommunityClient
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
 from xds.remote_registry import RemoteRegistry
 
 _CONNECTIONS_OF_A_WORKER = 64
+SHARED = "turns"
+"""The folder of the data folder in which the processes of this node agree whose turn it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,7 @@ class Application:
     links: Links
     store: Store
     search: Search
+    across: Across
     tags: SearchTags
     retrieval: Retrieval
     rendering: Rendering
@@ -138,6 +146,17 @@ class Application:
         noticed = noticing(self.database, timedelta(seconds=idle) if idle else None)
         known = manifests.noticing(self.database)
         return Dispatcher(self.database, {"journal": self._journal, "publishing": noticed, "manifests": known})
+
+    def turns(self, door: str, *, waiting: int = 100) -> Turns:
+        """Whose turn it is at one of our doors, of whose requests so many wait in this process."""
+        settings, folder = self.settings, self.settings.data_dir / SHARED
+        rates = {
+            Priority.BULK: int(settings.priority.bulk_bandwidth),
+            Priority.ROUTINE: int(settings.priority.routine_bandwidth),
+        }
+        most = {Priority.BULK: settings.priority.bulk_requests, Priority.ROUTINE: settings.priority.routine_requests}
+        pace = Pace(0, most=rates, board=SharedBoard(folder, "our doors"))
+        return Turns(door, most, pace, folder, waiting=waiting)
 
     def workers(self) -> Workers:
         """What does durable jobs."""
@@ -197,7 +216,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
 
     store = Store(database, blobs, policy, coercion_for, rules, identify)
     sources_known = Sources(database, policy, local=local)
-    remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check)
+    remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check, shared=settings.data_dir / SHARED)
     on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)
     retrieval = Retrieval(database, blobs, policy, on_demand)
     patients = Patients(
@@ -220,6 +239,14 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         directory = Directory(home, {name: client.community for name, client in communities.items()})
         requests, seconds = settings.xds.gateway_requests, settings.xds.gateway_timeout
         initiating = InitiatingGateway(directory, policy, requests=requests, seconds=seconds)
+    search = Search(
+        database,
+        policy,
+        settings.dimse.ae_title,
+        settings.dimse.max_matches,
+        settings.database.max_scanned,
+        phonetic=settings.search.phonetic,
+    )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     return Application(
         settings=settings,
@@ -230,13 +257,15 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         accounts=Accounts(database, policy),
         links=Links(database, policy),
         store=store,
-        search=Search(
-            database,
+        search=search,
+        across=Across(
             policy,
-            settings.dimse.ae_title,
-            settings.dimse.max_matches,
-            settings.database.max_scanned,
-            phonetic=settings.search.phonetic,
+            search,
+            sources_known,
+            remotes.doors,
+            asking.Bounds(settings.across.timeout, settings.across.max_matches, sources=settings.across.max_sources),
+            requests=settings.across.max_requests,
+            most=settings.dimse.max_matches,
         ),
         tags=SearchTags(database, policy),
         retrieval=retrieval,

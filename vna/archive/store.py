@@ -259,8 +259,9 @@ class Store:
         self._writer.remember(new, places)
         return True
 
-    def note(self, rows: Sequence[NewInstance]) -> int:
+    def note(self, actor: Actor, rows: Sequence[NewInstance]) -> int:
         """Know instances of one series that are kept elsewhere (`storage.index.elsewhere`); how many were not known."""
+        self._policy.check(actor, Action.STORE)
         for _ in range(_ATTEMPTS):
             try:
                 with self._database.transaction() as connection:

@@ -34,6 +34,14 @@ def add(
             metavar="RIGHTS", help="What it may do, with commas between.", show_default="store,query,retrieve"
         ),
     ] = None,
+    priority: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Highest class of its requests: interactive, routine, bulk.",
+            show_default="interactive",
+        ),
+    ] = None,
     coerce: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Rules (TOML) that change attributes of what it sent, on the way out."),
@@ -43,6 +51,7 @@ def add(
     from vna.cli.output import say
     from vna.model.access import SYSTEM, Peer
     from vna.model.errors import BadRequest
+    from vna.model.priority import priority_of
     from vna.security.rights import PEER_RIGHTS, parse_rights
     from vna.settings import read_coercion
 
@@ -51,6 +60,7 @@ def add(
         "port": port,
         "facility": facility,
         "rights": None if rights is None else parse_rights(rights, PEER_RIGHTS),
+        "priority": None if priority is None else priority_of(priority),
         "coercion": None if coerce is None else read_coercion(coerce),
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -78,11 +88,12 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
                 "port": str(peer.port or ""),
                 "facility": peer.facility,
                 "rights": rights_text(peer.rights),
+                "priority": peer.priority.word,
                 "coercion": "yes" if peer.coercion else "",
             }
             for peer in archive.peers.all()
         ]
-    heads = ("AE title", "Host", "Port", "Facility", "Rights", "Coercion")
+    heads = ("AE title", "Host", "Port", "Facility", "Rights", "Priority", "Coercion")
     show_rows(heads, rows, as_json=style is Format.JSON)
 
 

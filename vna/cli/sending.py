@@ -1,7 +1,6 @@
 """Files as things to send: what each is, and its data set in a syntax that the receiver takes."""
 
 import mmap
-import re
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,21 +11,21 @@ from storage.part10 import FileMeta, read_file_meta
 from vna.cli.importing import looks_like_dicom
 from vna.model.destination import Item
 from vna.model.errors import BadRequest, CannotUnderstand, NotAcceptable, Unavailable
-from vna.model.identifiers import is_ae_title, require_uid
+from vna.model.identifiers import entity_address, require_uid
 from vna.model.transfer_syntaxes import TRANSFER_SYNTAXES, can_transcode
 from vna.pixels.transcode import transcode
 
 _PIECE = 1 << 20
 _CONNECT_SECONDS = 10.0
-_DESTINATION = re.compile(r"(?P<title>[^@]+)@(?P<host>\[[^]]+\]|[^:]+):(?P<port>[0-9]{1,5})")
 
 
 def destination(text: str) -> Destination:
     """`AET@HOST:PORT`; an IPv6 address stands in brackets."""
-    found = _DESTINATION.fullmatch(text)
-    if found is None or not is_ae_title(found["title"]) or not 0 < int(found["port"]) < 65536:
+    found = entity_address(text)
+    if found is None:
         raise BadRequest(f"{text} is no destination: write AET@HOST:PORT, such as PACS@127.0.0.1:104")
-    return Destination(found["host"].strip("[]"), int(found["port"]), found["title"])
+    title, host, port = found
+    return Destination(host, port, title)
 
 
 def require_listener(receiver: Destination) -> None:

@@ -3,16 +3,13 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from vna.cli.help import example
 from vna.cli.session import Session
 from vna.cli.settings import Format, FormatOption
-
-if TYPE_CHECKING:
-    from vna.model.sources import RemoteArchive, Source
 
 app = typer.Typer(
     help="Known sources: systems that may send HL7 messages, and archives that we read from.",
@@ -63,22 +60,29 @@ def add(
     location_uid: Annotated[str | None, _option("OID", "Retrieve Location UID that manifests name it by.")] = None,
     retrieve_ae: Annotated[str | None, _option("AET", "Retrieve AE Title that manifests name it by.")] = None,
     priority: Annotated[int | None, _option("N", "0 to 100: of several sources the highest is asked first.")] = None,
-    bandwidth: Annotated[int | None, _option("N", "Most bytes a second of each process; 0 for no limit.")] = None,
-    connections: Annotated[int | None, _option("N", "Most connections of each process.")] = None,
+    bandwidth: Annotated[int | None, _option("N", "Most bytes a second of this node; 0 for no limit.")] = None,
+    connections: Annotated[int | None, _option("N", "Most connections of this node in use at once.")] = None,
+    bulk_bandwidth: Annotated[
+        int | None, _option("N", "Most bytes a second of bulk requests; 0 for no limit of their own.")
+    ] = None,
+    bulk_connections: Annotated[
+        int | None, _option("N", "Most connections of bulk requests; 0 for all but two.")
+    ] = None,
 ) -> None:
     """Add a source, or change what is given of one and keep the rest. An empty word takes away what was known."""
     from vna.cli.output import say
     from vna.model.access import SYSTEM
+    from vna.model.source_json import addresses_of, entity_of
     from vna.model.sources import Source
 
     given = {
-        "addresses": None if address is None else tuple(part.strip() for part in address.split(",") if part.strip()),
+        "addresses": None if address is None else addresses_of(address),
         "application": application,
         "sending_facility": sending_facility,
         "facility": facility,
     }
     archive = {
-        **_dicom(dicom),
+        **({} if dicom is None else entity_of(dicom)),
         "tls": tls,
         "tls_ca": _file(tls_ca),
         "tls_certificate": _file(tls_certificate),
@@ -94,6 +98,8 @@ def add(
         "priority": priority,
         "bandwidth": bandwidth,
         "connections": connections,
+        "bulk_bandwidth": bulk_bandwidth,
+        "bulk_connections": bulk_connections,
     }
     session: Session = context.obj
     with session.archive() as opened:
@@ -105,17 +111,6 @@ def add(
 
 def _said(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _dicom(text: str | None) -> dict[str, Any]:
-    from vna.cli.sending import destination
-
-    if text is None:
-        return {}
-    if not text:
-        return {"ae_title": "", "host": "", "port": 0}
-    found = destination(text)
-    return {"ae_title": found.ae_title, "host": found.host, "port": found.port}
 
 
 def _file(name: str | None) -> str | None:
@@ -145,12 +140,13 @@ def _login(user: str | None, *, password_stdin: bool, token_stdin: bool) -> dict
 def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
     """List the known sources; of logins only who it is."""
     from vna.cli.output import show_json, show_table
+    from vna.model.source_json import SERVICES, as_json, entity_text
 
     session: Session = context.obj
     with session.archive() as archive:
         known = archive.sources.all()
     if style is Format.JSON:
-        show_json([_as_json(source) for source in known])
+        show_json([as_json(source) for source in known])
         return
     heads = ("Name", "Application", "Sending facility", "Addresses", "Facility", "DICOM", "Services")
     show_table(
@@ -162,54 +158,12 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
                 source.sending_facility,
                 ",".join(source.addresses),
                 source.facility,
-                _entity(source.archive),
-                ", ".join(word for word, url in _services(source.archive).items() if url),
+                entity_text(source.archive),
+                ", ".join(word for word, attribute in SERVICES.items() if getattr(source.archive, attribute)),
             )
             for source in known
         ],
     )
-
-
-def _as_json(source: "Source") -> dict[str, Any]:
-    archive = source.archive
-    return {
-        "name": source.name,
-        "application": source.application,
-        "sending_facility": source.sending_facility,
-        "addresses": ",".join(source.addresses),
-        "facility": source.facility,
-        "dicom": _entity(archive),
-        "tls": archive.tls,
-        "tls_ca": archive.tls_ca,
-        "tls_certificate": archive.tls_certificate,
-        "tls_key": archive.tls_key,
-        **{word.lower().replace("-", "_"): url for word, url in _services(archive).items()},
-        "repository_unique_id": archive.repository_unique_id,
-        "user": archive.user_name,
-        "has_password": bool(archive.password),
-        "has_token": bool(archive.token),
-        "retrieve_location_uid": archive.retrieve_location_uid,
-        "retrieve_ae_title": archive.retrieve_ae_title,
-        "priority": archive.priority,
-        "bandwidth": archive.bandwidth,
-        "connections": archive.connections,
-    }
-
-
-def _entity(archive: "RemoteArchive") -> str:
-    if not archive.host:
-        return ""
-    host = f"[{archive.host}]" if ":" in archive.host else archive.host
-    return f"{archive.ae_title}@{host}:{archive.port}"
-
-
-def _services(archive: "RemoteArchive") -> dict[str, str]:
-    return {
-        "WADO-URI": archive.wado_uri,
-        "WADO-RS": archive.wado_rs,
-        "QIDO-RS": archive.qido_rs,
-        "RAD-69": archive.rad69,
-    }
 
 
 @app.command("test", epilog=example("vna source test CITY", "vna source test CITY --format json"))

@@ -39,6 +39,14 @@ def add(
             metavar="RIGHTS", help="Fewer rights than the user has, with commas between.", show_default="the user's"
         ),
     ] = None,
+    priority: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Highest class of its requests: interactive, routine, bulk.",
+            show_default="the user's",
+        ),
+    ] = None,
     expires: Annotated[str, typer.Option(metavar="SPAN", help="How long it works: 30d, 12h, 45m or never.")] = "90d",
     description: Annotated[str, typer.Option(metavar="WORDS", help="What it is for.")] = "",
 ) -> None:
@@ -46,15 +54,20 @@ def add(
     from vna.cli.output import say
     from vna.model.access import SYSTEM
     from vna.model.errors import BadRequest
+    from vna.model.priority import priority_of
     from vna.security.rights import parse_rights
 
     session: Session = context.obj
     span = lifetime(expires)
     granted = None if rights is None else parse_rights(rights)
+    highest = priority_of(priority or "")
     if granted is not None and not granted:
         raise BadRequest("a token without any right is of no use")
     with session.archive() as archive:
-        say(archive.accounts.add_token(SYSTEM, user, rights=granted, lifetime=span, description=description))
+        secret = archive.accounts.add_token(
+            SYSTEM, user, rights=granted, lifetime=span, description=description, priority=highest
+        )
+        say(secret)
 
 
 @app.command("list", epilog=example("vna token list"))
@@ -71,12 +84,13 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
                 "token_id": token.token_id,
                 "user": token.user_name,
                 "rights": rights_text(token.rights),
+                "priority": token.priority.word,
                 "expires_at": f"{token.expires_at:%Y-%m-%dT%H:%M:%SZ}" if token.expires_at else "never",
                 "description": token.description,
             }
             for token in archive.accounts.tokens(SYSTEM)
         ]
-    show_rows(("Token", "User", "Rights", "Expires", "Description"), rows, as_json=style is Format.JSON)
+    show_rows(("Token", "User", "Rights", "Priority", "Expires", "Description"), rows, as_json=style is Format.JSON)
 
 
 @app.command("remove", epilog=example("vna token remove 1f2e3d4c"))

@@ -34,6 +34,14 @@ def add(
     facility: Annotated[
         str | None, typer.Option(metavar="CODE", help="Code of the facility the user belongs to.")
     ] = None,
+    priority: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Highest class of its requests: interactive, routine, bulk.",
+            show_default="interactive",
+        ),
+    ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
     ] = False,
@@ -42,9 +50,11 @@ def add(
     from vna.cli.output import say
     from vna.model.access import SYSTEM
     from vna.model.errors import BadRequest
+    from vna.model.priority import priority_of
     from vna.security.rights import parse_rights
 
     granted = None if rights is None else parse_rights(rights)
+    highest = None if priority is None else priority_of(priority)
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif not sys.stdin.isatty():
@@ -53,7 +63,7 @@ def add(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     session: Session = context.obj
     with session.archive() as archive:
-        archive.accounts.add_user(SYSTEM, name, password, granted, facility)
+        archive.accounts.add_user(SYSTEM, name, password, granted, facility, highest)
     say(f"{name} may log in")
 
 
@@ -70,12 +80,13 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
             {
                 "name": user.name,
                 "rights": rights_text(user.rights),
+                "priority": user.priority.word,
                 "facility": user.facility,
                 "created_at": f"{user.created_at:%Y-%m-%dT%H:%M:%SZ}",
             }
             for user in archive.accounts.users(SYSTEM)
         ]
-    show_rows(("Name", "Rights", "Facility", "Since"), rows, as_json=style is Format.JSON)
+    show_rows(("Name", "Rights", "Priority", "Facility", "Since"), rows, as_json=style is Format.JSON)
 
 
 @app.command("remove", epilog=example("vna user remove ayse"))

@@ -30,6 +30,8 @@ _LEASE_SECONDS = 60.0
 class Workers:
     """Threads that take what is due, by priority and age; those of one kind and order key one after another.
 
+    Where there are several, one leaves bulk jobs to the others, so that these never take all of them.
+
     Whoever takes a job holds it for a minute at a time and says so again while at it: what a killed process held is
     taken by another when that has run out.
     """
@@ -44,7 +46,12 @@ class Workers:
     def run(self, stop: threading.Event, *, pause: float = 1.0) -> None:
         """Work until told to stop; steps that were begun are finished."""
         threads = [
-            threading.Thread(target=self._run, args=(stop, pause), name=f"job-{number}", daemon=True)
+            threading.Thread(
+                target=self._run,
+                args=(stop, pause, number > 0 or self._threads == 1),
+                name=f"job-{number}",
+                daemon=True,
+            )
             for number in range(self._threads)
         ]
         for thread in threads:
@@ -52,9 +59,10 @@ class Workers:
         for thread in threads:
             thread.join()
 
-    def once(self) -> bool:
-        """One step of the first job that is due; False when there is none."""
-        job = self._take()
+    def once(self, *, bulk: bool = True) -> bool:
+        """One step of the first job that is due, or without `bulk` of the first that is none; False when there is no
+        such job."""
+        job = self._take(bulk=bulk)
         if job is None:
             return False
         self._step(job)
@@ -65,10 +73,10 @@ class Workers:
         while self.once():
             pass
 
-    def _run(self, stop: threading.Event, pause: float) -> None:
+    def _run(self, stop: threading.Event, pause: float, bulk: bool) -> None:
         while not stop.is_set():
             try:
-                busy = self.once()
+                busy = self.once(bulk=bulk)
             except VnaError as exc:
                 log.warning("worker waits", extra={"reason": str(exc)})
                 busy = False
@@ -78,14 +86,20 @@ class Workers:
             if not busy:
                 stop.wait(pause)
 
-    def _take(self) -> Job | None:
+    def _take(self, *, bulk: bool) -> Job | None:
         now = time_text(datetime.now(UTC))
         with self._database.glance() as connection:
-            if not jobs.any_due(connection, list(self._works), now, time.time()):
+            if not jobs.any_due(connection, list(self._works), now, time.time(), bulk=bulk):
                 return None
         with self._database.transaction() as connection:
             return jobs.claim(
-                connection, list(self._works), now=now, clock=time.time(), holder=self._holder, seconds=_LEASE_SECONDS
+                connection,
+                list(self._works),
+                now=now,
+                clock=time.time(),
+                holder=self._holder,
+                seconds=_LEASE_SECONDS,
+                bulk=bulk,
             )
 
     def _step(self, job: Job) -> None:

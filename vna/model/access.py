@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vna.model.priority import Priority
+
 
 class Action(StrEnum):
     """What a use case is about to do; rights are granted by action."""
@@ -10,6 +12,7 @@ class Action(StrEnum):
     ECHO = "echo"
     STORE = "store"
     QUERY = "query"
+    QUERY_ACROSS = "query-across"
     RETRIEVE = "retrieve"
     DELETE = "delete"
     READ_DOCUMENTS = "read-documents"
@@ -38,6 +41,7 @@ class Actor:
     `name` is an AE title, or the name of a source, a user or a token. `facility` is the code that known AE titles
     and sources carry.
     `study_instance_uid` is the one study that whoever came by an access link may see; empty for everyone else.
+    `priority` is the highest class that its requests may be of.
     """
 
     kind: ActorKind
@@ -46,6 +50,7 @@ class Actor:
     facility: str = ""
     address: str = ""
     study_instance_uid: str = ""
+    priority: Priority = Priority.INTERACTIVE
 
 
 SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))
@@ -54,7 +59,7 @@ SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A known application entity (`vna ae`): what it may do, where C-MOVE reaches it, whose it is."""
+    """A known application entity (`vna ae`): what it may do, where C-MOVE reaches it, whose it is, how urgent it is."""
 
     ae_title: str
     host: str = ""
@@ -62,6 +67,7 @@ class Peer:
     facility: str = ""
     rights: frozenset[Action] = frozenset({Action.STORE, Action.QUERY, Action.RETRIEVE})
     coercion: "Coercion | None" = None
+    priority: Priority = Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,17 @@ def is_ae_title(text: str) -> bool:
     return _AE_TITLE.match(text) is not None and bool(text.strip())
 
 
+_ENTITY = re.compile(r"(?P<title>[^@]+)@(?P<host>\[[^]]+\]|[^:]+):(?P<port>[0-9]{1,5})\Z", re.ASCII)
+
+
+def entity_address(text: str) -> tuple[str, str, int] | None:
+    """AE title, host and port of `AET@HOST:PORT`, an IPv6 address in brackets; None when it is none."""
+    found = _ENTITY.match(text)
+    if found is None or not is_ae_title(found["title"]) or not 0 < int(found["port"]) < 65536:
+        return None
+    return found["title"], found["host"].strip("[]"), int(found["port"])
+
+
 _OID = r"(?=[0-9.]{1,64}(?![0-9.]))[0-9]+(\.[0-9]+)+"
 _AN_OID = re.compile(rf"{_OID}\Z")
 _CXI = re.compile(rf"[^\^&]+\^\^\^(&{_OID}&ISO)?\^[^\^&]+(\^(&{_OID}&ISO)?)?\Z")

@@ -89,16 +89,29 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """Why what an archive elsewhere gave to an answer is not the whole of it; `reason` follows the name of `source`."""
+
+    source: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPage:
     """Matches of one page; `capped` when the archive's own bound ended it before the caller's did, `cap` names that.
 
-    `unsupported` are tags that were asked and are not known at the level: keys among them narrowed nothing.
+    `unsupported` are tags that were asked and are not known at the level: keys among them narrowed nothing. `lacking`
+    says which archives elsewhere that were asked are not, or not whole, in it.
     """
 
     matches: tuple[Match, ...] = field(default=())
     capped: bool = False
     cap: str = ""
     unsupported: frozenset[str] = frozenset()
+    lacking: tuple[Lack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

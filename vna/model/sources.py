@@ -1,9 +1,12 @@
 """Systems elsewhere that feed us, and archives elsewhere that we read from: what is known of one, what its doors do."""
 
-from collections.abc import Iterator, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vna.model.priority import Priority
 from vna.model.query import Match, Query
 
 
@@ -15,6 +18,7 @@ class RemoteArchive:
     and hold for both. `user_name` with `password`, or `token`, is the login over HTTP. `retrieve_location_uid` and
     `retrieve_ae_title` are what manifests call it, in (0040,E011) and (0008,0054). Of several that could give something
     the one with the highest `priority` is asked first. `bandwidth` is in bytes a second, 0 without limit.
+    `bulk_bandwidth` and `bulk_connections` are what bulk requests may have of it, 0 what is left.
     """
 
     ae_title: str = ""
@@ -37,6 +41,8 @@ class RemoteArchive:
     priority: int = 0
     bandwidth: int = 0
     connections: int = 4
+    bulk_bandwidth: int = 0
+    bulk_connections: int = 0
 
     @property
     def is_there(self) -> bool:
@@ -79,17 +85,46 @@ class Bounds:
     instances: int = 100_000
 
 
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a search is asked, beside the bounds: `until` is a moment of time.monotonic, `wanted` says whether
+    anybody still waits, `answer_bytes` is how much of one answer is kept in memory."""
+
+    until: float = math.inf
+    wanted: Callable[[], bool] = _always
+    answer_bytes: int = 64 << 20
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits any more."""
+        return time.monotonic() >= self.until or not self.wanted()
+
+    def seconds(self, most: float) -> float:
+        """How long one wait may be."""
+        return max(0.001, min(most, self.until - time.monotonic()))
+
+
+PATIENT = Terms()
+"""As long as the bounds allow."""
+
+
 @dataclass(frozen=True, slots=True)
 class StudyPart:
     """What is wanted of one study: all of it, one series, or instances of that series by name.
 
-    `sop_class_uids` are the SOP Classes that are expected, where that is known: C-GET has to propose them.
+    `sop_class_uids` are the SOP Classes that are expected, where that is known: C-GET has to propose them. `priority`
+    says who gets a connection and bandwidth first.
     """
 
     study_instance_uid: str
     series_instance_uid: str = ""
     sop_instance_uids: tuple[str, ...] = ()
     sop_class_uids: tuple[str, ...] = ()
+    priority: Priority = Priority.ROUTINE
 
 
 @dataclass(slots=True)
@@ -124,8 +159,11 @@ class Verifying(Protocol):
 class Searching(Verifying, Protocol):
     """A door that can be searched: C-FIND, QIDO-RS."""
 
-    def search(self, query: Query) -> Iterator[Match]:
-        """Matches as they come, at most `query.limit` of them; close it to stop."""
+    def search(self, query: Query, terms: Terms = PATIENT) -> Iterator[Match]:
+        """Matches as they come, at most `query.limit` of them; close it to stop.
+
+        Unavailable when the terms are over before the answer is; Rejected at the end when some of it named nothing.
+        """
 
 
 class Fetching(Verifying, Protocol):

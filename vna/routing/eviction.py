@@ -80,9 +80,9 @@ class Eviction:
             for after, study in studies:  # noqa: B007 - where the next page begins
                 if too_much <= 0:
                     break
-                too_much -= self.let_go(study)
+                too_much -= self._let_go(study)
 
-    def let_go(self, study: str) -> int:
+    def _let_go(self, study: str) -> int:
         """Let the copies of a study go that are safe elsewhere; how many bytes."""
         with self._database.read() as connection:
             copies = [kept for kept, _ in elsewhere.fetched(connection, study)]

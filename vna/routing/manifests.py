@@ -295,7 +295,7 @@ class Manifests:
         for listed in manifest.series:
             rows = list(noted(listed, seen.elements, manifest.facility, manifest.received_at))
             for start in range(0, len(rows), _ROWS):
-                self._store.note(rows[start : start + _ROWS])
+                self._store.note(SYSTEM, rows[start : start + _ROWS])
             problems += self._disagreements(listed)
         self._rate(manifest.series)
         older = self._older(manifest)

@@ -25,7 +25,9 @@ from storage.index.takeovers import COMPLETE, FAILED, INCOMPLETE, LISTED, Findin
 from vna.archive.store import Store
 from vna.model.access import Action, Actor
 from vna.model.errors import BadRequest, Conflict, Unavailable, VnaError
+from vna.model.priority import Priority
 from vna.model.sources import Doors, Fetching, Searching, Source
+from vna.places import sharing
 from vna.routing.listing import Listing, root
 from vna.routing.one_study import Away, Compare, Copying, Ours
 from vna.routing.reaching import Patience, Reaching, Stopped
@@ -165,7 +167,8 @@ class _Run:
         self._coming: Counter[int] = Counter()
         self._governor = Governor(choice.timetable, stopped)
         self._reaching = Reaching(source.name, [searching], stopped, choice.patience, self._note)
-        self._parallel = max(1, min(choice.parallel, source.archive.connections))
+        places = sharing(source.archive.connections, source.archive.bulk_connections)
+        self._parallel = max(1, min(choice.parallel, places[Priority.BULK]))
         self._copying = Copying(
             source.name,
             database,

@@ -19,6 +19,7 @@ from vna.archive.store import Store
 from vna.model.access import Actor
 from vna.model.errors import DuplicateInstance, NotFound, OutOfResources, Unavailable, VnaError
 from vna.model.instances import Arrival, Availability, Door, Outcome
+from vna.model.priority import Priority
 from vna.model.sources import Fetched, Fetching, Searching, StudyPart
 from vna.routing.listed_study import Listed, named
 from vna.routing.reaching import Stopped
@@ -320,7 +321,8 @@ def _parts(account: Account, *, one_by_one: bool) -> list[StudyPart]:
     """Requests for what is waited for: the study as it is while nothing of it is here, else instances by name."""
     wanted = account.waited_for
     if (len(wanted) == len(account.listed) or account.lost) and not one_by_one:
-        return [StudyPart(account.study.study_instance_uid, sop_class_uids=_classes(wanted))]
+        whole = StudyPart(account.study.study_instance_uid, sop_class_uids=_classes(wanted), priority=Priority.BULK)
+        return [whole]
     by_series: dict[str, list[Listed]] = {}
     for one in wanted:
         by_series.setdefault(one.series_instance_uid, []).append(one)
@@ -338,6 +340,7 @@ def _part(study: StudyRow, wanted: Sequence[Listed]) -> StudyPart:
         wanted[0].series_instance_uid,
         tuple(one.sop_instance_uid for one in wanted),
         _classes(wanted),
+        Priority.BULK,
     )
 
 

@@ -1,6 +1,7 @@
 """What may be said of a source: found out when it is said, in words, and not when it is called."""
 
 import ipaddress
+from dataclasses import replace
 from urllib.parse import SplitResult, urlsplit
 
 from vna.model.errors import BadRequest
@@ -31,6 +32,25 @@ def require_acceptable(source: Source) -> None:
     _require_limits(source.archive)
 
 
+def with_login_of(known: Source, source: Source) -> Source:
+    """The source with the login that is known of it, while it is the same user's.
+
+    BadRequest when it would go to an address that it was not given for: whoever gives a login says whom it is for.
+    """
+    old, new = known.archive, source.archive
+    if old.user_name != new.user_name or not (old.password or old.token):
+        return source
+    if _origins(new) - _origins(old):
+        raise BadRequest("the login has to be given again, as it would go to another address than it was given for")
+    return replace(source, archive=replace(new, password=old.password, token=old.token))
+
+
+def _origins(archive: RemoteArchive) -> set[tuple[str, str | None, int | None]]:
+    urls = (archive.wado_uri, archive.wado_rs, archive.qido_rs, archive.rad69)
+    found = [_parts(url) for url in urls if url]
+    return {(parts.scheme, parts.hostname, parts.port) for parts in found if parts is not None}
+
+
 def _require_dicom(archive: RemoteArchive) -> None:
     given = (archive.ae_title, archive.host, archive.port)
     if any(given) and not all(given):
@@ -41,6 +61,9 @@ def _require_dicom(archive: RemoteArchive) -> None:
         raise BadRequest("a port is a number from 1 to 65535")
     if archive.host and (not archive.host.isprintable() or any(sign in archive.host for sign in " /@")):
         raise BadRequest(f"{archive.host} is no host: write a name or an address")
+    for name in (archive.tls_ca, archive.tls_certificate, archive.tls_key):
+        if name and (not name.startswith("/") or not name.isprintable()):
+            raise BadRequest("a file of certificates or keys is named by its whole path, from / on")
     if archive.tls_key and not archive.tls_certificate:
         raise BadRequest("a key is of no use without its certificate")
 
@@ -105,5 +128,10 @@ def _require_limits(archive: RemoteArchive) -> None:
         raise BadRequest(f"a priority is a number from 0 to {MOST_PRIORITY}")
     if not 1 <= archive.connections <= MOST_CONNECTIONS:
         raise BadRequest(f"the number of connections is from 1 to {MOST_CONNECTIONS}")
-    if archive.bandwidth and not _LEAST_BANDWIDTH <= archive.bandwidth < 1 << 60:
-        raise BadRequest(f"a bandwidth is {_LEAST_BANDWIDTH} bytes a second or more, or 0 for no limit")
+    for bandwidth in (archive.bandwidth, archive.bulk_bandwidth):
+        if bandwidth and not _LEAST_BANDWIDTH <= bandwidth < 1 << 60:
+            raise BadRequest(f"a bandwidth is {_LEAST_BANDWIDTH} bytes a second or more, or 0 for no limit")
+    if archive.bandwidth and archive.bulk_bandwidth > archive.bandwidth:
+        raise BadRequest("bulk requests cannot have more bandwidth than there is: bulk bandwidth is part of it")
+    if archive.bulk_connections and not 1 <= archive.bulk_connections < archive.connections:
+        raise BadRequest("bulk requests leave at least one of the connections: bulk connections are fewer than those")

@@ -20,8 +20,9 @@ from storage.index.events import read_time, time_text
 from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, NotFound
 from vna.model.events import EventKind
+from vna.model.priority import Priority, priority_of
 from vna.security.policy import Policy
-from vna.security.rights import PEER_RIGHTS, parse_rights, rights_text
+from vna.security.rights import GIVEN_RIGHTS, parse_rights, rights_text
 
 _REMEMBER_SECONDS = 60.0
 _REMEMBERED = 10_000
@@ -36,6 +37,7 @@ class User:
     rights: frozenset[Action]
     facility: str
     created_at: datetime
+    priority: Priority = Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Token:
     description: str
     rights: frozenset[Action]
     expires_at: datetime | None
+    priority: Priority = Priority.INTERACTIVE
 
 
 class Accounts:
@@ -72,10 +75,12 @@ class Accounts:
         known_hash = user.password_hash if user is not None else self._no_such_user
         if not self._matches(known_hash, password) or user is None:
             raise NotAuthorized("wrong name or password", authenticated=False)
-        return Actor(ActorKind.USER, user.name, parse_rights(user.rights), user.facility, address)
+        rights, priority = parse_rights(user.rights), priority_of(user.priority)
+        return Actor(ActorKind.USER, user.name, rights, user.facility, address, priority=priority)
 
     def authenticate_token(self, secret: str, address: str) -> Actor:
-        """The user of this token, with the token's rights as far as the user has them, or NotAuthorized."""
+        """The user of this token, with the token's rights and priority as far as the user has them, or
+        NotAuthorized."""
         with self._database.read() as connection:
             token = rows.token_by_digest(connection, _digest(secret))
             user = rows.user(connection, token.user_name) if token is not None else None
@@ -84,7 +89,9 @@ class Accounts:
         if token.expires_at and read_time(token.expires_at) <= datetime.now(UTC):
             raise NotAuthorized("the token has expired", authenticated=False)
         rights = parse_rights(token.rights) & parse_rights(user.rights)
-        return Actor(ActorKind.TOKEN, f"{user.name}/{token.token_id}", rights, user.facility, address)
+        priority = min(priority_of(token.priority), priority_of(user.priority))
+        name = f"{user.name}/{token.token_id}"
+        return Actor(ActorKind.TOKEN, name, rights, user.facility, address, priority=priority)
 
     def add_user(
         self,
@@ -93,9 +100,10 @@ class Accounts:
         password: str,
         rights: frozenset[Action] | None = None,
         facility: str | None = None,
+        priority: Priority | None = None,
     ) -> None:
         """Add a user, who may store, query and retrieve unless `rights` says otherwise; or change the password of one,
-        and of rights and facility what is given."""
+        and of rights, facility and priority what is given."""
         self._policy.check(actor, Action.ADMIN, name)
         if not name or ":" in name or len(name) > 128 or not name.isprintable():
             raise BadRequest("a user name is 1 to 128 printable characters without a colon")
@@ -107,9 +115,14 @@ class Accounts:
             row = UserRow(
                 name=name,
                 password_hash=password_hash,
-                rights=rights_text(rights) if rights is not None else held.rights if held else rights_text(PEER_RIGHTS),
+                rights=rights_text(rights)
+                if rights is not None
+                else held.rights
+                if held
+                else rights_text(GIVEN_RIGHTS),
                 facility=facility if facility is not None else held.facility if held else "",
                 created_at=held.created_at if held else time_text(datetime.now(UTC)),
+                priority=priority.word if priority is not None else held.priority if held else "",
             )
             rows.put_user(connection, row)
             self._tell(connection, actor, {"user": name, "rights": row.rights})
@@ -127,7 +140,13 @@ class Accounts:
         self._policy.check(actor, Action.ADMIN)
         with self._database.read() as connection:
             return tuple(
-                User(row.name, parse_rights(row.rights), row.facility, read_time(row.created_at))
+                User(
+                    row.name,
+                    parse_rights(row.rights),
+                    row.facility,
+                    read_time(row.created_at),
+                    priority_of(row.priority),
+                )
                 for row in rows.all_users(connection)
             )
 
@@ -139,6 +158,7 @@ class Accounts:
         rights: frozenset[Action] | None = None,
         lifetime: timedelta | None = None,
         description: str = "",
+        priority: Priority = Priority.INTERACTIVE,
     ) -> str:
         """Make a token and return its secret, which is kept nowhere. Without `rights` it has those of its user.
 
@@ -162,6 +182,7 @@ class Accounts:
                 rights=user.rights if rights is None else rights_text(rights),
                 created_at=time_text(now),
                 expires_at=time_text(now + lifetime) if lifetime is not None else "",
+                priority=priority.word,
             )
             rows.put_token(connection, row)
             self._tell(connection, actor, {"token": row.token_id, "user": user_name, "rights": row.rights})
@@ -218,4 +239,5 @@ def _digest(secret: str) -> bytes:
 
 def _token(row: TokenRow) -> Token:
     expires = read_time(row.expires_at) if row.expires_at else None
-    return Token(row.token_id, row.user_name, row.description, parse_rights(row.rights), expires)
+    rights, priority = parse_rights(row.rights), priority_of(row.priority)
+    return Token(row.token_id, row.user_name, row.description, rights, expires, priority)

@@ -13,6 +13,7 @@ from vna.model.coercion import coercion_of, coercion_text, require_allowed
 from vna.model.errors import BadRequest, NotAuthorized, NotFound, Unavailable
 from vna.model.events import EventKind
 from vna.model.identifiers import is_ae_title
+from vna.model.priority import priority_of
 from vna.security.policy import Policy
 from vna.security.rights import PEER_RIGHTS, parse_rights, rights_text
 
@@ -83,7 +84,8 @@ class Peers:
         known."""
         peer = self.get(calling_ae)
         if peer is not None:
-            return Actor(ActorKind.AE, peer.ae_title, peer.rights | {Action.ECHO}, peer.facility, address)
+            rights = peer.rights | {Action.ECHO}
+            return Actor(ActorKind.AE, peer.ae_title, rights, peer.facility, address, priority=peer.priority)
         if self._local:
             return Actor(ActorKind.LOCAL, calling_ae.strip(), _LOCAL_RIGHTS, "", address)
         raise NotAuthorized("the calling AE title is not known")
@@ -97,14 +99,14 @@ class Peers:
 
 
 def _peer(row: PeerRow) -> Peer:
-    return Peer(row.ae_title, row.host, row.port, row.facility, parse_rights(row.rights), coercion_of(row.coercion))
+    rights, coercion, priority = parse_rights(row.rights), coercion_of(row.coercion), priority_of(row.priority)
+    return Peer(row.ae_title, row.host, row.port, row.facility, rights, coercion, priority)
 
 
 def _row(peer: Peer) -> PeerRow:
     _require_acceptable(peer)
-    return PeerRow(
-        peer.ae_title, peer.host, peer.port, peer.facility, rights_text(peer.rights), coercion_text(peer.coercion)
-    )
+    rights, coercion = rights_text(peer.rights), coercion_text(peer.coercion)
+    return PeerRow(peer.ae_title, peer.host, peer.port, peer.facility, rights, coercion, peer.priority.word)
 
 
 def _require_acceptable(peer: Peer) -> None:

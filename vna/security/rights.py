@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from vna.model.access import Action
 from vna.model.errors import BadRequest
 
-PEER_RIGHTS = (Action.STORE, Action.QUERY, Action.RETRIEVE)
+GIVEN_RIGHTS = (Action.STORE, Action.QUERY, Action.RETRIEVE)
+"""What whoever is added may do when nothing else is said."""
+
+PEER_RIGHTS = (*GIVEN_RIGHTS, Action.QUERY_ACROSS)
 """What an application entity may be given; C-ECHO is for every known one."""
 
 

@@ -15,7 +15,7 @@ from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import NotAuthorized, NotFound
 from vna.model.events import Event, EventKind
 from vna.model.sources import RemoteArchive, Source
-from vna.security.acceptable import require_acceptable
+from vna.security.acceptable import require_acceptable, with_login_of
 from vna.security.policy import Policy
 
 _FRESH_SECONDS = 2.0
@@ -45,6 +45,11 @@ class Sources:
         with self._database.read() as connection:
             return tuple(_source(row) for row in accounts.all_sources(connection))
 
+    def listed(self, actor: Actor) -> tuple[Source, ...]:
+        """The same for whoever administers them."""
+        self._policy.check(actor, Action.ADMIN)
+        return self.all()
+
     def get(self, actor: Actor, name: str) -> Source:
         """A known source by name, with the login of its archive; NotFound when it is not known."""
         self._policy.check(actor, Action.ADMIN, name)
@@ -66,6 +71,19 @@ class Sources:
             accounts.put_source(connection, row)
             _tell(connection, actor, {name: getattr(row, name) for name in row.__slots__ if name not in SOURCE_SECRETS})
         self._read_at = 0.0
+
+    def put(self, actor: Actor, source: Source, *, with_login: bool) -> bool:
+        """Add a source, or put this in the place of what is known of it; whether it is new.
+
+        Where it comes without a login, the one that is known of it stays (`acceptable.with_login_of`).
+        """
+        self._policy.check(actor, Action.ADMIN, source.name)
+        known = next((one for one in self.all() if one.name == source.name), None)
+        if known is not None and not with_login:
+            require_acceptable(source)
+            source = with_login_of(known, source)
+        self.add(actor, source)
+        return known is None
 
     def remove(self, actor: Actor, name: str) -> None:
         """Forget a source; NotFound when it is not known."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from vna.settings.across import AcrossSettings
 from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
@@ -15,6 +16,7 @@ from vna.settings.sections import (
     HttpSettings,
     JobsSettings,
     LogSettings,
+    PrioritySettings,
     SearchSettings,
     SecurityMode,
     SecuritySettings,
@@ -44,6 +46,7 @@ class Settings(BaseSettings):
     )
     database: DatabaseSettings = DatabaseSettings()
     search: SearchSettings = SearchSettings()
+    across: AcrossSettings = AcrossSettings()
     storage: StorageSettings = StorageSettings()
     http: HttpSettings = HttpSettings()
     dimse: DimseSettings = DimseSettings()
@@ -52,6 +55,7 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     federation: FederationSettings = FederationSettings()
     jobs: JobsSettings = JobsSettings()
+    priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()
 
     @field_validator("data_dir")
@@ -69,6 +73,12 @@ class Settings(BaseSettings):
                     f"{PREFIX}{name}__HOST is {host}, which others can reach, and security mode `local` asks nobody to "
                     f"log in: set {PREFIX}SECURITY__MODE=enforced, or {PREFIX}{name}__HOST=127.0.0.1"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _titles_differ(self) -> "Settings":
+        if self.across.ae_title == self.dimse.ae_title:
+            raise ValueError(f"{PREFIX}ACROSS__AE_TITLE is another title than {PREFIX}DIMSE__AE_TITLE")
         return self
 
     @property

@@ -12,8 +12,10 @@ from pydantic_settings import NoDecode
 
 from vna.hl7.charsets import codec_of
 from vna.model.access import Action, Coercion, Peer
+from vna.model.priority import priority_of
 from vna.settings.values import AETitle, Port, Seconds, Section, words
 
+_LEAST_BANDWIDTH = 16 << 10
 _INDEX = re.compile(
     r"sqlite:////.+"
     r"|postgresql\+psycopg://(?=.)(?:[^:/]*(?::[^@]*)?@)?(?:\[[^]/]+\]|[^/:?]*)(?::[0-9]+)?(?:[/?].*)?"
@@ -67,6 +69,39 @@ class JobsSettings(Section):
     """Work in the background."""
 
     workers: int = Field(default=2, ge=1, le=64, description="Jobs that this node does at the same time.")
+
+
+class PrioritySettings(Section):
+    """Whose turn it is at our doors; interactive requests are never held up."""
+
+    bulk_requests: int = Field(
+        default=8,
+        ge=0,
+        le=10_000,
+        description="Bulk requests that each door of this node serves at once (count): retrievals by C-MOVE and C-GET, "
+        "instances stored by C-STORE, requests over HTTP; more wait. 0: no limit.",
+    )
+    routine_requests: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="The same of routine requests, C-STORE excepted (count). 0: no limit.",
+    )
+    bulk_bandwidth: ByteSize = Field(
+        default=ByteSize(0),
+        description="Most bytes a second that bulk requests get of this node, all doors together, and send it by "
+        "C-STORE. 0: no limit.",
+    )
+    routine_bandwidth: ByteSize = Field(
+        default=ByteSize(0), description="The same of routine requests, what they get alone. 0: no limit."
+    )
+
+    @field_validator("bulk_bandwidth", "routine_bandwidth")
+    @classmethod
+    def _is_enough(cls, value: ByteSize) -> ByteSize:
+        if value and value < _LEAST_BANDWIDTH:
+            raise ValueError("a bandwidth is 16KiB a second or more, or 0 for no limit")
+        return value
 
 
 class FederationSettings(Section):
@@ -218,11 +253,15 @@ class PeerSettings(Section):
         default=(Action.STORE, Action.QUERY, Action.RETRIEVE), description="What it may do: store, query, retrieve."
     )
     coercion: CoercionSettings | None = Field(default=None, description="Rules for what it sends.")
+    priority: Literal["interactive", "routine", "bulk"] = Field(
+        default="interactive", description="Highest class of its requests."
+    )
 
     def as_peer(self) -> Peer:
         """The model's word for it."""
         coercion = self.coercion.as_coercion() if self.coercion else None
-        return Peer(self.ae_title, self.host, self.port, self.facility, frozenset(self.rights), coercion)
+        rights, priority = frozenset(self.rights), priority_of(self.priority)
+        return Peer(self.ae_title, self.host, self.port, self.facility, rights, coercion, priority)
 
 
 class DimseSettings(Section):
@@ -264,7 +303,7 @@ class DimseSettings(Section):
     peers: tuple[PeerSettings, ...] = Field(
         default=(),
         description="AE titles that seed the table at first start, as a JSON list (environment) or `[[dimse.peers]]` "
-        "(vna.toml): `ae_title`, `host`, `port`, `facility`, `rights`, `coercion`.",
+        "(vna.toml): `ae_title`, `host`, `port`, `facility`, `rights`, `coercion`, `priority`.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -12,8 +13,10 @@ from starlette.types import Receive, Scope, Send
 
 from storage.scratch import Scratch, unbounded
 from vna.mime.media_type import MediaType, parse_media_type
-from vna.model.errors import BadRequest
+from vna.model.errors import BadRequest, Unavailable
+from vna.model.priority import Priority
 from vna.security.requests import actor_of, origin_of
+from vna.security.turns import in_turn
 from vna.sending import send_pieces
 from vna.soap.arrival import Arrival
 from vna.soap.exchange import Answered, Exchange, Rules
@@ -21,6 +24,7 @@ from vna.soap.limits import Limits
 from vna.soap.package import Unpacking
 from vna.soap.versions import BY_MEDIA_TYPE, Version
 from vna.soap.wsdl import Wsdl
+from vna.turns import Turns
 
 _BATCH = 1 << 20
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -30,7 +34,8 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 class Service:
     """`spool_folder` is where what does not fit into memory waits, and `room` raises when too little is free there.
 
-    `public_url` is the origin in the WSDL, where the request may say another.
+    `public_url` is the origin in the WSDL, where the request may say another. `priority` is the class of its messages,
+    unless they or their actors are of a lower one, and `turns` says how many of those that can wait are served at once.
     """
 
     path: str
@@ -40,6 +45,8 @@ class Service:
     public_url: str = ""
     limits: Limits = field(default_factory=Limits)
     room: Callable[[], None] = unbounded
+    turns: Turns = field(default_factory=Turns)
+    priority: Priority = Priority.INTERACTIVE
 
     def routes(self) -> list[Route]:
         """POST for messages; GET for `?wsdl` and `?xsd=...`."""
@@ -57,7 +64,10 @@ class Service:
     async def _post(self, request: Request) -> Response:
         scratch = Scratch(self.spool_folder, self.room)
         try:
-            return await self._answer(request, scratch)
+            return await in_turn(request, self.turns, self.priority, partial(self._answer, request, scratch))
+        except Unavailable as error:
+            scratch.close()
+            return JSONResponse({"status": 503, "message": str(error)}, 503, {**_HEADERS, "Connection": "close"})
         except ClientDisconnect:
             scratch.close()
             return Response(status_code=400)

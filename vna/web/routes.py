@@ -1,11 +1,11 @@
 """Every address of the door."""
 
-from collections.abc import Awaitable, Callable
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from vna.web import sources
+from vna.web.errors import Answer
 from vna.web.health import healthz, metrics, readyz
 from vna.web.links import PREFIX as LINK
 from vna.web.links import open_link
@@ -13,8 +13,6 @@ from vna.web.page import page
 from vna.web.site import Site
 from vna.web.viewer import PREFIX as VIEWER
 from vna.web.viewer import viewer
-
-Answer = Callable[[Request, Site], Awaitable[Response]]
 
 ADDRESSES: tuple[tuple[str, Answer], ...] = (
     ("/", page),
@@ -34,11 +32,14 @@ OPEN_FOLDERS = (f"{VIEWER}/", f"{LINK}/")
 
 def routes(site: Site) -> list[Route]:
     """The addresses, bound to one archive."""
-    return [_route(path, answer, site) for path, answer in ADDRESSES]
+    return [
+        *(_route("GET", path, answer, site) for path, answer in ADDRESSES),
+        *(_route(method, path, answer, site) for method, path, answer in sources.ADDRESSES),
+    ]
 
 
-def _route(path: str, answer: Answer, site: Site) -> Route:
+def _route(method: str, path: str, answer: Answer, site: Site) -> Route:
     async def endpoint(request: Request) -> Response:
         return await answer(request, site)
 
-    return Route(path, endpoint, methods=["GET"])
+    return Route(path, endpoint, methods=[method])

@@ -6,7 +6,9 @@ from pathlib import Path
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.metrics import Metrics
+from vna.routing.trial import Trial
 from vna.security.links import Links
+from vna.security.sources import Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +39,6 @@ class Site:
     status: Status
     metrics: Metrics
     links: Links
+    sources: Sources
+    trial: Trial
     viewer: Path
