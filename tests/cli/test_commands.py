@@ -17,7 +17,7 @@ COMMANDS = (
     "serve", "import", "send", "verify", "reindex", "delete", "fetch", "migrate", "migrate-from", "settings", "demo",
     "ae add", "ae list", "ae remove",
     "source add", "source list", "source test", "source remove",
-    "manifest list", "manifest show", "manifest read",
+    "manifest list", "manifest show", "manifest read", "manifest pull",
     "user add", "user list", "user remove", "token add", "token list", "token remove",
     "link add", "link list", "link remove",
     "tags add", "tags list", "tags remove",

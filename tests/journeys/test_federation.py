@@ -222,3 +222,36 @@ def test_what_the_hospital_deletes_or_adds_the_centre_follows(
     said = hospital.live.vna("delete", study.uid)
     assert said.returncode == 0, said.stderr
     wait_for(lambda: not held(centre, study), "the manifest withdrawn")
+
+
+def test_manifests_are_pulled_from_the_hospitals_own_registry(
+    centre: LiveArchive, study: Study, dcmtk: Dcmtk, profile: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    own = start_archive(
+        Backend("sqlite+folder", folder), wrapper=(), XDS__REPOSITORY_UNIQUE_ID=LOCATION, XDS__PUBLISH_AFTER="1",
+        XDS__UNKNOWN_PATIENTS="register", **profile,
+    )  # fmt: skip
+    try:
+        first, second = study.series.values()
+        assert dcmtk("storescu", "127.0.0.1", own.dimse_port, *(study.files[uid] for uid in first)).returncode == 0
+        words = (
+            "manifest", "pull", f"P1^^^&{DOMAIN}&ISO", "--registry", f"{own.http}/xds/registry",
+            "--repository", f"{own.http}/xds/repository",
+        )  # fmt: skip
+
+        def pulled() -> bool:
+            return centre.vna(*words).stdout.startswith("1 of 1 manifests")
+
+        wait_for(pulled, "the hospital publishes")
+        wait_for(lambda: len(held(centre, study)) == 9, "eight images and the manifest are known")
+        assert dcmtk("storescu", "127.0.0.1", own.dimse_port, *(study.files[uid] for uid in second)).returncode == 0
+
+        def again() -> bool:
+            assert pulled()
+            return len(held(centre, study)) == 17
+
+        wait_for(again, "its replacement, in the place of the first")
+    finally:
+        own.stop()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vna.cli import manifest_pull
 from vna.cli.help import example
 from vna.cli.session import Session
 from vna.cli.settings import Format, FormatOption
@@ -113,3 +114,12 @@ def read(
     with session.archive() as archive:
         archive.manifests.request(SYSTEM, uids)
     say(f"{len(uids)} will be read again")
+
+
+app.command(
+    "pull",
+    epilog=example(
+        "vna manifest pull 'P1^^^&1.2.3&ISO' --registry https://x.example/xds/registry "
+        "--repository https://x.example/xds/repository"
+    ),
+)(manifest_pull.pull)

@@ -81,10 +81,10 @@ def query(
     if not url:
         raise BadRequest("which registry? say --registry URL, or set VNA_XDS__REGISTRY_URL")
     session.start_log(least="error")
-    with _told(), _logged_in(token_file, url) as http:
+    with told(), logged_in(token_file, url) as http:
         client = RegistryClient(url, Path(gettempdir()), http=http)
         references = _references(session, accession)
-        found = client.find(patient, Status(status.capitalize()), references, home=_home(home))
+        found = client.find(patient, Status(status.capitalize()), references, home=home_of(home))
     rows = [
         {
             "document": one.unique_id,
@@ -130,10 +130,10 @@ def retrieve(
     session: Session = context.obj
     session.start_log(least="error")
     to.mkdir(parents=True, exist_ok=True)
-    wanted = [WantedDocument(repository_id, one, _home(home)) for one in documents]
+    wanted = [WantedDocument(repository_id, one, home_of(home)) for one in documents]
     with (
-        _told(),
-        _logged_in(token_file, repository) as http,
+        told(),
+        logged_in(token_file, repository) as http,
         RepositoryClient(repository, Path(gettempdir()), http=http).retrieve(wanted) as answer,
     ):
         _save(answer, documents, to)
@@ -146,7 +146,7 @@ def retrieve(
 
 
 @contextmanager
-def _logged_in(token_file: Path | None, url: str) -> "Iterator[httpx.Client | None]":
+def logged_in(token_file: Path | None, url: str) -> "Iterator[httpx.Client | None]":
     """A connection that shows the token; none of its own where there is none to show."""
     import httpx
 
@@ -179,7 +179,7 @@ def _references(session: Session, accession: str) -> list[str]:
     return [accession_reference(accession, authority) for authority in {"": None} | authorities]
 
 
-def _home(text: str) -> str:
+def home_of(text: str) -> str:
     from vna.documents.communities import home_community_id
     from vna.model.errors import BadRequest
 
@@ -215,7 +215,7 @@ def _write(one: "Received", folder: Path) -> Path:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """What another side refuses, with its reasons."""
     from vna.documents.problems import Refused
     from vna.model.errors import Rejected

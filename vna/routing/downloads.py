@@ -10,6 +10,7 @@ from vna.jobs.retries import KeepTrying
 from vna.model.access import Action, Actor
 from vna.model.errors import NotFound, Unavailable
 from vna.model.manifests import Download
+from vna.model.priority import Priority
 from vna.routing import eviction
 from vna.routing.flights import Bring, StillComing
 from vna.security.policy import Policy
@@ -94,7 +95,7 @@ class Fetching:
             missing = [one for one in elsewhere.kept(connection, study, series_uid) if not one.is_absent]
         try:
             if missing:
-                self._bring(missing, _STEP_SECONDS)
+                self._bring(missing, _STEP_SECONDS, Priority.BULK)
         except StillComing:
             return payload
         except NotFound:

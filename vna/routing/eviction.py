@@ -17,6 +17,7 @@ from storage.index.events import time_text
 from vna.model.access import Action, Actor
 from vna.model.errors import NotFound, VnaError
 from vna.model.instances import Availability
+from vna.model.priority import Priority
 from vna.model.query import Key, Level, Query
 from vna.model.sources import Doors, Source, StudyPart
 from vna.routing.whereabouts import candidates
@@ -123,7 +124,7 @@ class Eviction:
             has: set[str] = set()
             for uid in uids:
                 try:
-                    for fetched in giving.fetch(StudyPart(study, series_uid, (uid,))):
+                    for fetched in giving.fetch(StudyPart(study, series_uid, (uid,), priority=Priority.BULK)):
                         has.add(fetched.sop_instance_uid)
                         break
                 except NotFound:

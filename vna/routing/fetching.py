@@ -19,6 +19,7 @@ from vna.model.errors import (
     VnaError,
 )
 from vna.model.instances import Arrival, Door
+from vna.model.priority import Priority
 from vna.model.sources import Doors, Fetched, Fetching, Source, StudyPart
 
 log = logging.getLogger(__name__)
@@ -58,25 +59,33 @@ class Fetch:
         self._store = store
         self._doors = doors
 
-    def run(self, source: Source, wanted: dict[str, Kept], first: Sequence[str], came: Callable[[str], None]) -> Result:
+    def run(
+        self,
+        source: Source,
+        wanted: dict[str, Kept],
+        first: Sequence[str],
+        came: Callable[[str], None],
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> Result:
         """Fetch what is wanted of one series, those named in `first` before the rest, by every door until it is here;
-        `came` is told of each, and `wanted` loses it."""
+        `came` is told of each, and `wanted` loses it. Only a few that are in `first` go before what is routine.
+        """
         asking = _Asking(source, wanted, came)
         lacking: set[str] | None = None
         for name, door in self._doors(source).fetching:
             if not wanted:
                 break
-            missed = self._through(name, door, first, asking)
+            missed = self._through(name, door, _parts(door, wanted, first, priority), asking)
             if missed is not None:
                 lacking = missed if lacking is None else lacking & missed
         if not asking.answered and not asking.reasons:
             asking.reasons.append(f"{source.name} has no door that gives instances")
         return Result(asking.reasons, (lacking or set()) & wanted.keys(), not asking.answered)
 
-    def _through(self, name: str, door: Fetching, first: Sequence[str], asking: "_Asking") -> set[str] | None:
+    def _through(self, name: str, door: Fetching, parts: Iterator[StudyPart], asking: "_Asking") -> set[str] | None:
         """Ask through one door; what it says is not there. None when it broke down."""
         missed: set[str] = set()
-        for part in _parts(door, asking.wanted, first):
+        for part in parts:
             try:
                 self._take(door, part, asking)
             except NotFound:
@@ -127,15 +136,20 @@ class Fetch:
                 self._store.accept(incoming, actor, arrival)
 
 
-def _parts(door: Fetching, wanted: dict[str, Kept], first: Sequence[str]) -> Iterator[StudyPart]:
+def _parts(door: Fetching, wanted: dict[str, Kept], first: Sequence[str], priority: Priority) -> Iterator[StudyPart]:
     """What is asked for, one request each: those that somebody waits for by name, then the rest."""
     any_one = next(iter(wanted.values()))
-    study, series = any_one.study_instance_uid, any_one.series_instance_uid
+    part = StudyPart(any_one.study_instance_uid, any_one.series_instance_uid)
     urgent = [uid for uid in first if uid in wanted]
     urgent = urgent if len(urgent) <= _FEW else []
     if urgent:
-        yield StudyPart(study, series, tuple(urgent), tuple(sorted({wanted[uid].sop_class_uid for uid in urgent})))
+        classes = tuple(sorted({wanted[uid].sop_class_uid for uid in urgent}))
+        yield replace(part, sop_instance_uids=tuple(urgent), sop_class_uids=classes, priority=priority)
     rest = tuple(uid for uid in wanted if uid not in urgent)
-    classes = tuple(sorted({one.sop_class_uid for one in wanted.values()}))
     if rest:
-        yield StudyPart(study, series, rest if door.by_name or len(rest) <= _FEW else (), classes)
+        yield replace(
+            part,
+            sop_instance_uids=rest if door.by_name or len(rest) <= _FEW else (),
+            sop_class_uids=tuple(sorted({one.sop_class_uid for one in wanted.values()})),
+            priority=min(priority, Priority.ROUTINE),
+        )

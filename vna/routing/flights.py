@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vna.model.errors import Unavailable, VnaError
+from vna.model.priority import Priority
 
 
 class Wanted(Protocol):
@@ -31,7 +32,9 @@ class StillComing(Unavailable):
 class Bring(Protocol):
     """Has instances here, and waits for so many seconds until they are."""
 
-    def __call__(self, wanted: Sequence[Wanted], seconds: float = 0.0) -> None:
+    def __call__(
+        self, wanted: Sequence[Wanted], seconds: float = 0.0, priority: Priority = Priority.INTERACTIVE
+    ) -> None:
         """NotFound when nobody has one of them, Unavailable says in words why it does not come."""
 
 
@@ -88,14 +91,17 @@ class Flight:
     series_instance_uid: str
     asked: dict[str, None] = field(default_factory=dict)
     """What readers wait for, in the order in which they came."""
+    priority: Priority = Priority.BULK
+    """The highest of those who wait."""
     came: set[str] = field(default_factory=set)
     failed: dict[str, VnaError] = field(default_factory=dict)
     waiting: dict[str, list[Waiter]] = field(default_factory=dict)
     waiters: list[Waiter] = field(default_factory=list)
 
-    def ask(self, uids: Iterable[str], waiter: Waiter) -> list[Waiter]:
+    def ask(self, uids: Iterable[str], waiter: Waiter, priority: Priority) -> list[Waiter]:
         """Somebody waits for these; who has to be told at once that one of them came, as often as it did."""
         told = []
+        self.priority = max(self.priority, priority)
         for uid in uids:
             if uid in self.came:
                 told.append(waiter)

@@ -23,6 +23,7 @@ from storage.index.elsewhere import Kept
 from storage.index.engine import Database
 from vna.model.errors import NotFound, OutOfResources, Unavailable, VnaError
 from vna.model.instances import Availability, Instance
+from vna.model.priority import Priority
 from vna.model.sources import Source
 from vna.routing.downloads import Downloads
 from vna.routing.fetching import Fetch
@@ -69,18 +70,18 @@ class OnDemand:
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
         self._resting: dict[str, tuple[float, str]] = {}
 
-    def bring(self, wanted: Sequence[Wanted], seconds: float = 0.0) -> None:
+    def bring(self, wanted: Sequence[Wanted], seconds: float = 0.0, priority: Priority = Priority.INTERACTIVE) -> None:
         """Have them here, and wait until they are, for so many seconds, else as the rules say. NotFound when nobody has
         one of them, Unavailable says in words why it does not come."""
         done = threading.Event()
-        waiter = self._begin(wanted, len(wanted), done.set)
+        waiter = self._begin(wanted, len(wanted), done.set, priority)
         if not done.wait(seconds or self._rules.wait_seconds):
             raise StillComing
         _judge(waiter)
 
     def expect(self, wanted: Sequence[Wanted]) -> None:
         """Have them here soon."""
-        self._begin(wanted, len(wanted), lambda: None)
+        self._begin(wanted, len(wanted), lambda: None, Priority.ROUTINE)
 
     async def arrive(self, wanted: Sequence[Instance], enough: int) -> None:
         """The same for `enough` of them, without a thread that waits."""
@@ -90,7 +91,7 @@ class OnDemand:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(done.set)
 
-        waiter = self._begin(wanted, enough, tell)
+        waiter = self._begin(wanted, enough, tell, Priority.INTERACTIVE)
         try:
             await asyncio.wait_for(done.wait(), self._rules.wait_seconds)
         except TimeoutError as exc:
@@ -104,7 +105,7 @@ class OnDemand:
         if threads is not None:
             threads.shutdown(cancel_futures=True)
 
-    def _begin(self, wanted: Sequence[Wanted], enough: int, tell: Callable[[], None]) -> Waiter:
+    def _begin(self, wanted: Sequence[Wanted], enough: int, tell: Callable[[], None], priority: Priority) -> Waiter:
         by_series: dict[tuple[str, str], list[str]] = {}
         for one in wanted:
             by_series.setdefault((one.study_instance_uid, one.series_instance_uid), []).append(one.sop_instance_uid)
@@ -120,7 +121,7 @@ class OnDemand:
                 if flight is None:
                     flight = self._flights[key] = Flight(*key)
                     new.append(flight)
-                told += flight.ask(uids, waiter)
+                told += flight.ask(uids, waiter, priority)
             if new and self._threads is None:
                 self._threads = ThreadPoolExecutor(self._rules.at_once, "fetch")
             for flight in new:
@@ -227,7 +228,7 @@ class OnDemand:
                 reasons.append(rests)
                 lacking = set()
                 continue
-            result = self._fetch.run(source, left, asked, partial(self._came, flight))
+            result = self._fetch.run(source, left, asked, partial(self._came, flight), flight.priority)
             reasons += result.reasons
             if result.is_down:
                 self._resting[source.name] = (time.monotonic() + _REST_SECONDS, result.reasons[-1])
