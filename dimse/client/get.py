@@ -72,8 +72,10 @@ class GetSCU:
     def _instances(self, line: Line, request: Any, channel: Channel, answer: Answer) -> Any:
         """Yields them; returns the last response."""
         count, deadline = 0, time.monotonic() + self._peer.bounds.wait_seconds
+        patience = _TICK
         while True:
-            event = channel.get(_TICK)
+            event = channel.get(patience)
+            patience = _TICK
             if isinstance(event, Begins):
                 reading = _Reading(self._peer, line, channel, event.command)
                 yield answer.take(reading.chunks())
@@ -84,6 +86,7 @@ class GetSCU:
             if response is not None:
                 if response.Status not in PENDING:
                     return response
+                patience = 0.0  # another response may be there, and nobody pokes for it again
                 deadline = time.monotonic() + self._peer.bounds.wait_seconds
             elif not line.assoc.stands() and event is None:
                 raise Unavailable(f"{self._peer.name} ended the association before everything had come")
@@ -160,7 +163,7 @@ class _Coming:
 
 
 class _Sink:
-    _PIECE = 128 << 10
+    _PIECE = 1 << 20
 
     def __init__(self, channel: Channel, pace: Pace, priority: Priority, most: int) -> None:
         self._channel = channel

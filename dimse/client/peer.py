@@ -81,6 +81,7 @@ class Peer:
         self._places = places or Places(sharing(connections))
         self._lock = threading.Lock()
         self._idle: list[Line] = []
+        self._busy = 0
         self._ending: threading.Timer | None = None
         self._closed = False
 
@@ -102,7 +103,7 @@ class Peer:
 
         With `store`, which takes what a C-GET brings, it is opened anew and not kept.
         """
-        with self._places.place(priority, terms.seconds(self.bounds.wait_seconds)) as has_place:
+        with self._places.place(priority, terms.seconds(self.bounds.wait_seconds)) as has_place, self._at_work():
             if not has_place:
                 raise Unavailable(in_use(self.name, self._places.most(priority), priority))
             line = (self._kept(offer) if store is None else None) or self._opened(offer, store)
@@ -115,6 +116,17 @@ class Peer:
                 self._keep(line)
             else:
                 _end(line)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """One more association is in use."""
+        with self._lock:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def echo(self) -> None:
         """C-ECHO; raises what is wrong."""
@@ -149,7 +161,8 @@ class Peer:
     def _keep(self, line: Line) -> None:
         line.used_at = time.monotonic()
         with self._lock:
-            kept = not self._closed and len(self._idle) < self._connections and line.assoc.stands()
+            room = self._busy + len(self._idle) <= self._connections  # it counts as busy itself
+            kept = not self._closed and room and line.assoc.stands()
             if kept:
                 self._idle.append(line)
                 self._watch()
@@ -173,10 +186,11 @@ class Peer:
             _end(line)
 
     def _opened(self, offer: Offer, store: StoreHandler | None) -> Line:
-        with self._lock:  # the peer may count those that we keep
-            spare = self._idle.pop() if len(self._idle) >= self._connections else None
-        if spare is not None:
-            _end(spare)
+        with self._lock:  # the peer counts those that we keep, and has a thread for each
+            room = max(0, self._connections - self._busy)
+            spare, self._idle = self._idle[room:], self._idle[:room]
+        for one in spare:
+            _end(one)
         again = Retrying(
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_attempt(_ATTEMPTS),

@@ -237,6 +237,16 @@ def test_no_more_bytes_a_second_are_taken_than_were_agreed(
     assert seconds > unbounded
 
 
+def test_a_get_is_over_as_soon_as_its_last_response_has_come(
+    remotes: Remotes, hospitals: dict[str, RemoteArchive]
+) -> None:
+    fetching = dict(doors(remotes, hospitals, "dcmqrscp").fetching)["C-GET"]
+    begun = time.monotonic()
+    for _ in range(8):
+        fetched(fetching, NAMED)
+    assert time.monotonic() - begun < 1.5, "with a wait for nothing each takes a quarter of a second more"
+
+
 def test_instances_move_to_an_application_entity_that_the_source_knows(
     remotes: Remotes, hospitals: dict[str, RemoteArchive], dcmqrscp: Dcmqrscp
 ) -> None:

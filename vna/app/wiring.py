@@ -66,9 +66,11 @@ from vna.routing.downloads import FETCH, Downloads, Fetching
 from vna.routing.eviction import EVICT, Eviction, Room
 from vna.routing.fetching import Fetch
 from vna.routing.manifests import Manifests
+from vna.routing.migration import Migration
 from vna.routing.on_demand import FetchRules, OnDemand
 from vna.routing.prefetch import Prefetch
 from vna.routing.prefetch_tasks import PREFETCH
+from vna.routing.reconciliation import Reconciling
 from vna.routing.same_patient import SamePatient
 from vna.routing.survey import SURVEY, Survey
 from vna.routing.trial import Trial
@@ -116,6 +118,8 @@ class Application:
     sources: Sources
     remotes: Remotes
     trial: Trial
+    migration: Migration
+    reconciling: Reconciling
     on_demand: OnDemand
     fetching: Fetching
     manifests: Manifests
@@ -285,6 +289,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         sources=sources_known,
         remotes=remotes,
         trial=Trial(policy, sources_known, remotes.doors),
+        migration=Migration(database, store, policy, sources_known, remotes.doors),
+        reconciling=Reconciling(database, policy),
         on_demand=on_demand,
         fetching=fetching,
         prefetch=Prefetch(

@@ -16,6 +16,7 @@ from vna.cli import (
     link,
     manifest,
     migrate,
+    migrate_from,
     prefetch,
     reindex,
     send,
@@ -79,6 +80,14 @@ for name, function, examples in (
     ),
     ("fetch", fetch.fetch, ("vna fetch 1.2.3", "vna fetch --background 1.2.3 1.2.4")),
     ("migrate", migrate.migrate, ("vna migrate",)),
+    (
+        "migrate-from",
+        migrate_from.migrate_from,
+        (
+            "vna migrate-from CITY --dry-run",
+            "vna migrate-from CITY --rate '07:00-19:00=20MB/s, 19:00-07:00=unlimited' --report city.html",
+        ),
+    ),
     ("settings", settings.settings, ("vna settings", "vna settings --format json")),
     ("demo", demo.demo, ("vna demo demo-files",)),
 ):
