@@ -366,6 +366,32 @@ def oldest_copied(connection: sa.Connection, before: str, *, after: int, limit: 
     return [(key, uid) for key, uid in connection.execute(wanted)]
 
 
+def own(connection: sa.Connection, sop_instance_uid: str, blob: str, values: dict[str, Any]) -> bool:
+    """A copy was sent here too: it is this archive's own from now on, by `values` of how it came. False when it is no
+    copy any more."""
+    copy = (instances.c.sop_instance_uid == sop_instance_uid, instances.c.blob == blob, *_COPIES)
+    return connection.execute(sa.update(instances).where(*copy).values(**values)).rowcount == 1
+
+
+def refresh(connection: sa.Connection, study: str, series_uid: str) -> None:
+    """Something that was elsewhere came by another way: a series of which nothing is elsewhere any more is here."""
+    here = sa.select(series.c.id, series.c.study_fk).join(studies, studies.c.id == series.c.study_fk)
+    row = connection.execute(
+        here.where(
+            studies.c.study_instance_uid == study, series.c.series_instance_uid == series_uid, series.c.availability > 0
+        )
+    ).one_or_none()
+    if row is None:
+        return
+    left = sa.select(instances.c.id).where(instances.c.series_fk == row.id, instances.c.blob == "").limit(1)
+    if connection.execute(left).first() is None:
+        connection.execute(sa.update(series).where(series.c.id == row.id).values(availability=0))
+        worst = sa.select(sa.func.max(series.c.availability)).where(series.c.study_fk == row.study_fk)
+        connection.execute(
+            sa.update(studies).where(studies.c.id == row.study_fk).values(availability=worst.scalar_subquery())
+        )
+
+
 def let_go(connection: sa.Connection, uids: Sequence[str]) -> list[str]:
     """Copies become what is kept elsewhere again; the blobs that nothing names any more. What came by another door
     than a fetch stays."""

@@ -65,7 +65,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What tells one content from another under the same SOP Instance UID."""
+    """What tells one content from another under the same SOP Instance UID; `door` is how it came."""
 
     blob: str
     sha256: bytes
@@ -74,6 +74,7 @@ class Content:
     dataset_offset: int
     study_instance_uid: str
     series_instance_uid: str
+    door: str = ""
 
 
 _CONTENT = Prepared(
@@ -85,6 +86,7 @@ _CONTENT = Prepared(
         instances.c.dataset_offset,
         studies.c.study_instance_uid,
         series.c.series_instance_uid,
+        instances.c.door,
     )
     .join(series, series.c.id == instances.c.series_fk)
     .join(studies, studies.c.id == series.c.study_fk)

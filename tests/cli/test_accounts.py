@@ -111,7 +111,10 @@ def test_rules_that_cannot_be_are_refused_and_nothing_changes(vna: Vna, tmp_path
     ("peer", "words"),
     [
         ('"coercion": {"remove": ["Rows"]}', "Rows cannot be coerced: it says how pixels are read"),
-        ('"rights": ["store", "admin"]', "the rights of an AE title are one or more of store, query, retrieve"),
+        (
+            '"rights": ["store", "admin"]',
+            "the rights of an AE title are one or more of store, query, retrieve, query-across",
+        ),
     ],
 )
 def test_a_seed_is_judged_like_an_ae_title_that_is_added(

@@ -97,7 +97,7 @@ def test_a_manifest_of_manifests_is_not_followed_further(archive: Application) -
         keeper(archive, f"{server.url}/rs")
         (one,) = known(archive)
         archive.retrieval.part10(SYSTEM, one).read()
-        archive.on_demand.close()
+        archive.on_demand.settle()
     archive.catch_up()
     assert [m.sop_instance_uid for m in archive.manifests.listed(SYSTEM)] == [outer.SOPInstanceUID]
     assert known(archive) == []
@@ -205,7 +205,7 @@ def test_who_lies_is_named_and_nothing_of_it_is_kept(archive: Application, lie: 
         (one,) = (each for each in known(archive) if each.sop_instance_uid == UIDS[0])
         with pytest.raises(Unavailable) as failure:
             archive.retrieval.part10(SYSTEM, one)
-        archive.on_demand.close()
+        archive.on_demand.settle()
     assert words in str(failure.value)
     assert len(known(archive)) == 3
     (manifest,) = archive.manifests.listed(SYSTEM)
@@ -223,7 +223,7 @@ def test_behind_who_lies_the_next_archive_is_asked(archive: Application, lie: st
         keeper(archive, f"{other.url}/rs", "B")
         for one in known(archive):
             assert archive.retrieval.part10(SYSTEM, one).read() == image(one.sop_instance_uid)
-        archive.on_demand.close()
+        archive.on_demand.settle()
     assert known(archive) == []
 
 
@@ -240,7 +240,7 @@ def test_more_than_the_manifest_names_is_left(archive: Application) -> None:
     with serving(says(answer("200 OK", body, Content_Type=MULTIPART))) as server:
         keeper(archive, f"{server.url}/rs")
         archive.on_demand.bring(known(archive))
-        archive.on_demand.close()
+        archive.on_demand.settle()
     found = archive.retrieval.instances(SYSTEM, Selection(study_uids=(STUDY,), series_uids=(SERIES,)))
     assert {one.sop_instance_uid for one in found if one.is_here} == set(named)
 
@@ -258,12 +258,12 @@ def test_content_that_changed_elsewhere_is_taken_and_logged(
         keeper(archive, f"{server.url}/rs")
         (one,) = known(archive)
         archive.retrieval.part10(SYSTEM, one).read()
-        archive.on_demand.close()
+        archive.on_demand.settle()
         _let_all_go(archive)
         content[0] = image(UIDS[0], PatientComments="changed")
         (one,) = known(archive)
         assert archive.retrieval.part10(SYSTEM, one).read() == content[0]
-        archive.on_demand.close()
+        archive.on_demand.settle()
     assert "content changed elsewhere" in caplog.messages
 
 

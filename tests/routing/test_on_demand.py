@@ -21,7 +21,7 @@ from tests.xds.imaging import Ask, read, request
 from vna.app import Application
 from vna.model.access import SYSTEM
 from vna.model.errors import NotFound, Unavailable
-from vna.model.instances import Instance, Selection
+from vna.model.instances import Instance, Outcome, Selection
 from vna.model.manifests import Download, State
 from vna.model.query import Key, Level, Query
 from vna.model.sources import RemoteArchive, Source
@@ -128,7 +128,7 @@ def test_reading_one_brings_its_series_and_no_other(centre: Application, hospita
 def test_all_of_it_read_is_online_and_the_manifest_says_downloaded(centre: Application, hospital: Hospital) -> None:
     for one in images(centre):
         assert centre.retrieval.part10(SYSTEM, one).read() == hospital.files[one.sop_instance_uid]
-    centre.on_demand.close()  # the last series is noted
+    centre.on_demand.settle()  # the last series is noted
     study = Key(("0020000D",), "UI", (STUDY,))
     (found,) = centre.search.find(SYSTEM, Query(Level.STUDY, (study,), None)).matches
     assert found.elements["00080056"]["Value"] == ["ONLINE"]
@@ -347,7 +347,7 @@ def test_copies_go_when_there_are_too_many_and_their_archive_still_has_them(
     archive.catch_up()
     for one in images(archive):
         archive.retrieval.part10(SYSTEM, one).read()
-    archive.on_demand.close()
+    archive.on_demand.settle()
     assert archive.eviction.used(SYSTEM) > 0
     archive.eviction("")
     assert archive.eviction.used(SYSTEM) == 0
@@ -357,7 +357,7 @@ def test_copies_go_when_there_are_too_many_and_their_archive_still_has_them(
     one = images(archive)[0]
     assert archive.retrieval.metadata(SYSTEM, one), "its header stays"
     assert archive.retrieval.part10(SYSTEM, one).read() == hospital.files[one.sop_instance_uid]
-    archive.on_demand.close()
+    archive.on_demand.settle()
     study = Key(("0020000D",), "UI", (STUDY,))
     (found,) = archive.search.find(SYSTEM, Query(Level.STUDY, (study,), None)).matches
     assert found.elements["00080056"]["Value"] == ["NEARLINE"]
@@ -370,13 +370,40 @@ def test_the_only_copy_stays(open_archive: Open, hospital: Hospital) -> None:
     archive.catch_up()
     for one in images(archive):
         archive.retrieval.part10(SYSTEM, one).read()
-    archive.on_demand.close()
+    archive.on_demand.settle()
     used = archive.eviction.used(SYSTEM)
     archive.sources.add(
         SYSTEM, Source("A", "A", archive=replace(hospital.archive, qido_rs="http://127.0.0.1:9", wado_rs=""))
     )
     archive.eviction("")
     assert archive.eviction.used(SYSTEM) == used, "nobody says that the hospital has them"
+
+
+def test_a_copy_that_is_sent_here_too_stays_and_is_ours(open_archive: Open, hospital: Hospital) -> None:
+    archive = open_archive(federation={"cache_size": 1, "cache_seconds": 0.001})
+    archive.sources.add(SYSTEM, Source("A", "A", archive=hospital.archive))
+    put(archive, written(kos(STUDY, SERIES, location=LOCATION)))
+    archive.catch_up()
+    uid = f"{STUDY}.1.1"
+    archive.retrieval.part10(SYSTEM, instances(archive, uid)[0]).read()
+    archive.on_demand.settle()
+    assert put(archive, hospital.files[uid]).outcome is Outcome.ALREADY_HELD
+    archive.eviction("")
+    assert [one.sop_instance_uid for one in images(archive) if one.is_here] == [uid]
+    archive.catch_up()
+    assert [one for one in archive.reindex.run(SYSTEM) if one.reason] == []
+    archive.catch_up()
+    archive.eviction("")
+    assert [one.sop_instance_uid for one in images(archive) if one.is_here] == [uid]
+
+
+def test_what_was_elsewhere_and_is_sent_here_is_online(centre: Application, hospital: Hospital) -> None:
+    for uid in SERIES[f"{STUDY}.1"]:
+        assert put(centre, hospital.files[uid]).outcome is Outcome.STORED
+    study = Key(("0020000D",), "UI", (STUDY,))
+    series = centre.search.find(SYSTEM, Query(Level.SERIES, (study,), None)).matches
+    said = {one.series_instance_uid: one.elements["00080056"]["Value"][0] for one in series}
+    assert (said[f"{STUDY}.1"], said[f"{STUDY}.2"]) == ("ONLINE", "NEARLINE")
 
 
 def test_the_second_archive_is_asked_when_the_first_one_fails(open_archive: Open, hospital: Hospital) -> None:
@@ -394,7 +421,7 @@ def test_a_reindex_knows_again_what_is_elsewhere(centre: Application, hospital: 
     uid = f"{STUDY}.1.1"
     assert centre.retrieval.part10(SYSTEM, instances(centre, uid)[0]).read() == hospital.files[uid]
     centre.on_demand.bring([one for one in images(centre) if one.series_instance_uid == f"{STUDY}.1"])
-    centre.on_demand.close()
+    centre.on_demand.settle()
     centre.catch_up()
     assert [one for one in centre.reindex.run(SYSTEM) if one.reason] == []
     centre.catch_up()

@@ -10,7 +10,7 @@ from enum import StrEnum
 from storage import journal
 from storage.blobs.base import BlobStore
 from storage.elements import text
-from storage.index import accounts, deletion, held_documents, jobs, lookup, rebuild
+from storage.index import accounts, deletion, elsewhere, held_documents, jobs, lookup, rebuild
 from storage.index.accounts import PeerRow
 from storage.index.engine import Connection, Database
 from storage.index.events import read_time, time_text
@@ -219,8 +219,18 @@ class Reindex:
             self._replace_another(new, provenance, event)
 
     def _add(self, new: NewInstance, provenance: Provenance, event: Event) -> None:
-        if not self._store.add(new, provenance, tell=_kept(event)):
-            raise DuplicateInstance("another object is held under its UID")
+        if self._store.add(new, provenance, tell=_kept(event)) or self._own(new, event):
+            return
+        raise DuplicateInstance("another object is held under its UID")
+
+    def _own(self, new: NewInstance, event: Event) -> bool:
+        """A copy that was sent here too: the same object is told of twice."""
+        values = {name: new.instance[name] for name in ("door", "source_ae", "source_address", "facility")}
+        with self._database.transaction() as connection:
+            is_own = elsewhere.own(connection, new.sop_instance_uid, event.detail["blob"], values)
+            if is_own:
+                rebuild.keep_event(connection, event)
+        return is_own
 
     def _replace_another(self, new: NewInstance, provenance: Provenance, event: Event) -> None:
         """The version that was replaced is lost: an older one may be held, or none."""

@@ -240,6 +240,12 @@ class Store:
             held = self._held(found.sop_instance_uid)
             if held is not None and self._is_same(held, incoming, found):
                 self._forget_blob(new.instance["blob"])
+                if (
+                    held.door == Door.FETCH.value
+                    and provenance.door != Door.FETCH.value
+                    and not self._own(new, provenance, held)
+                ):
+                    continue  # the copy went meanwhile
                 return Outcome.ALREADY_HELD
             if held is not None and self._rules.duplicates is Duplicates.KEEP:
                 raise DuplicateInstance(f"other content is held as {found.sop_instance_uid}")
@@ -287,6 +293,8 @@ class Store:
                 if not elsewhere.forget(connection, new.sop_instance_uid):
                     return False
                 conflict = self._writer.add(connection, new).conflict
+            if provenance.door != Door.FETCH.value:
+                elsewhere.refresh(connection, new.study_instance_uid, new.series_instance_uid)
             self._tell_stored(connection, new, provenance, tell, conflict=conflict)
         return True
 
@@ -324,6 +332,25 @@ class Store:
             return new, provenance
         values = difference(new.patient_key, key)
         return corrected_rows(new, key, values), replace(provenance, coercion=corrected(provenance.coercion, values))
+
+    def _own(self, new: NewInstance, provenance: Provenance, held: lookup.Content) -> bool:
+        """What was a copy of another archive's is acknowledged here now, and stays."""
+        names = ("door", "source_ae", "source_address", "facility", "received_at")
+        values = {name: new.instance[name] for name in names}
+        detail = detail_of(new, provenance) | {"blob": held.blob, "size": held.size, "sha256": held.sha256.hex()}
+        with self._database.transaction() as connection:
+            if not elsewhere.own(connection, new.sop_instance_uid, held.blob, values):
+                return False
+            events.append(
+                connection,
+                EventKind.INSTANCE_STORED,
+                at=provenance.received_at,
+                actor=provenance.actor,
+                study_instance_uid=new.study_instance_uid,
+                sop_instance_uid=new.sop_instance_uid,
+                detail=detail,
+            )
+        return True
 
     def forget(self) -> None:
         """Rows were removed: trust no remembered place."""

@@ -99,14 +99,17 @@ class OnDemand:
             raise StillComing from exc
         _judge(waiter)
 
-    def close(self) -> None:
-        """End what is being fetched after the instances that are under way."""
+    def settle(self) -> None:
+        """Wait until what is being fetched is here, or has failed."""
         with self._lock:
             threads, self._threads = self._threads, None
-            self._stopping = threads is not None
         if threads is not None:
-            threads.shutdown(cancel_futures=True)
-            self._stopping = False
+            threads.shutdown()
+
+    def close(self) -> None:
+        """End what is being fetched after the instances that are under way: nobody waits for the rest."""
+        self._stopping = True
+        self.settle()
 
     def _begin(self, wanted: Sequence[Wanted], enough: int, tell: Callable[[], None], priority: Priority) -> Waiter:
         by_series: dict[tuple[str, str], list[str]] = {}
@@ -253,6 +256,8 @@ class OnDemand:
 
     def _note(self, study: str, series: str, lacking: set[str], failure: VnaError | None) -> None:
         """What became of it: availability, and the download as manifests keep it."""
+        if self._stopping:
+            failure = None
         state = Availability.NEARLINE if failure is None else Availability.OFFLINE
         with self._database.transaction() as connection:
             if lacking:
