@@ -268,6 +268,12 @@ def lease_is_held(connection: sa.Connection, name: str, now: float) -> bool:
     return found is not None and found > now
 
 
+def holder_of(connection: sa.Connection, name: str, now: float) -> str:
+    """Who holds the name, "" when nobody does."""
+    wanted = sa.select(leases.c.holder).where(leases.c.name == name, leases.c.until >= now)
+    return connection.execute(wanted).scalar_one_or_none() or ""
+
+
 def release_lease(connection: sa.Connection, name: str, holder: str) -> None:
     """Let go at once instead of letting it run out."""
     connection.execute(sa.delete(leases).where(leases.c.name == name, leases.c.holder == holder))

@@ -81,8 +81,9 @@ class OnDemand:
         _judge(waiter)
 
     def expect(self, wanted: Sequence[Wanted]) -> None:
-        """Have them here soon."""
-        self._begin(wanted, len(wanted), lambda: None, Priority.ROUTINE)
+        """Have them here soon, as far as there is room: who reads them asks for each again."""
+        with suppress(OutOfResources):
+            self._begin(wanted, len(wanted), lambda: None, Priority.ROUTINE)
 
     async def arrive(self, wanted: Sequence[Instance], enough: int) -> None:
         """The same for `enough` of them, without a thread that waits."""
@@ -266,6 +267,10 @@ class OnDemand:
             self._downloads.note(connection, study, series, str(failure) if failure is not None else "", len(lacking))
 
     def _take(self, name: str) -> bool:
+        """Become or stay the one who fetches; writes nothing while another one is."""
+        with self._database.glance() as connection:
+            if jobs.holder_of(connection, name, time.time()) not in ("", self._holder):
+                return False
         with self._database.transaction() as connection:
             return jobs.take_lease(connection, name, self._holder, time.time(), _LEASE_SECONDS)
 
