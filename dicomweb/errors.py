@@ -52,6 +52,8 @@ def status_of(error: VnaError) -> int:
 def refusal(request: Request, status: int, sentence: str) -> Response:
     """A Status Report of one sentence: text for those who ask for text, else JSON."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    if status == 503:
+        headers["Retry-After"] = "5"
     if request.headers.get("accept", "").startswith("text/plain"):
         answer = Response(f"{sentence}\n", status, headers, "text/plain")
     else:

@@ -58,6 +58,13 @@ def of_study(connection: sa.Connection, study_instance_uid: str, *, own: bool = 
     return StudyContents(study_instance_uid, study.facility, above, found) if found else None
 
 
+def is_own(connection: sa.Connection, study_instance_uid: str) -> bool:
+    """Whether anything of a study is this archive's own."""
+    wanted = _REFERENCES.join(studies, studies.c.id == series.c.study_fk).order_by(None)
+    wanted = wanted.where(studies.c.study_instance_uid == study_instance_uid, *_OWN).limit(1)
+    return connection.execute(wanted).first() is not None
+
+
 def _series(connection: sa.Connection, study_key: int, own: bool) -> Iterator[SeriesContents]:
     rows = connection.execute(sa.select(*COLUMNS[Level.SERIES]).where(series.c.study_fk == study_key))
     held = {row.id: record(Level.SERIES, row, None) for row in rows}

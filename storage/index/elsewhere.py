@@ -250,6 +250,12 @@ def _kept(row: Sequence[Any]) -> Kept:
     return Kept(study, series_uid, uid, sop_class, size, bytes(sha256), facility)
 
 
+def count(connection: sa.Connection, study: str, series_uid: str = "", instance: str = "") -> int:
+    """How many instances of a study, series or as an instance are kept elsewhere, whether a copy is here or not."""
+    wanted = [instances.c.door == Door.FETCH.value, *_of(study, series_uid, instance)]
+    return int(connection.execute(sa.select(sa.func.count()).select_from(_OF).where(*wanted)).scalar_one())
+
+
 def here(connection: sa.Connection, uids: Sequence[str]) -> set[str]:
     """Which of these instances have bytes here."""
     found: set[str] = set()
@@ -280,11 +286,15 @@ def fetched_or_kept(connection: sa.Connection, study: str, uids: Sequence[str]) 
 
 
 def mark(connection: sa.Connection, uids: Iterable[str], *, absent: bool) -> None:
-    """Say of instances that never came that they are not where they should be, or that they are."""
+    """Say of instances that they are not where they should be; or of those that never came that they are."""
     for batch in _batches(list(uids)):
         connection.execute(
             sa.update(instances)
-            .where(instances.c.sop_instance_uid.in_(batch), instances.c.blob == "", instances.c.size <= 0)
+            .where(
+                instances.c.sop_instance_uid.in_(batch),
+                instances.c.blob == "",
+                sa.true() if absent else instances.c.size <= 0,
+            )
             .values(size=ABSENT if absent else 0)
         )
 
@@ -327,7 +337,6 @@ def rate(connection: sa.Connection, study: str, series_uid: str, state: Availabi
     key = connection.execute(sa.select(studies.c.id).where(studies.c.study_instance_uid == study)).scalar()
     if key is None:
         return
-    of_series = series.alias()
     elsewhere = sa.select(
         sa.func.count(), sa.func.coalesce(sa.func.sum(sa.case((instances.c.size < 0, 1), else_=0)), 0)
     )
@@ -337,8 +346,17 @@ def rate(connection: sa.Connection, study: str, series_uid: str, state: Availabi
         gone, absent = connection.execute(elsewhere.where(instances.c.series_fk == one, instances.c.blob == "")).one()
         value = Availability.ONLINE if not gone else Availability.UNAVAILABLE if absent == gone else state
         connection.execute(sa.update(series).where(series.c.id == one).values(availability=int(value)))
-    worst = sa.select(sa.func.max(of_series.c.availability)).where(of_series.c.study_fk == key).scalar_subquery()
-    connection.execute(sa.update(studies).where(studies.c.id == key).values(availability=worst))
+    _worst(connection, key)
+
+
+def _worst(connection: sa.Connection, study_fk: int) -> None:
+    """A study is what the worst of its series is.
+
+    Locked first: on PostgreSQL only a statement after that sees what another transaction has said of another series.
+    """
+    connection.execute(sa.select(studies.c.id).where(studies.c.id == study_fk).with_for_update())
+    worst = sa.select(sa.func.max(series.c.availability)).where(series.c.study_fk == study_fk).scalar_subquery()
+    connection.execute(sa.update(studies).where(studies.c.id == study_fk).values(availability=worst))
 
 
 _COPIES = (instances.c.door == sa.literal_column(f"'{Door.FETCH.value}'"), instances.c.blob != sa.literal_column("''"))
@@ -386,10 +404,7 @@ def refresh(connection: sa.Connection, study: str, series_uid: str) -> None:
     left = sa.select(instances.c.id).where(instances.c.series_fk == row.id, instances.c.blob == "").limit(1)
     if connection.execute(left).first() is None:
         connection.execute(sa.update(series).where(series.c.id == row.id).values(availability=0))
-        worst = sa.select(sa.func.max(series.c.availability)).where(series.c.study_fk == row.study_fk)
-        connection.execute(
-            sa.update(studies).where(studies.c.id == row.study_fk).values(availability=worst.scalar_subquery())
-        )
+        _worst(connection, row.study_fk)
 
 
 def let_go(connection: sa.Connection, uids: Sequence[str]) -> list[str]:

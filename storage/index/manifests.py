@@ -200,6 +200,18 @@ def classes(connection: sa.Connection, study: str, series_uid: str) -> dict[str,
     return {uid: sop_class for packed in rows for sop_class, uid in orjson.loads(unpack(bytes(packed)))}
 
 
+def series_after(connection: sa.Connection, after: int, limit: int) -> list[tuple[int, ListedSeries]]:
+    """Series that current manifests name, from a key on, each with its key."""
+    rows = connection.execute(
+        sa.select(manifest_series)
+        .join(table, table.c.id == manifest_series.c.manifest_fk)
+        .where(manifest_series.c.id > after, table.c.state == State.CURRENT.value)
+        .order_by(manifest_series.c.id)
+        .limit(limit)
+    )
+    return [(row.id, _listed(row)) for row in rows]
+
+
 def is_whole(connection: sa.Connection, sop_instance_uid: str) -> bool:
     """Whether nothing that a manifest names is elsewhere any more, what nobody has aside."""
     left = (

@@ -216,6 +216,8 @@ def test_what_the_hospital_deletes_or_adds_the_centre_follows(
     done = dcmtk("storescu", "127.0.0.1", hospital.live.dimse_port, *(study.files[uid] for uid in second))
     assert done.returncode == 0, done.stdout
     wait_for(lambda: len(held(centre, study)) == 16, "its replacement")
+    here = {one["00080018"]["Value"][0] for one in held(centre, study) if one["00080056"]["Value"] == ["ONLINE"]}
+    assert here == set(first), "what was fetched stays: both manifests name it"
     said = hospital.live.vna("delete", study.uid, "--series", next(iter(study.series)))
     assert said.returncode == 0, said.stderr
     wait_for(lambda: len(held(centre, study)) == 8, "a manifest without that series")

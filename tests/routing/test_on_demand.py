@@ -16,11 +16,12 @@ import pytest
 from tests.archives import Backend, LiveArchive, Open, put, start_archive
 from tests.objects import ct, part10
 from tests.peers.dcmtk import run_dcmtk, start_storescp
+from tests.peers.processes import wait_for
 from tests.routing.manifests import kos, written
 from tests.xds.imaging import Ask, read, request
 from vna.app import Application
 from vna.model.access import SYSTEM
-from vna.model.errors import NotFound, Unavailable
+from vna.model.errors import Conflict, NotFound, Rejected, Unavailable
 from vna.model.instances import Instance, Outcome, Selection
 from vna.model.manifests import Download, State
 from vna.model.query import Key, Level, Query
@@ -197,6 +198,21 @@ def test_without_a_known_archive_it_is_offline(open_archive: Open) -> None:
     archive.catch_up()
     with pytest.raises(Unavailable, match="no archive is known that keeps it"):
         archive.retrieval.part10(SYSTEM, images(archive)[0])
+
+
+def test_availability_follows_the_sources(centre: Application) -> None:
+    def said() -> set[str]:
+        query = Query(Level.SERIES, (Key(("0020000D",), "UI", (STUDY,)),), None)
+        found = centre.search.find(SYSTEM, query).matches
+        return {one.elements["00080056"]["Value"][0] for one in found if one.series_instance_uid in SERIES}
+
+    known = centre.sources.archives()[0]
+    centre.sources.remove(SYSTEM, "A")
+    centre.catch_up()
+    assert said() == {"OFFLINE"}
+    centre.sources.add(SYSTEM, known)
+    centre.catch_up()
+    assert said() == {"NEARLINE"}
 
 
 def test_what_the_archive_does_not_have_is_said(open_archive: Open, hospital: Hospital) -> None:
@@ -404,6 +420,71 @@ def test_what_was_elsewhere_and_is_sent_here_is_online(centre: Application, hosp
     series = centre.search.find(SYSTEM, Query(Level.SERIES, (study,), None)).matches
     said = {one.series_instance_uid: one.elements["00080056"]["Value"][0] for one in series}
     assert (said[f"{STUDY}.1"], said[f"{STUDY}.2"]) == ("ONLINE", "NEARLINE")
+
+
+def test_who_only_knows_of_an_image_is_no_reason_to_let_a_copy_go(
+    open_archive: Open, hospital: Hospital, tmp_path: Path
+) -> None:
+    """Another centre finds it by a manifest, and does not have it."""
+    (tmp_path / "other").mkdir()
+    other = start_archive(Backend("sqlite+folder", tmp_path / "other"))
+    try:
+        (tmp_path / "kos.dcm").write_bytes(written(kos(STUDY, SERIES, location=LOCATION)))
+        assert other.vna("import", str(tmp_path / "kos.dcm")).returncode == 0
+        wait_for(
+            lambda: len(httpx.get(f"{other.dicomweb}/studies/{STUDY}/instances").json() or ()) == 13,
+            what="the other centre",
+        )
+        archive = open_archive(federation={"cache_size": 1, "cache_seconds": 0.001})
+        archive.sources.add(SYSTEM, Source("A", "A", archive=hospital.archive))
+        put(archive, written(kos(STUDY, SERIES, location=LOCATION)))
+        archive.catch_up()
+        for one in images(archive):
+            archive.retrieval.part10(SYSTEM, one).read()
+        archive.on_demand.settle()
+        used = archive.eviction.used(SYSTEM)
+        knowing = replace(hospital.archive, wado_rs=other.dicomweb, qido_rs=other.dicomweb)
+        archive.sources.add(SYSTEM, Source("A", "A", archive=knowing))
+        archive.eviction("")
+        assert archive.eviction.used(SYSTEM) == used
+    finally:
+        other.stop()
+
+
+def test_what_another_archive_keeps_is_not_deleted_here(centre: Application) -> None:
+    with pytest.raises(Conflict, match="12 instances of it are kept by another archive"):
+        centre.deletion.delete(SYSTEM, STUDY)
+    assert len(images(centre)) == 12
+
+
+def test_a_manifest_that_is_late_changes_nothing(centre: Application) -> None:
+    (first,) = centre.manifests.listed(SYSTEM)
+    more = {**SERIES, f"{STUDY}.3": [f"{STUDY}.3.1"]}
+    late = kos(STUDY, more, location=LOCATION, SeriesInstanceUID=first.series_instance_uid, ContentDate="20260101")
+    put(centre, written(late))
+    centre.catch_up()
+    assert centre.manifests.get(SYSTEM, late.SOPInstanceUID).state is State.REPLACED
+    assert centre.manifests.get(SYSTEM, first.sop_instance_uid).state is State.CURRENT
+    assert len(images(centre)) == 12
+
+
+def test_what_is_fetched_again_is_repeated(open_archive: Open, hospital: Hospital) -> None:
+    archive = open_archive(federation={"cache_size": 1, "cache_seconds": 0.001})
+    archive.sources.add(SYSTEM, Source("A", "A", archive=hospital.archive))
+    put(archive, written(kos(STUDY, SERIES, location=LOCATION)))
+    archive.catch_up()
+    archive.on_demand.bring(images(archive))
+    archive.on_demand.settle()
+    assert [one.download for one in archive.manifests.listed(SYSTEM)] == [Download.DOWNLOADED]
+    archive.eviction("")
+    archive.on_demand.bring(images(archive))
+    archive.on_demand.settle()
+    assert [one.download for one in archive.manifests.listed(SYSTEM)] == [Download.REPEATED]
+
+
+def test_publishing_what_another_archive_keeps_is_refused_in_words(centre: Application) -> None:
+    with pytest.raises(Rejected, match="copies are never published"):
+        centre.publishing.request(SYSTEM, STUDY)
 
 
 def test_the_second_archive_is_asked_when_the_first_one_fails(open_archive: Open, hospital: Hospital) -> None:

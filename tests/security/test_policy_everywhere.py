@@ -111,6 +111,7 @@ WITHOUT_POLICY = {
     (Sources, "actor_for"),
     (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
     (Store, "replace"),
+    (Manifests, "rate"),  # a job
     (Store, "forget"),
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""

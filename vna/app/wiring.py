@@ -174,6 +174,7 @@ class Application:
             PUBLISH: self.publisher,
             SETTLE: partial(self.repository.settle, SYSTEM),
             manifests.READ: self.manifests,
+            manifests.RATE: self.manifests.rate,
             SURVEY: self.survey,
             FETCH: self.fetching,
             EVICT: self.eviction,
@@ -302,7 +303,9 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
             same,
             fetching,
         ),
-        manifests=Manifests(database, blobs, policy, store, sources_known.archives, own, settings.dimse.ae_title),
+        manifests=Manifests(
+            database, blobs, policy, store, partial(sources_known.archives, anew=True), own, settings.dimse.ae_title
+        ),
         survey=Survey(database, sources_known.archives, remotes.doors),
         eviction=Eviction(
             database,

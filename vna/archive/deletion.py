@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from storage.blobs.base import BlobStore
-from storage.index import deletion, events
+from storage.index import deletion, elsewhere, events
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.instances import Raced
@@ -14,7 +14,7 @@ from vna.archive.reread import rows_again
 from vna.archive.store import Provenance, Store, Tell, detail_of
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
-from vna.model.errors import NotFound, Unavailable, VnaError
+from vna.model.errors import Conflict, NotFound, Unavailable, VnaError
 from vna.model.events import EventKind
 from vna.model.instances import DeletedInstance
 from vna.security.policy import Policy
@@ -44,11 +44,18 @@ class Deletion:
     def delete(self, actor: Actor, study: str, series: str = "", instance: str = "", *, reason: str = "") -> int:
         """Hide a study, a series of it, or an instance of that one, in one transaction; how many instances.
 
-        NotFound when it is not held. What is stored again afterwards is new.
+        NotFound when it is not held, Conflict when some of it is another archive's to withdraw. What is stored again
+        afterwards is new.
         """
         self._policy.check(actor, Action.DELETE, study)
         now = datetime.now(UTC)
         with self._database.transaction() as connection:
+            others = elsewhere.count(connection, study, series, instance)
+            if others:
+                raise Conflict(
+                    f"{others} instances of it are kept by another archive: they go when it withdraws its manifest, or "
+                    "when that is deleted here (vna manifest list --study)"
+                )
             gone = deletion.delete(connection, study, series, instance, at=time_text(now), by=actor.name, reason=reason)
             for one in gone:
                 events.append(

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from storage.index import jobs, lookup, publications
+from storage.index import contents, jobs, lookup, publications
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.publications import Publication
 from vna.jobs.dispatch import Subscriber
 from vna.model.access import Action, Actor
-from vna.model.errors import NotFound
+from vna.model.errors import NotFound, Rejected
 from vna.model.events import Event, EventKind
 from vna.security.policy import Policy
 
@@ -62,8 +62,11 @@ class Publishing:
         self._policy.check(actor, Action.WRITE_DOCUMENTS, study_instance_uid)
         with self._database.transaction() as connection:
             is_held = lookup.state(connection, study_instance_uid) is not None
-            if not is_held and publications.find(connection, study_instance_uid) is None:
-                raise NotFound("no such study")
+            if publications.find(connection, study_instance_uid) is None:
+                if not is_held:
+                    raise NotFound("no such study")
+                if not contents.is_own(connection, study_instance_uid):
+                    raise Rejected("another archive keeps it: copies are never published")
             jobs.schedule(connection, PUBLISH, order_key=study_instance_uid, payload=study_instance_uid, priority=1)
 
     def published(self, actor: Actor, study_instance_uid: str) -> Publication | None:

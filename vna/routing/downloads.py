@@ -29,15 +29,18 @@ _STEP_SECONDS = 20.0
 class Downloads:
     """Keeps what became of fetching, and has it tried again."""
 
-    def note(self, connection: Connection, study: str, series_uid: str, failure: str, lacking: int) -> None:
-        """Something of a series was asked for: `failure` says why not all came, `lacking` how many nobody has."""
+    def note(
+        self, connection: Connection, study: str, series_uid: str, failure: str, lacking: int, *, again: bool
+    ) -> None:
+        """Something of a series was asked for: `failure` says why not all came, `lacking` how many nobody has, `again`
+        whether something came that had been here before."""
         now = datetime.now(UTC)
         for uid in dict.fromkeys(place.manifest for place in manifests.places(connection, study, series_uid)):
             if failure:
                 manifests.set_download(connection, [uid], Download.NOT_DOWNLOADED, failure, time_text(now))
             elif manifests.is_whole(connection, uid):
                 reason = f"{lacking} of its instances are not where they should be" if lacking else ""
-                manifests.set_download(connection, [uid], self._done(connection, uid), reason, time_text(now))
+                manifests.set_download(connection, [uid], self._done(connection, uid, again), reason, time_text(now))
         if failure and not jobs.waiting(connection, FETCH, series_uid):
             later = time_text(now + _SOON)
             payload = f"{study} {series_uid}"
@@ -45,10 +48,10 @@ class Downloads:
         eviction.schedule(connection)
 
     @staticmethod
-    def _done(connection: Connection, uid: str) -> Download:
+    def _done(connection: Connection, uid: str, again: bool) -> Download:
         held = manifests.find(connection, uid)
-        again = held is not None and held.download in (Download.DOWNLOADED, Download.REPEATED)
-        return Download.REPEATED if again else Download.DOWNLOADED
+        repeated = again or (held is not None and held.download is Download.REPEATED)
+        return Download.REPEATED if repeated else Download.DOWNLOADED
 
 
 class Fetching:

@@ -29,6 +29,8 @@ EVICT = "evict"
 """The kind of job that looks whether copies have to go; it has no payload."""
 
 _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
+_AVAILABILITY = "00080056"
+_HAS = ("", "ONLINE")
 _MOST = 100_000
 _STUDIES = 50
 
@@ -118,8 +120,12 @@ class Eviction:
         doors = self._doors(source)
         for _, door in doors.searching:
             keys = (Key((_STUDY,), "UI", (study,)), Key((_SERIES,), "UI", (series_uid,)))
-            found = door.search(Query(Level.IMAGE, keys, frozenset({_INSTANCE}), limit=_MOST))
-            return {match.sop_instance_uid or text(match.elements, _INSTANCE) for match in found}
+            found = door.search(Query(Level.IMAGE, keys, frozenset({_INSTANCE, _AVAILABILITY}), limit=_MOST))
+            return {
+                match.sop_instance_uid or text(match.elements, _INSTANCE)
+                for match in found
+                if text(match.elements, _AVAILABILITY) in _HAS  # others only know who has it, perhaps
+            }
         for _, giving in doors.fetching:
             has: set[str] = set()
             for uid in uids:

@@ -14,6 +14,7 @@ from vna.model.errors import (
     Mismatch,
     NotAuthorized,
     NotFound,
+    OutOfResources,
     Rejected,
     Unavailable,
     VnaError,
@@ -90,6 +91,8 @@ class Fetch:
                 self._take(door, part, asking)
             except NotFound:
                 missed.update(part.sop_instance_uids or asking.wanted)
+            except OutOfResources:  # it is this archive that has no room
+                raise
             except VnaError as exc:
                 asking.reasons.append(f"{asking.source.name} by {name}: {exc}")
                 asking.answered |= not isinstance(exc, Unavailable | NotAuthorized)

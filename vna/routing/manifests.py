@@ -43,6 +43,10 @@ log = logging.getLogger(__name__)
 READ = "manifest"
 """The kind of job that looks at a manifest; its payload is the SOP Instance UID."""
 
+RATE = "rate"
+"""The kind of job that says anew how everything that is elsewhere can be had: a source came, changed or went. Its
+payload is the key that the next step begins behind."""
+
 REGISTRY = "registry"
 _MOST_BYTES = 256 << 20
 _ROWS = 1000
@@ -71,6 +75,9 @@ def noticing(database: Database) -> Subscriber:
         gained = [event.sop_instance_uid for event in batch if event.kind in _GAINED]
         lost = [event.sop_instance_uid for event in batch if event.kind is EventKind.INSTANCE_DELETED]
         registered = [event for event in batch if event.kind in _DOCUMENTS]
+        if any(event.kind is EventKind.SOURCE_CHANGED for event in batch):
+            with database.transaction() as connection:
+                jobs.schedule(connection, RATE, order_key=RATE)
         if not (gained or lost or registered):
             return
         with database.read() as connection:
@@ -173,10 +180,12 @@ class Manifests:
             held = manifests.find(connection, sop_instance_uid)
             if held is not None and held.door == SEARCH:  # there is nothing to look at
                 return
-            seen, gone = self._seen(connection, sop_instance_uid)
+            seen, successor = self._seen(connection, sop_instance_uid)
         if seen is None:
+            if successor:
+                self(successor)  # first, so that what both name is never without a manifest
             if held is not None and held.state is State.CURRENT:
-                self._leave(held, gone)
+                self._leave(held, State.REPLACED if successor else State.WITHDRAWN)
             return
         if not key_objects.is_manifest(seen.elements) and seen.door != REGISTRY:
             return
@@ -185,19 +194,22 @@ class Manifests:
         except (CannotUnderstand, Rejected) as exc:
             self._refuse(sop_instance_uid, seen, str(exc))
             raise GivenUp(str(exc)) from exc
-        if manifest.series:
+        if manifest.series and self._is_outdated(manifest):
+            with self._database.transaction() as connection:
+                manifests.put(connection, replace(manifest, state=State.REPLACED))
+        elif manifest.series:
             self._follow(manifest, seen, held)
 
     # ---- what it is now
 
-    def _seen(self, connection: Connection, uid: str) -> tuple[_Seen | None, State]:
-        """None with what became of it, when it stands no more."""
+    def _seen(self, connection: Connection, uid: str) -> tuple[_Seen | None, str]:
+        """None when it stands no more, with the uniqueId of the document that replaced it, where one did."""
         for one in lookup.select(connection, Selection(sop_instance_uids=(uid,))):
             instance = one.instance
             if instance.sop_class_uid == KEY_OBJECT_SELECTION and instance.blob:
                 found = lookup.header(connection, uid)
                 assert found is not None
-                return _Seen(orjson.loads(unpack(found[1])), "instance", instance.facility), State.CURRENT
+                return _Seen(orjson.loads(unpack(found[1])), "instance", instance.facility), ""
         query = DocumentQuery(Kind.DOCUMENT, unique_ids=(uid,))
         entries = [
             found.object
@@ -206,19 +218,21 @@ class Manifests:
         ]
         for entry in entries:
             if entry.status is Status.APPROVED:
-                return self._document(connection, entry), State.CURRENT
-        replaced = any(self._is_replaced(connection, entry) for entry in entries)
-        return None, State.REPLACED if replaced else State.WITHDRAWN
+                return self._document(connection, entry), ""
+        successors = (uid for entry in entries for uid in self._successors(connection, entry))
+        return None, next((one for one in successors if one != uid), "")
 
     @staticmethod
-    def _is_replaced(connection: Connection, entry: DocumentEntry) -> bool:
+    def _successors(connection: Connection, entry: DocumentEntry) -> list[str]:
         kinds = (AssociationKind.REPLACES, AssociationKind.TRANSFORMS_AND_REPLACES)
-        statuses = tuple(Status)
-        return bool(
-            documents.associations(
-                connection, [entry.entry_uuid], Depth.REFERENCE, ends=("target",), kinds=kinds, statuses=statuses
-            )
+        links = documents.associations(
+            connection, [entry.entry_uuid], Depth.REFERENCE, ends=("target",), kinds=kinds, statuses=tuple(Status)
         )
+        if not links:
+            return []
+        query = DocumentQuery(Kind.DOCUMENT, entry_uuids=tuple(link.source for link in links))
+        found = (one.object for one in documents.held(connection, query, Depth.OBJECT))
+        return [one.unique_id for one in found if one is not None]
 
     def _document(self, connection: Connection, entry: DocumentEntry) -> _Seen | None:
         """Its content, where the repository of this archive has it."""
@@ -315,6 +329,13 @@ class Manifests:
             extra={"sop_instance_uid": manifest.sop_instance_uid, "instances": manifest.named, "replaced": len(older)},
         )
 
+    def rate(self, payload: str) -> str | None:
+        """A step of a job of kind RATE."""
+        with self._database.read() as connection:
+            page = manifests.series_after(connection, int(payload or 0), _PAGE)
+        self._rate(one for _, one in page)
+        return str(page[-1][0]) if len(page) == _PAGE else None
+
     def _disagreements(self, listed: ListedSeries) -> list[str]:
         """Instances that are known under another study or series: the first word stands."""
         uids = [uid for _, uid in listed.instances]
@@ -336,19 +357,15 @@ class Manifests:
                 known = candidates(archives, manifests.places(connection, study, uid))
                 elsewhere.rate(connection, study, uid, Availability.NEARLINE if known else Availability.OFFLINE)
 
+    def _is_outdated(self, manifest: Manifest) -> bool:
+        """Whether a later version came before it."""
+        with self._database.read() as connection:
+            return any(one.made_at > manifest.made_at for one in _versions(connection, manifest))
+
     def _older(self, manifest: Manifest) -> list[Manifest]:
         """Earlier versions that came as instances: of the same series of manifests, as whoever makes them anew does."""
-        if manifest.door == REGISTRY or not manifest.series_instance_uid:
-            return []
         with self._database.read() as connection:
-            found = [
-                one
-                for one in manifests.of_study(connection, manifest.study_instance_uid)
-                if one.series_instance_uid == manifest.series_instance_uid
-                and one.state is State.CURRENT
-                and one.sop_instance_uid != manifest.sop_instance_uid
-                and one.made_at <= manifest.made_at
-            ]
+            found = [one for one in _versions(connection, manifest) if one.made_at <= manifest.made_at]
             whole_ones = (manifests.find(connection, one.sop_instance_uid) for one in found)
             return [one for one in whole_ones if one is not None]
 
@@ -407,6 +424,19 @@ class Manifests:
                         detail={"series": one.series_instance_uid, "blob": one.blob, "reason": _WITHDRAWN},
                     )
         self._store.forget()
+
+
+def _versions(connection: Connection, manifest: Manifest) -> list[Manifest]:
+    """Other current manifests of the same series of manifests, where that says that they are versions of one."""
+    if manifest.door == REGISTRY or not manifest.series_instance_uid:
+        return []
+    return [
+        one
+        for one in manifests.of_study(connection, manifest.study_instance_uid)
+        if one.series_instance_uid == manifest.series_instance_uid
+        and one.state is State.CURRENT
+        and one.sop_instance_uid != manifest.sop_instance_uid
+    ]
 
 
 def _keeper(archives: Sequence[Source], one: ListedSeries) -> Source | None:

@@ -32,7 +32,7 @@ from vna.routing.whereabouts import candidates
 
 log = logging.getLogger(__name__)
 
-_LEASE_SECONDS = 30.0
+_LEASE_SECONDS = 15.0
 _PAUSE = 0.03
 _REST_SECONDS = 5.0
 
@@ -211,7 +211,9 @@ class OnDemand:
             gone = [uid for uid in flight.asked if uid not in missing]
         rest = [uid for uid, one in missing.items() if uid not in set(asked) and not one.is_absent]
         left = {uid: missing[uid] for uid in (*asked, *(rest if self._rules.ahead else ()))}
+        before = dict(left)
         reasons, lacking = self._from_any(flight, sources, left, asked)
+        again = any(one.size > 0 for uid, one in before.items() if uid not in left)
         failure = self._failure(sources, reasons)
         with self._lock:
             for uid in gone:  # withdrawn, or deleted here
@@ -219,7 +221,7 @@ class OnDemand:
             for uid in list(flight.asked):
                 if uid in left:
                     flight.failed[uid] = NotFound(_LACKING) if uid in lacking else failure
-        self._note(study, series, lacking, failure if set(left) - lacking else None)
+        self._note(study, series, lacking, failure if set(left) - lacking else None, again=again)
 
     def _from_any(
         self, flight: Flight, sources: Sequence[Source], left: dict[str, Kept], asked: Sequence[str]
@@ -255,7 +257,7 @@ class OnDemand:
             return Unavailable("no archive is known that keeps it (vna source)")
         return Unavailable("; ".join(dict.fromkeys(reasons))[:400] or "the archive that keeps it did not send it")
 
-    def _note(self, study: str, series: str, lacking: set[str], failure: VnaError | None) -> None:
+    def _note(self, study: str, series: str, lacking: set[str], failure: VnaError | None, *, again: bool) -> None:
         """What became of it: availability, and the download as manifests keep it."""
         if self._stopping:
             failure = None
@@ -264,7 +266,9 @@ class OnDemand:
             if lacking:
                 elsewhere.mark(connection, lacking, absent=True)
             elsewhere.rate(connection, study, series, state)
-            self._downloads.note(connection, study, series, str(failure) if failure is not None else "", len(lacking))
+            self._downloads.note(
+                connection, study, series, str(failure) if failure is not None else "", len(lacking), again=again
+            )
 
     def _take(self, name: str) -> bool:
         """Become or stay the one who fetches; writes nothing while another one is."""

@@ -58,9 +58,10 @@ class Sources:
                 return source
         raise NotFound(f"no source {name} is known")
 
-    def archives(self) -> tuple[Source, ...]:
-        """Those with an archive behind them, the one to ask first first; for use cases that asked the policy before."""
-        known = (source for source in self._fresh() if source.archive.is_there)
+    def archives(self, *, anew: bool = False) -> tuple[Source, ...]:
+        """Those with an archive behind them, the one to ask first first; for use cases that asked the policy before.
+        With `anew` as they are now, not as they were within two seconds."""
+        known = (source for source in (self.all() if anew else self._fresh()) if source.archive.is_there)
         return tuple(sorted(known, key=lambda source: (-source.archive.priority, source.name)))
 
     def add(self, actor: Actor, source: Source) -> None:
