@@ -163,7 +163,7 @@ class _Coming:
 
 
 class _Sink:
-    _PIECE = 1 << 20
+    _PIECE = 128 << 10
 
     def __init__(self, channel: Channel, pace: Pace, priority: Priority, most: int) -> None:
         self._channel = channel
