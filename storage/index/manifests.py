@@ -212,6 +212,19 @@ def series_after(connection: sa.Connection, after: int, limit: int) -> list[tupl
     return [(row.id, _listed(row)) for row in rows]
 
 
+def is_named(connection: sa.Connection, study: str, series_uid: str, without_door: str) -> bool:
+    """Whether current manifests that came by another door than one name something of a study, or of a series of it."""
+    wanted = [
+        manifest_series.c.study_instance_uid == study,
+        table.c.state == State.CURRENT.value,
+        table.c.door != without_door,
+    ]
+    if series_uid:
+        wanted.append(manifest_series.c.series_instance_uid == series_uid)
+    found = sa.select(table.c.id).join(manifest_series, table.c.id == manifest_series.c.manifest_fk).where(*wanted)
+    return connection.execute(found.limit(1)).first() is not None
+
+
 def is_whole(connection: sa.Connection, sop_instance_uid: str) -> bool:
     """Whether nothing that a manifest names is elsewhere any more, what nobody has aside."""
     left = (

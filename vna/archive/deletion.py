@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from storage.blobs.base import BlobStore
-from storage.index import deletion, elsewhere, events
+from storage.index import deletion, elsewhere, events, manifests
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.instances import Raced
@@ -17,6 +17,7 @@ from vna.model.coercion import coercion_of
 from vna.model.errors import Conflict, NotFound, Unavailable, VnaError
 from vna.model.events import EventKind
 from vna.model.instances import DeletedInstance
+from vna.model.manifests import SEARCH
 from vna.security.policy import Policy
 
 _BATCH = 200
@@ -51,7 +52,7 @@ class Deletion:
         now = datetime.now(UTC)
         with self._database.transaction() as connection:
             others = elsewhere.count(connection, study, series, instance)
-            if others:
+            if others and manifests.is_named(connection, study, series, SEARCH):  # what a search found may go
                 raise Conflict(
                     f"{others} instances of it are kept by another archive: they go when it withdraws its manifest, or "
                     "when that is deleted here (vna manifest list --study)"
