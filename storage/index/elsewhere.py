@@ -218,6 +218,10 @@ _KEPT = sa.select(
 ).select_from(_OF)
 
 
+_COPIES = (instances.c.door == sa.literal_column(f"'{Door.FETCH.value}'"), instances.c.blob != sa.literal_column("''"))
+"""As `ix_instances_copies` says it."""
+
+
 def kept(
     connection: sa.Connection, study: str, series_uid: str = "", instance: str = "", *, never_here: bool = False
 ) -> list[Kept]:
@@ -229,11 +233,9 @@ def kept(
     return [_kept(row) for row in rows]
 
 
-def fetched(connection: sa.Connection, study: str) -> list[tuple[Kept, str]]:
-    """Copies of a study that are here and were fetched from elsewhere, each with its blob."""
-    wanted = [instances.c.blob != "", instances.c.door == Door.FETCH.value, *_of(study)]
-    rows = connection.execute(_KEPT.add_columns(instances.c.blob).where(*wanted).order_by(instances.c.id))
-    return [(_kept(row[:-1]), row[-1]) for row in rows]
+def copies(connection: sa.Connection, study: str) -> list[Kept]:
+    """Those of a study that are here and were fetched from elsewhere."""
+    return [_kept(row) for row in connection.execute(_KEPT.where(*_COPIES, *_of(study)).order_by(instances.c.id))]
 
 
 _NUMBERED = (instances.c.instance_number, instances.c.id)
@@ -359,10 +361,6 @@ def _worst(connection: sa.Connection, study_fk: int) -> None:
     connection.execute(sa.update(studies).where(studies.c.id == study_fk).values(availability=worst))
 
 
-_COPIES = (instances.c.door == sa.literal_column(f"'{Door.FETCH.value}'"), instances.c.blob != sa.literal_column("''"))
-"""As `ix_instances_copies` says it."""
-
-
 def copied_bytes(connection: sa.Connection) -> int:
     """What copies of other archives' images take."""
     return int(
@@ -412,11 +410,7 @@ def let_go(connection: sa.Connection, uids: Sequence[str]) -> list[str]:
     than a fetch stays."""
     blobs: list[str] = []
     for batch in _batches(uids):
-        wanted = (
-            instances.c.sop_instance_uid.in_(batch),
-            instances.c.blob != "",
-            instances.c.door == Door.FETCH.value,
-        )
+        wanted = (instances.c.sop_instance_uid.in_(batch), *_COPIES)
         rows = connection.execute(
             sa.select(instances.c.id, instances.c.blob).where(*wanted).order_by(instances.c.id).with_for_update()
         ).all()

@@ -141,14 +141,16 @@ def set_checked(connection: sa.Connection, sop_instance_uid: str, missing: int, 
     connection.execute(sa.update(table).where(table.c.sop_instance_uid == sop_instance_uid).values(**values))
 
 
-def set_download(connection: sa.Connection, uids: Iterable[str], download: Download, reason: str, at: str) -> None:
-    """Whether what manifests name was fetched, and why not."""
-    for batch in _batches(list(uids)):
-        connection.execute(
-            sa.update(table)
-            .where(table.c.sop_instance_uid.in_(batch))
-            .values(download=download.value, reason=reason[:500], download_at=at)
-        )
+def set_download(connection: sa.Connection, sop_instance_uid: str, download: Download, reason: str, at: str) -> None:
+    """Whether what a manifest names was fetched, and why not."""
+    values = {"download": download.value, "reason": reason[:500], "download_at": at}
+    connection.execute(sa.update(table).where(table.c.sop_instance_uid == sop_instance_uid).values(**values))
+
+
+def download_of(connection: sa.Connection, sop_instance_uid: str) -> Download:
+    """Whether what a manifest names was fetched so far."""
+    wanted = sa.select(table.c.download).where(table.c.sop_instance_uid == sop_instance_uid)
+    return Download(connection.execute(wanted).scalar_one_or_none() or "")
 
 
 def places(connection: sa.Connection, study: str, series_uid: str) -> list[Place]:

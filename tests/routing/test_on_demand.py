@@ -26,6 +26,7 @@ from vna.model.instances import Instance, Outcome, Selection
 from vna.model.manifests import Download, State
 from vna.model.query import Key, Level, Query
 from vna.model.sources import RemoteArchive, Source
+from vna.routing.on_demand import _lease_name
 from vna.soap.client import call
 from xds import rad69
 
@@ -485,6 +486,13 @@ def test_what_is_fetched_again_is_repeated(open_archive: Open, hospital: Hospita
 def test_publishing_what_another_archive_keeps_is_refused_in_words(centre: Application) -> None:
     with pytest.raises(Rejected, match="copies are never published"):
         centre.publishing.request(SYSTEM, STUDY)
+
+
+def test_long_uids_that_differ_at_their_end_have_leases_of_their_own() -> None:
+    series = "1.2.826.0.1.3680043.8.498.".ljust(63, "7")
+    names = {_lease_name(STUDY, f"{series}{n}") for n in range(10)}
+    assert len(names) == 10
+    assert all(len(name) <= 64 for name in names)
 
 
 def test_the_second_archive_is_asked_when_the_first_one_fails(open_archive: Open, hospital: Hospital) -> None:

@@ -62,7 +62,7 @@ from vna.pacing import Pace
 from vna.routing import asking, manifests, prefetch_rules, prefetch_tasks
 from vna.routing.across import Across
 from vna.routing.discovery import Discovery
-from vna.routing.downloads import FETCH, Downloads, Fetching
+from vna.routing.downloads import FETCH, Fetching
 from vna.routing.eviction import EVICT, Eviction, Room
 from vna.routing.fetching import Fetch
 from vna.routing.manifests import Manifests
@@ -369,7 +369,7 @@ def _on_demand(
     settings: FederationSettings, database: Database, store: Store, known: Sources, remotes: Remotes
 ) -> OnDemand:
     rules = FetchRules(at_once=settings.series_at_once, wait_seconds=settings.wait_timeout, ahead=settings.ahead)
-    return OnDemand(database, Fetch(store, remotes.doors), known.archives, Downloads(), rules)
+    return OnDemand(database, Fetch(store, remotes.doors), known.archives, rules)
 
 
 def _registry_rules(settings: XdsSettings) -> RegistryRules:

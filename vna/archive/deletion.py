@@ -1,11 +1,12 @@
 """Deleting, softly: hidden from every door at once, recoverable, and told of by an event for each instance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from storage.blobs.base import BlobStore
 from storage.index import deletion, elsewhere, events, manifests
+from storage.index.deletion import Gone
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.instances import Raced
@@ -58,16 +59,7 @@ class Deletion:
                     "when that is deleted here (vna manifest list --study)"
                 )
             gone = deletion.delete(connection, study, series, instance, at=time_text(now), by=actor.name, reason=reason)
-            for one in gone:
-                events.append(
-                    connection,
-                    EventKind.INSTANCE_DELETED,
-                    at=now,
-                    actor=actor.name,
-                    study_instance_uid=study,
-                    sop_instance_uid=one.sop_instance_uid,
-                    detail={"series": one.series_instance_uid, "blob": one.blob, "reason": reason},
-                )
+            tell_deleted(connection, study, gone, at=now, by=actor.name, reason=reason)
         self._store.forget()
         if not gone:
             raise NotFound(f"no such {'instance' if instance else 'series' if series else 'study'}")
@@ -124,6 +116,22 @@ class Deletion:
             except Raced:
                 continue
         raise Unavailable("the index is too busy with this study")
+
+
+def tell_deleted(
+    connection: Connection, study: str, gone: Iterable[Gone], *, at: datetime, by: str, reason: str
+) -> None:
+    """The events of instances that were hidden, in the transaction that hid them."""
+    for one in gone:
+        events.append(
+            connection,
+            EventKind.INSTANCE_DELETED,
+            at=at,
+            actor=by,
+            study_instance_uid=study,
+            sop_instance_uid=one.sop_instance_uid,
+            detail={"series": one.series_instance_uid, "blob": one.blob, "reason": reason},
+        )
 
 
 def _restoring(actor: Actor, one: DeletedInstance, detail: dict[str, object]) -> Tell:

@@ -1,9 +1,6 @@
 """Hands event rows to subscribers: at least once, in order per study, across kill -9."""
 
 import logging
-import os
-import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +11,7 @@ from storage.index import events, jobs
 from storage.index.engine import Database
 from storage.index.events import time_text
 from storage.index.jobs import Job
+from vna.jobs.holding import holder
 from vna.jobs.retries import failed
 from vna.model.errors import VnaError
 from vna.model.events import Event
@@ -40,7 +38,7 @@ class Dispatcher:
     def __init__(self, database: Database, subscribers: Mapping[str, Subscriber]) -> None:
         self._database = database
         self._subscribers = dict(subscribers)
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
+        self._holder = holder()
         self._leader_until = 0.0
 
     def run(self, stop: threading.Event, *, pause: float = 1.0) -> None:

@@ -1,19 +1,17 @@
 """Durable jobs, done: each by one worker of one node at a time, again after a failure, by another after a crash."""
 
 import logging
-import os
-import random
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from storage.index import jobs
 from storage.index.engine import Database
 from storage.index.events import time_text
 from storage.index.jobs import Job
+from vna.jobs.holding import holder, saying
 from vna.jobs.retries import failed
 from vna.model.errors import VnaError
 
@@ -41,7 +39,7 @@ class Workers:
         self._database = database
         self._works = dict(works)
         self._threads = threads
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
+        self._holder = holder()
 
     def run(self, stop: threading.Event, *, pause: float = 1.0) -> None:
         """Work until told to stop; steps that were begun are finished."""
@@ -104,7 +102,7 @@ class Workers:
 
     def _step(self, job: Job) -> None:
         try:
-            with self._held(job):
+            with saying(partial(self._extend, job), _LEASE_SECONDS / 3, "job-lease"):
                 payload = self._works[job.kind](job.payload)
         except Exception as exc:
             if not isinstance(exc, VnaError):
@@ -121,20 +119,6 @@ class Workers:
             else:
                 jobs.advance(connection, job, payload)
 
-    @contextmanager
-    def _held(self, job: Job) -> Iterator[None]:
-        """Says in time that this one is still at it."""
-        done = threading.Event()
-
-        def say() -> None:
-            while not done.wait(_LEASE_SECONDS / 3):
-                with suppress(VnaError), self._database.transaction() as connection:
-                    jobs.extend(connection, job, time.time() + _LEASE_SECONDS)
-
-        thread = threading.Thread(target=say, name="job-lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+    def _extend(self, job: Job) -> None:
+        with self._database.transaction() as connection:
+            jobs.extend(connection, job, time.time() + _LEASE_SECONDS)

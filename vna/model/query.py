@@ -32,6 +32,11 @@ class Key:
     values: tuple[str, ...] = ()
 
 
+def series_keys(study_instance_uid: str, series_instance_uid: str) -> tuple[Key, ...]:
+    """The keys of one series."""
+    return Key(("0020000D",), "UI", (study_instance_uid,)), Key(("0020000E",), "UI", (series_instance_uid,))
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """One attribute that answers are ordered by."""

@@ -26,32 +26,28 @@ _SOON = timedelta(seconds=5)
 _STEP_SECONDS = 20.0
 
 
-class Downloads:
-    """Keeps what became of fetching, and has it tried again."""
+def note_download(
+    connection: Connection, study: str, series_uid: str, failure: str, lacking: int, *, again: bool
+) -> None:
+    """Keep what became of asking for something of a series, and have it tried again.
 
-    def note(
-        self, connection: Connection, study: str, series_uid: str, failure: str, lacking: int, *, again: bool
-    ) -> None:
-        """Something of a series was asked for: `failure` says why not all came, `lacking` how many nobody has, `again`
-        whether something came that had been here before."""
-        now = datetime.now(UTC)
-        for uid in dict.fromkeys(place.manifest for place in manifests.places(connection, study, series_uid)):
-            if failure:
-                manifests.set_download(connection, [uid], Download.NOT_DOWNLOADED, failure, time_text(now))
-            elif manifests.is_whole(connection, uid):
-                reason = f"{lacking} of its instances are not where they should be" if lacking else ""
-                manifests.set_download(connection, [uid], self._done(connection, uid, again), reason, time_text(now))
-        if failure and not jobs.waiting(connection, FETCH, series_uid):
-            later = time_text(now + _SOON)
-            payload = f"{study} {series_uid}"
-            jobs.add(connection, FETCH, order_key=series_uid, payload=payload, run_after=later, priority=LOW)
-        eviction.schedule(connection)
-
-    @staticmethod
-    def _done(connection: Connection, uid: str, again: bool) -> Download:
-        held = manifests.find(connection, uid)
-        repeated = again or (held is not None and held.download is Download.REPEATED)
-        return Download.REPEATED if repeated else Download.DOWNLOADED
+    `failure` says why not all came, `lacking` how many nobody has, `again` whether something came that had been here
+    before.
+    """
+    now = datetime.now(UTC)
+    for uid in dict.fromkeys(place.manifest for place in manifests.places(connection, study, series_uid)):
+        if failure:
+            manifests.set_download(connection, uid, Download.NOT_DOWNLOADED, failure, time_text(now))
+        elif manifests.is_whole(connection, uid):
+            reason = f"{lacking} of its instances are not where they should be" if lacking else ""
+            repeated = again or manifests.download_of(connection, uid) is Download.REPEATED
+            became = Download.REPEATED if repeated else Download.DOWNLOADED
+            manifests.set_download(connection, uid, became, reason, time_text(now))
+    if failure and not jobs.waiting(connection, FETCH, series_uid):
+        later = time_text(now + _SOON)
+        payload = f"{study} {series_uid}"
+        jobs.add(connection, FETCH, order_key=series_uid, payload=payload, run_after=later, priority=LOW)
+    eviction.schedule(connection)
 
 
 class Fetching:
@@ -75,18 +71,19 @@ class Fetching:
 
     def left(self, actor: Actor, study: str) -> int:
         """How many instances of a study are elsewhere and can be had."""
-        return len(self._missing(actor, study))
+        self._policy.check(actor, Action.RETRIEVE, study)
+        return len(self._missing(study))
 
     def bring(self, actor: Actor, study: str, seconds: float) -> None:
         """Have a study here, and wait for so many seconds until it is. Raises as `OnDemand.bring` does."""
-        missing = self._missing(actor, study)
+        self._policy.check(actor, Action.RETRIEVE, study)
+        missing = self._missing(study)
         if missing:
             self._bring(missing, seconds)
 
-    def _missing(self, actor: Actor, study: str) -> list[Kept]:
-        self._policy.check(actor, Action.RETRIEVE, study)
+    def _missing(self, study: str, series_uid: str = "") -> list[Kept]:
         with self._database.read() as connection:
-            return [one for one in elsewhere.kept(connection, study) if not one.is_absent]
+            return [one for one in elsewhere.kept(connection, study, series_uid) if not one.is_absent]
 
     def __call__(self, payload: str) -> str | None:
         """A step of one job: what takes long is looked at again, so that other jobs have their turn.
@@ -94,8 +91,7 @@ class Fetching:
         What no archive has is no reason to try again, an archive that does not answer is.
         """
         study, _, series_uid = payload.partition(" ")
-        with self._database.read() as connection:
-            missing = [one for one in elsewhere.kept(connection, study, series_uid) if not one.is_absent]
+        missing = self._missing(study, series_uid)
         try:
             if missing:
                 self._bring(missing, _STEP_SECONDS, Priority.BULK)

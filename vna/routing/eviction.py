@@ -18,7 +18,7 @@ from vna.model.access import Action, Actor
 from vna.model.errors import NotFound, VnaError
 from vna.model.instances import Availability
 from vna.model.priority import Priority
-from vna.model.query import Key, Level, Query
+from vna.model.query import Level, Query, series_keys
 from vna.model.sources import Doors, Source, StudyPart
 from vna.routing.whereabouts import candidates
 from vna.security.policy import Policy
@@ -28,8 +28,7 @@ log = logging.getLogger(__name__)
 EVICT = "evict"
 """The kind of job that looks whether copies have to go; it has no payload."""
 
-_STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
-_AVAILABILITY = "00080056"
+_INSTANCE, _AVAILABILITY = "00080018", "00080056"
 _HAS = ("", "ONLINE")
 _MOST = 100_000
 _STUDIES = 50
@@ -88,7 +87,7 @@ class Eviction:
     def _let_go(self, study: str) -> int:
         """Let the copies of a study go that are safe elsewhere; how many bytes."""
         with self._database.read() as connection:
-            copies = [kept for kept, _ in elsewhere.fetched(connection, study)]
+            copies = elsewhere.copies(connection, study)
         by_series: dict[str, list[Kept]] = {}
         for one in copies:
             by_series.setdefault(one.series_instance_uid, []).append(one)
@@ -119,7 +118,7 @@ class Eviction:
         """What it says it has; by a search, else by beginning to fetch each."""
         doors = self._doors(source)
         for _, door in doors.searching:
-            keys = (Key((_STUDY,), "UI", (study,)), Key((_SERIES,), "UI", (series_uid,)))
+            keys = series_keys(study, series_uid)
             found = door.search(Query(Level.IMAGE, keys, frozenset({_INSTANCE, _AVAILABILITY}), limit=_MOST))
             return {
                 match.sop_instance_uid or text(match.elements, _INSTANCE)

@@ -7,7 +7,7 @@ from typing import Final
 from storage.index.takeovers import StudyRow
 from vna.model.errors import NotFound, TooLarge
 from vna.model.identifiers import is_uid
-from vna.model.query import Key, Level, Match, Query
+from vna.model.query import Key, Level, Match, Query, series_keys
 from vna.model.sources import Searching
 from vna.routing.walk import number, values
 
@@ -37,7 +37,7 @@ def named(searching: Searching, study: StudyRow, go_on: Callable[[], None]) -> t
     found: dict[str, Listed] = {}
     several = _several(searching, study, go_on)
     for series in several:
-        keys = (Key((_STUDY,), "UI", (study.study_instance_uid,)), Key((_SERIES,), "UI", (series.uid,)))
+        keys = series_keys(study.study_instance_uid, series.uid)
         query = Query(Level.IMAGE, keys, returns=frozenset({_SOP_CLASS}))
         for match in _all(searching, query, series.said.__le__, go_on):
             uid, sop_class = match.sop_instance_uid, "".join(values(match.elements, _SOP_CLASS)[:1])

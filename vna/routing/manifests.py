@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import orjson
 
 from storage.blobs.base import BlobStore
-from storage.index import deletion, documents, elsewhere, events, held_documents, jobs, lookup, manifests
+from storage.index import deletion, documents, elsewhere, held_documents, jobs, lookup, manifests
 from storage.index.document_queries import Depth
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
@@ -22,6 +22,7 @@ from storage.metadata import scan
 from storage.part10 import read_file_meta
 from storage.temporary import whole
 from storage.values import Element
+from vna.archive.deletion import tell_deleted
 from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.retries import GivenUp
@@ -194,11 +195,14 @@ class Manifests:
         except (CannotUnderstand, Rejected) as exc:
             self._refuse(sop_instance_uid, seen, str(exc))
             raise GivenUp(str(exc)) from exc
-        if manifest.series and self._is_outdated(manifest):
+        if not manifest.series:
+            return
+        versions = self._versions(manifest)
+        if any(one.made_at > manifest.made_at for one in versions):  # it is late
             with self._database.transaction() as connection:
                 manifests.put(connection, replace(manifest, state=State.REPLACED))
-        elif manifest.series:
-            self._follow(manifest, seen, held)
+        else:
+            self._follow(manifest, seen, held, versions)
 
     # ---- what it is now
 
@@ -304,7 +308,7 @@ class Manifests:
 
     # ---- what follows
 
-    def _follow(self, manifest: Manifest, seen: _Seen, before: Manifest | None) -> None:
+    def _follow(self, manifest: Manifest, seen: _Seen, before: Manifest | None, older: Sequence[Manifest]) -> None:
         problems = list(manifest.problems)
         with self._database.transaction() as connection:
             manifests.put(connection, manifest)
@@ -314,8 +318,7 @@ class Manifests:
                 self._store.note(SYSTEM, rows[start : start + _ROWS])
             problems += self._disagreements(listed)
         self._rate(manifest.series)
-        older = self._older(manifest)
-        for one in older:
+        for one in self._whole(older):
             self._leave(one, State.REPLACED)
         if before is not None and before.state is State.CURRENT:
             self._drop(before)
@@ -357,17 +360,20 @@ class Manifests:
                 known = candidates(archives, manifests.places(connection, study, uid))
                 elsewhere.rate(connection, study, uid, Availability.NEARLINE if known else Availability.OFFLINE)
 
-    def _is_outdated(self, manifest: Manifest) -> bool:
-        """Whether a later version came before it."""
+    def _versions(self, manifest: Manifest) -> list[Manifest]:
+        """Other current manifests that came as instances of the same series of manifests, as whoever makes them anew
+        does, without what they name."""
+        if manifest.door == REGISTRY or not manifest.series_instance_uid:
+            return []
         with self._database.read() as connection:
-            return any(one.made_at > manifest.made_at for one in _versions(connection, manifest))
-
-    def _older(self, manifest: Manifest) -> list[Manifest]:
-        """Earlier versions that came as instances: of the same series of manifests, as whoever makes them anew does."""
-        with self._database.read() as connection:
-            found = [one for one in _versions(connection, manifest) if one.made_at <= manifest.made_at]
-            whole_ones = (manifests.find(connection, one.sop_instance_uid) for one in found)
-            return [one for one in whole_ones if one is not None]
+            found = manifests.of_study(connection, manifest.study_instance_uid)
+        return [
+            one
+            for one in found
+            if one.series_instance_uid == manifest.series_instance_uid
+            and one.state is State.CURRENT
+            and one.sop_instance_uid != manifest.sop_instance_uid
+        ]
 
     def _leave(self, manifest: Manifest, state: State) -> None:
         """It stands no more: what only it named is known no more. What a search of the same facility's archive found of
@@ -384,11 +390,17 @@ class Manifests:
 
     def _found(self, manifest: Manifest) -> list[Manifest]:
         with self._database.read() as connection:
-            found = [
-                manifests.find(connection, one.sop_instance_uid)
-                for one in manifests.of_study(connection, manifest.study_instance_uid)
-                if one.door == SEARCH and one.state is State.CURRENT and one.facility == manifest.facility
-            ]
+            found = manifests.of_study(connection, manifest.study_instance_uid)
+        return self._whole(
+            one
+            for one in found
+            if one.door == SEARCH and one.state is State.CURRENT and one.facility == manifest.facility
+        )
+
+    def _whole(self, those: Iterable[Manifest]) -> list[Manifest]:
+        """The same with what they name."""
+        with self._database.read() as connection:
+            found = [manifests.find(connection, one.sop_instance_uid) for one in those]
         return [one for one in found if one is not None]
 
     def _drop(self, manifest: Manifest) -> None:
@@ -412,31 +424,9 @@ class Manifests:
             if not ours:
                 return
             gone = deletion.delete(connection, study, among=ours, at=time_text(now), by=SYSTEM.name, reason=_WITHDRAWN)
-            for one in gone:
-                if one.blob:
-                    events.append(
-                        connection,
-                        EventKind.INSTANCE_DELETED,
-                        at=now,
-                        actor=SYSTEM.name,
-                        study_instance_uid=study,
-                        sop_instance_uid=one.sop_instance_uid,
-                        detail={"series": one.series_instance_uid, "blob": one.blob, "reason": _WITHDRAWN},
-                    )
+            copies = (one for one in gone if one.blob)
+            tell_deleted(connection, study, copies, at=now, by=SYSTEM.name, reason=_WITHDRAWN)
         self._store.forget()
-
-
-def _versions(connection: Connection, manifest: Manifest) -> list[Manifest]:
-    """Other current manifests of the same series of manifests, where that says that they are versions of one."""
-    if manifest.door == REGISTRY or not manifest.series_instance_uid:
-        return []
-    return [
-        one
-        for one in manifests.of_study(connection, manifest.study_instance_uid)
-        if one.series_instance_uid == manifest.series_instance_uid
-        and one.state is State.CURRENT
-        and one.sop_instance_uid != manifest.sop_instance_uid
-    ]
 
 
 def _keeper(archives: Sequence[Source], one: ListedSeries) -> Source | None:

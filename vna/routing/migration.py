@@ -4,11 +4,8 @@ Whatever ends a run, the next one of the same choice goes on where it was.
 """
 
 import logging
-import os
-import socket
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -23,6 +20,7 @@ from storage.index.engine import Database
 from storage.index.events import time_text
 from storage.index.takeovers import COMPLETE, FAILED, INCOMPLETE, LISTED, Finding, Settled, StudyRow, TakeoverRow
 from vna.archive.store import Store
+from vna.jobs.holding import holder
 from vna.model.access import Action, Actor
 from vna.model.errors import BadRequest, Conflict, Unavailable, VnaError
 from vna.model.priority import Priority
@@ -115,18 +113,18 @@ class Migration:
     def _alone(self, row: TakeoverRow) -> Iterator[Callable[[], None]]:
         """Only one run at a time: what a killed one held is free after a few seconds."""
         name = f"takeover-{row.key}"
-        holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        own = holder()
         renewed = [0.0]
 
         def renew() -> None:
             if time.monotonic() - renewed[0] < _RENEW_SECONDS:
                 return
-            if not self._lease(name, holder):
+            if not self._lease(name, own):
                 raise Conflict(f"another run is at {row.source}")
             renewed[0] = time.monotonic()
 
         deadline = time.monotonic() + _LEASE_SECONDS + 1
-        while not self._lease(name, holder):
+        while not self._lease(name, own):
             if time.monotonic() > deadline:
                 raise Conflict(f"another run is at {row.source}")
             time.sleep(_TICK)
@@ -134,11 +132,11 @@ class Migration:
             yield renew
         finally:
             with self._database.transaction() as connection:
-                jobs.release_lease(connection, name, holder)
+                jobs.release_lease(connection, name, own)
 
-    def _lease(self, name: str, holder: str) -> bool:
+    def _lease(self, name: str, own: str) -> bool:
         with self._database.transaction() as connection:
-            return jobs.take_lease(connection, name, holder, time.time(), _LEASE_SECONDS)
+            return jobs.take_lease(connection, name, own, time.time(), _LEASE_SECONDS)
 
 
 class _Run:

@@ -6,10 +6,8 @@ fetches, and the others look into the index until what they wait for is there.
 """
 
 import asyncio
+import hashlib
 import logging
-import os
-import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,11 +19,12 @@ from functools import partial
 from storage.index import elsewhere, jobs, manifests
 from storage.index.elsewhere import Kept
 from storage.index.engine import Database
+from vna.jobs.holding import holder, saying
 from vna.model.errors import NotFound, OutOfResources, Unavailable, VnaError
 from vna.model.instances import Availability, Instance
 from vna.model.priority import Priority
 from vna.model.sources import Source
-from vna.routing.downloads import Downloads
+from vna.routing.downloads import note_download
 from vna.routing.fetching import Fetch
 from vna.routing.flights import Flight, StillComing, Waiter, Wanted
 from vna.routing.whereabouts import candidates
@@ -56,19 +55,17 @@ class OnDemand:
         database: Database,
         fetch: Fetch,
         archives: Callable[[], Sequence[Source]],
-        downloads: Downloads,
         rules: FetchRules | None = None,
     ) -> None:
         self._database = database
         self._fetch = fetch
         self._archives = archives
-        self._downloads = downloads
         self._rules = rules or FetchRules()
         self._lock = threading.Lock()
         self._flights: dict[tuple[str, str], Flight] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._stopping = False
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{random.getrandbits(32):08x}"
+        self._holder = holder()
         self._resting: dict[str, tuple[float, str]] = {}
 
     def bring(self, wanted: Sequence[Wanted], seconds: float = 0.0, priority: Priority = Priority.INTERACTIVE) -> None:
@@ -170,7 +167,7 @@ class OnDemand:
             waiter.ended(error or lost.get(id(waiter)))
 
     def _round(self, flight: Flight) -> None:
-        name = f"fetch:{flight.series_instance_uid}"[:64]
+        name = _lease_name(flight.study_instance_uid, flight.series_instance_uid)
         until = time.monotonic() + self._rules.wait_seconds
         while not self._take(name):
             if not self._look(flight):
@@ -266,7 +263,7 @@ class OnDemand:
             if lacking:
                 elsewhere.mark(connection, lacking, absent=True)
             elsewhere.rate(connection, study, series, state)
-            self._downloads.note(
+            note_download(
                 connection, study, series, str(failure) if failure is not None else "", len(lacking), again=again
             )
 
@@ -281,25 +278,20 @@ class OnDemand:
     @contextmanager
     def _held(self, name: str) -> Iterator[None]:
         """The lease is kept as long as it takes."""
-        done = threading.Event()
-
-        def keep() -> None:
-            while not done.wait(_LEASE_SECONDS / 3):
-                with suppress(VnaError):
-                    self._take(name)
-
-        thread = threading.Thread(target=keep, name="fetch-lease", daemon=True)
-        thread.start()
         try:
-            yield
+            with saying(partial(self._take, name), _LEASE_SECONDS / 3, "fetch-lease"):
+                yield
         finally:
-            done.set()
-            thread.join()
             with suppress(VnaError), self._database.transaction() as connection:
                 jobs.release_lease(connection, name, self._holder)
 
 
 _LACKING = "its archive says that it does not have it, although a manifest names it"
+
+
+def _lease_name(study: str, series: str) -> str:
+    """UIDs are too long for it as they are, and often differ in their last digits only."""
+    return f"fetch:{hashlib.sha256(f'{study} {series}'.encode()).hexdigest()[:48]}"
 
 
 def _judge(waiter: Waiter) -> None:

@@ -15,7 +15,7 @@ from vna.archive.rows import series_row
 from vna.model.errors import VnaError
 from vna.model.instances import Availability
 from vna.model.manifests import Download, ListedSeries, Manifest, State
-from vna.model.query import Element, Key, Level, Query
+from vna.model.query import Element, Level, Query, series_keys
 from vna.model.sources import Doors, Searching, Source
 from vna.routing.whereabouts import candidates
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 SURVEY = "survey"
 """The kind of job; its payload is the SOP Instance UID of a manifest."""
 
-_STUDY, _SERIES, _INSTANCE, _NUMBER = "0020000D", "0020000E", "00080018", "00200013"
+_SERIES, _INSTANCE, _NUMBER = "0020000E", "00080018", "00200013"
 _OF_SERIES = frozenset({"00080060", "0008103E", "00200011", "00080021", "00080031", "00180015", "00400244", "00400245"})
 _MOST = 100_000
 
@@ -89,13 +89,17 @@ class Survey:
 
     def _instances(self, door: Searching, listed: ListedSeries) -> Iterator[tuple[str, int | None]]:
         returns = frozenset({_INSTANCE, _NUMBER})
-        for match in door.search(Query(Level.IMAGE, _keys(listed), returns, limit=_MOST)):
+        for match in door.search(
+            Query(Level.IMAGE, series_keys(listed.study_instance_uid, listed.series_instance_uid), returns, limit=_MOST)
+        ):
             value = number(match.elements, _NUMBER)
             yield match.sop_instance_uid or text(match.elements, _INSTANCE), None if value is None else int(value)
 
     def _describe(self, door: Searching, listed: ListedSeries, numbers: dict[str, int]) -> None:
         elements: dict[str, Element] = {}
-        for match in door.search(Query(Level.SERIES, _keys(listed), _OF_SERIES, limit=1)):
+        for match in door.search(
+            Query(Level.SERIES, series_keys(listed.study_instance_uid, listed.series_instance_uid), _OF_SERIES, limit=1)
+        ):
             elements = {tag: match.own[tag] for tag in _OF_SERIES if tag in match.own}
         with self._database.transaction() as connection:
             elsewhere.number(connection, numbers)
@@ -111,15 +115,8 @@ class Survey:
             manifests.set_checked(connection, manifest.sop_instance_uid, missing, problems)
             if missing == manifest.named:
                 at = time_text(datetime.now(UTC))
-                uids = [manifest.sop_instance_uid]
-                manifests.set_download(connection, uids, Download.NOT_DOWNLOADED, problems[-1], at)
+                uid = manifest.sop_instance_uid
+                manifests.set_download(connection, uid, Download.NOT_DOWNLOADED, problems[-1], at)
 
 
 _LACKING = "are not where the manifest says"
-
-
-def _keys(listed: ListedSeries) -> tuple[Key, ...]:
-    return (
-        Key((_STUDY,), "UI", (listed.study_instance_uid,)),
-        Key((_SERIES,), "UI", (listed.series_instance_uid,)),
-    )
