@@ -14,7 +14,9 @@ from storage.blobs.s3 import S3Blobs
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
+from vna.app import national
 from vna.app.communities import clients
+from vna.app.national import National
 from vna.app.remotes import Remotes
 from vna.archive import merging
 from vna.archive.care import Care
@@ -139,6 +141,7 @@ class Application:
     initiating: InitiatingGateway | None
     communities: Mapping[str, CommunityClient]
     removing: Removing
+    national: National
 
     @property
     def local(self) -> bool:
@@ -153,7 +156,7 @@ class Application:
         subscribers = {"journal": self._journal, "publishing": noticed, "manifests": known}
         if self.prefetch.is_on:
             subscribers["prefetch"] = prefetch_tasks.noticing(self.database)
-        return Dispatcher(self.database, subscribers)
+        return Dispatcher(self.database, {**subscribers, **self.national.subscribers()})
 
     def turns(self, door: str, *, waiting: int = 100) -> Turns:
         """Whose turn it is at one of our doors, of whose requests so many wait in this process."""
@@ -181,7 +184,7 @@ class Application:
             PREFETCH: self.prefetch,
         }
         works[REMOVE] = self.removing
-        return Workers(self.database, works, threads=self.settings.jobs.workers)
+        return Workers(self.database, {**works, **self.national.works()}, threads=self.settings.jobs.workers)
 
     def catch_up(self) -> None:
         """Do what is pending and due now, unless an archive is running that does it."""
@@ -328,6 +331,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
+        national=national.build(settings.national, database, policy),
     )
 
 
@@ -342,6 +346,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),
     EventKind.DOCUMENT_UPDATED: replaying(rendition),
     EventKind.DOCUMENT_REMOVED: replaying(rendition),
+    **national.REPLAYS,
 }
 """What a reindex does again, beside what it knows of images."""
 

@@ -18,6 +18,9 @@ class Action(StrEnum):
     READ_DOCUMENTS = "read-documents"
     WRITE_DOCUMENTS = "write-documents"
     FEED = "feed"
+    LOOK_UP = "look-up"
+    REPORT = "report"
+    MATCH = "match"
     ADMIN = "admin"
 
 
