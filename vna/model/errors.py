@@ -9,6 +9,7 @@ VnaError
 │   └── Gone            it was there, and is no more
 ├── NotAcceptable       cannot be answered in a form the caller takes
 ├── Rejected            understood and refused by a rule
+│   ├── RuleBroken      a rule of the national profile, by its name
 │   ├── SOPClassNotSupported    no SOP Class of storage
 │   ├── SyntaxNotSupported      no transfer syntax that is known
 │   ├── Mismatch        data set and command or address disagree
@@ -67,6 +68,14 @@ class NotAcceptable(VnaError):
 
 class Rejected(VnaError):
     """Understood and refused by a rule."""
+
+
+class RuleBroken(Rejected):
+    """A rule of the national profile refuses it; `rule` is the name by which the profile has its code."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 class SOPClassNotSupported(Rejected):
