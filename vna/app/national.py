@@ -13,8 +13,18 @@ from vna.model.events import EventKind
 from vna.model.profile import Profile
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
-from vna.worklist import orders
+from vna.worklist import orders, performed
 from vna.worklist.orders import Orders
+from vna.worklist.performed import PerformedSteps
+from vna.worklist.schedule import Bounds, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Worklist:
+    """What the worklist has of the archive's own settings."""
+
+    bounds: Bounds
+    phonetic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,8 @@ class National:
     database: Database
     profile: Profile
     orders: Orders
+    schedule: Schedule
+    performed: PerformedSteps
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -36,11 +48,19 @@ class National:
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
+    EventKind.STEP_CHANGED: performed.replay,
 }
 """What a reindex does again."""
 
 
-def build(settings: NationalSettings, database: Database, policy: Policy) -> National:
+def build(settings: NationalSettings, database: Database, policy: Policy, worklist: Worklist) -> National:
     """Wire the national side; BadRequest when the site's profile cannot be read."""
     said = profile.read(Path(settings.profile) if settings.profile else None)
-    return National(database=database, profile=said, orders=Orders(database, policy))
+    known = Orders(database, policy)
+    return National(
+        database=database,
+        profile=said,
+        orders=known,
+        schedule=Schedule(database, policy, worklist.bounds, phonetic=worklist.phonetic),
+        performed=PerformedSteps(database, policy, known),
+    )
