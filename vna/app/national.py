@@ -13,6 +13,8 @@ from vna.model.events import EventKind
 from vna.model.profile import Profile
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
+from vna.teleradiology import reports
+from vna.teleradiology.reports import Reports
 from vna.worklist import orders
 from vna.worklist.orders import Orders
 
@@ -24,6 +26,7 @@ class National:
     database: Database
     profile: Profile
     orders: Orders
+    reports: Reports
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -36,6 +39,7 @@ class National:
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
+    EventKind.REPORT_CHANGED: reports.replay,
 }
 """What a reindex does again."""
 
@@ -43,4 +47,9 @@ REPLAYS: Mapping[EventKind, Replay] = {
 def build(settings: NationalSettings, database: Database, policy: Policy) -> National:
     """Wire the national side; BadRequest when the site's profile cannot be read."""
     said = profile.read(Path(settings.profile) if settings.profile else None)
-    return National(database=database, profile=said, orders=Orders(database, policy))
+    return National(
+        database=database,
+        profile=said,
+        orders=Orders(database, policy),
+        reports=Reports(database, policy, said),
+    )
