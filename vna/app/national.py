@@ -13,8 +13,9 @@ from vna.model.events import EventKind
 from vna.model.profile import Profile
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
-from vna.teleradiology import codes
+from vna.teleradiology import codes, reports
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.reports import Reports
 from vna.worklist import orders
 from vna.worklist.orders import Orders
 
@@ -27,6 +28,7 @@ class National:
     profile: Profile
     orders: Orders
     codes: Codes
+    reports: Reports
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -40,6 +42,7 @@ class National:
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
     EventKind.CODES_LOADED: codes.replay,
+    EventKind.REPORT_CHANGED: reports.replay,
 }
 """What a reindex does again."""
 
@@ -52,4 +55,5 @@ def build(settings: NationalSettings, database: Database, policy: Policy) -> Nat
         profile=said,
         orders=Orders(database, policy),
         codes=Codes(database, policy),
+        reports=Reports(database, policy, said),
     )
