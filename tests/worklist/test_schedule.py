@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from storage.index import worklist
-from storage.index.engine import Connection
 from tests.archives import BACKENDS, Backend, Open, make_backend
 from tests.worklist.ordering import AYSE, order
 from vna.app import Application, build, migrate, prepare
@@ -202,7 +201,7 @@ def test_who_opened_a_link_or_has_no_right_sees_no_worklist(open_archive: Open) 
 
 
 def test_a_step_says_all_that_the_order_does(archive: Application) -> None:
-    def named(_connection: Connection, facility: str) -> str:
+    def named(facility: str) -> str:
         return {"500059": "ÖRNEK HASTANESİ"}.get(facility, "")
 
     archive.national.orders.place(
@@ -217,7 +216,7 @@ def test_a_step_says_all_that_the_order_does(archive: Application) -> None:
             clinic=Coded("1", "Nöroloji"),
         ),
     )
-    schedule = Schedule(archive.database, archive.policy, institutions=named)
+    schedule = Schedule(archive.database, archive.policy, institution=named)
     (found,) = schedule.find(SYSTEM, query(("AccessionNumber", "FULL"))).matches
     archive.national.orders.cancel(SYSTEM, OrderKey("500059", "FULL"))
 

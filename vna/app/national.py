@@ -13,6 +13,9 @@ from vna.model.events import EventKind
 from vna.model.profile import Profile
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
+from vna.teleradiology import codes, reports
+from vna.teleradiology.codes import Codes
+from vna.teleradiology.reports import Reports
 from vna.worklist import orders, performed
 from vna.worklist.orders import Orders
 from vna.worklist.performed import PerformedSteps
@@ -34,6 +37,8 @@ class National:
     database: Database
     profile: Profile
     orders: Orders
+    codes: Codes
+    reports: Reports
     schedule: Schedule
     performed: PerformedSteps
 
@@ -48,6 +53,8 @@ class National:
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
+    EventKind.CODES_LOADED: codes.replay,
+    EventKind.REPORT_CHANGED: reports.replay,
     EventKind.STEP_CHANGED: performed.replay,
 }
 """What a reindex does again."""
@@ -57,10 +64,18 @@ def build(settings: NationalSettings, database: Database, policy: Policy, workli
     """Wire the national side; BadRequest when the site's profile cannot be read."""
     said = profile.read(Path(settings.profile) if settings.profile else None)
     known = Orders(database, policy)
+    tables = Codes(database, policy)
+
+    def institution(facility: str) -> str:
+        found = tables.facility(facility)
+        return found.name if found is not None else ""
+
     return National(
         database=database,
         profile=said,
         orders=known,
-        schedule=Schedule(database, policy, worklist.bounds, phonetic=worklist.phonetic),
+        codes=tables,
+        reports=Reports(database, policy, said),
+        schedule=Schedule(database, policy, worklist.bounds, phonetic=worklist.phonetic, institution=institution),
         performed=PerformedSteps(database, policy, known),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from storage.index.engine import Connection, Database
+from storage.index.engine import Database
 from storage.index.grams import dialect_of
 from storage.index.worklist import Sight, scheduled
 from vna.model.access import Action, Actor, ActorKind
@@ -13,11 +13,12 @@ from vna.model.orders import ANY_FACILITY, Order
 from vna.model.query import Key, Level, Match, Query, SearchPage
 from vna.model.wildcards import has_wildcard, is_universal
 from vna.security.policy import Policy
-from vna.worklist.scheduled_step import STEP, Shown, elements_of, is_known
+from vna.worklist.scheduled_step import STEP, Elements, Shown, elements_of, is_known
 
-Institutions = Callable[[Connection, str], str]
+Institution = Callable[[str], str]
 """The name of a facility by its code, empty where it is not known."""
 
+INSTITUTION: Final = "00080080"
 STATION: Final = (STEP, "00400001")
 
 
@@ -35,7 +36,7 @@ class Bounds:
         return f"{self.max_scanned} orders" if looked >= self.max_scanned else ""
 
 
-def unnamed(_connection: Connection, _facility: str) -> str:
+def unnamed(_facility: str) -> str:
     """Where names of facilities are not known."""
     return ""
 
@@ -51,13 +52,13 @@ class Schedule:
         bounds: Bounds = Bounds(),
         *,
         phonetic: bool = False,
-        institutions: Institutions = unnamed,
+        institution: Institution = unnamed,
     ) -> None:
         self._database = database
         self._policy = policy
         self._bounds = bounds
         self._phonetic = phonetic
-        self._institutions = institutions
+        self._institution = institution
 
     def find(self, actor: Actor, query: Query) -> SearchPage:
         """The steps that match, those in progress first. A worklist has no levels: that of the query says nothing.
@@ -66,27 +67,29 @@ class Schedule:
         value that its VR does not allow.
         """
         self._policy.check(actor, Action.QUERY)
-        asked = frozenset(key.path[0] for key in query.keys if not is_known(key.path))
         known = tuple(key for key in query.keys if is_known(key.path))
-        unknown = asked | {tag for tag in query.returns or () if not is_known((tag,))}
+        unknown = {key.path[0] for key in query.keys if key not in known}
+        unknown |= {tag for tag in query.returns or () if tag != INSTITUTION and not is_known((tag,))}
         wanted = criteria(replace(query, keys=known, phonetic=self._phonetic and query.fuzzy))
         station = _station(actor, known)
-        matches: list[Match] = []
+        matches: list[tuple[Order, Elements]] = []
         cap = ""
         with self._database.read() as connection:
             for looked, one in enumerate(scheduled(connection, wanted, _sight(actor), dialect_of(self._database))):
-                elements = elements_of(self._shown(connection, one.order, actor, station))
+                elements = elements_of(Shown(one.order, actor.facility, station))
                 is_match = satisfies(elements, wanted)
                 cap = self._bounds.ended(len(matches) + is_match, looked)
                 if cap:
                     break
                 if is_match:
-                    matches.append(Match(Level.PATIENT, elements, {}))
-        return SearchPage(tuple(matches), bool(cap), cap, unknown)
+                    matches.append((one.order, elements))
+        return SearchPage(tuple(self._match(actor, *match) for match in matches), bool(cap), cap, frozenset(unknown))
 
-    def _shown(self, connection: Connection, order: Order, actor: Actor, station: str) -> Shown:
+    def _match(self, actor: Actor, order: Order, elements: Elements) -> Match:
+        """With the name of who performs it, which is looked up apart: it can be asked for, and is no key."""
         performed_at = actor.facility if order.performed_at == ANY_FACILITY else order.performed_at
-        return Shown(order, actor.facility, station, self._institutions(connection, performed_at))
+        name = self._institution(performed_at) if performed_at else ""
+        return Match(Level.PATIENT, {**elements, INSTITUTION: {"vr": "LO", "Value": [name]}} if name else elements, {})
 
 
 def _sight(actor: Actor) -> Sight:

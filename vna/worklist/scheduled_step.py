@@ -34,12 +34,11 @@ _WORDS: Final = frozenset({"STAT", "HIGH", "ROUTINE", "MEDIUM", "LOW"})
 @dataclass(frozen=True, slots=True)
 class Shown:
     """An order as one caller sees it: `facility` is the caller's, `station` the one that steps which are open to every
-    station are shown for, `institution` the name of who performs it."""
+    station are shown for."""
 
     order: Order
     facility: str = ""
     station: str = ""
-    institution: str = ""
 
     @property
     def is_elsewhere(self) -> bool:
@@ -68,12 +67,14 @@ class Shown:
         return self.order.scheduled_at or self.order.requested_at
 
 
-_STATUS: Final[Mapping[OrderState, str]] = {OrderState.SCHEDULED: "SCHEDULED", OrderState.IN_PROGRESS: "STARTED"}  # PS3.3 C.4.10
+_STATUS: Final[Mapping[OrderState, str]] = {
+    OrderState.SCHEDULED: "SCHEDULED",
+    OrderState.IN_PROGRESS: "STARTED",
+}  # PS3.3 C.4.10
 
 Value = Callable[[Shown], str]
 
 _TEXTS: Final[tuple[tuple[str, Value], ...]] = (
-    ("InstitutionName", lambda s: s.institution),
     ("AccessionNumber", lambda s: s.order.key.accession_number),
     ("ReferringPhysicianName", lambda s: s.order.ordering_doctor.name),
     ("AdmittingDiagnosesDescription", lambda s: "; ".join(one.text or one.code for one in s.order.diagnoses)),
