@@ -61,15 +61,23 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Fast shutdown: open connections are cut."""
+        self._end(signal.SIGINT)
+
+    def throw_away(self) -> None:
+        """Immediate shutdown: nothing of it is kept, and writing out what it holds takes many seconds."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, how: signal.Signals) -> None:
         if self._child is not None:
-            self._child.stop(signal.SIGINT)
+            self._child.stop(how)
             self._child = None
 
-    def new_database(self) -> str:
-        """Make an empty database and return its SQLAlchemy address."""
+    def new_database(self, like: str = "") -> str:
+        """Make an empty database, or a copy of one that nobody is connected to, and return its SQLAlchemy address."""
         name = f"vna_{next(self._numbers)}"
+        original = like.rpartition("/")[2] or "template0"
         with psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {original}")
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     @property
@@ -106,4 +114,4 @@ def postgres_server() -> Iterator[PostgresServer]:
         server = PostgresServer(Path(directory))
         server.start()
         yield server
-        server.stop()
+        server.throw_away()
