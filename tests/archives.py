@@ -21,7 +21,7 @@ from tests.peers import forks
 from tests.peers.postgres import PostgresServer
 from tests.peers.processes import Child, start
 from tests.peers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
-from vna.app import Application, build, prepare
+from vna.app import Application, build, migrate, prepare
 from vna.model.access import SYSTEM
 from vna.model.instances import Accepted, Arrival, Door
 from vna.settings import Settings
@@ -190,7 +190,9 @@ def start_archive(backend: Backend, *arguments: str, wrapper: tuple[str, ...] = 
         **backend.environment,
         **{f"VNA_{name}": value for name, value in environment.items()},
     }
-    if not backend.environment:
+    if backend.environment:
+        migrate(backend.settings())
+    else:
         lay_index(backend.folder / "data")
     if wrapper:
         child = start([*wrapper, sys.executable, "-m", "vna.cli", "serve", *arguments], log=log, env=env)

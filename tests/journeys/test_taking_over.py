@@ -28,8 +28,6 @@ from tests.peers.orthanc import Orthanc
 from tests.peers.processes import wait_for
 from tests.routing.dcmqrscp import start_dcmqrscp
 
-pytestmark = pytest.mark.xdist_group("sources")
-
 STUDIES, EACH = 600, 4
 ROOT = Path(__file__).parents[2]
 
