@@ -62,13 +62,12 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
 def make_backend(name: str, request: pytest.FixtureRequest, folder: Path) -> Backend:
     if name == "sqlite+folder":
         return Backend(name, folder)
-    postgres: PostgresServer = request.getfixturevalue("postgres_server")
     seaweedfs: SeaweedFS = request.getfixturevalue("seaweedfs")
     return Backend(
         name,
         folder,
         {
-            "VNA_DATABASE__URL": postgres.new_database(_migrated(postgres)),
+            "VNA_DATABASE__URL": new_index(request),
             "VNA_STORAGE__URL": f"s3://{seaweedfs.new_bucket()}?endpoint={seaweedfs.endpoint}",
             "VNA_STORAGE__ACCESS_KEY": ACCESS_KEY,
             "VNA_STORAGE__SECRET_KEY": SECRET_KEY,
@@ -88,6 +87,14 @@ def lay_index(data: Path) -> None:
     data.mkdir(parents=True, exist_ok=True)
     if not (data / "index.sqlite").exists():
         (data / "index.sqlite").write_bytes(_empty_index())
+
+
+def new_index(request: pytest.FixtureRequest) -> str:
+    """The same on PostgreSQL, until whoever requests it is done."""
+    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    url = postgres.new_database(_migrated(postgres))
+    request.addfinalizer(functools.partial(postgres.drop, url))
+    return url
 
 
 @functools.cache
