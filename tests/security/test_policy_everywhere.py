@@ -23,14 +23,14 @@ from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP
 from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
-from tests.archives import Backend
+from tests.archives import Backend, ready
 from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
 from tests.worklist.ordering import order
 from tests.worklist.steps import begun, ended
 from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
-from vna.app import Application, build, migrate, prepare
+from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.care import Care
 from vna.archive.changes import Changes
@@ -180,8 +180,7 @@ def touches(monkeypatch: pytest.MonkeyPatch) -> Touches:
 @pytest.fixture
 def denying(tmp_path: Path) -> Iterator[Application]:
     settings = Backend("sqlite+folder", tmp_path).settings(xds={"home_community_id": HOME})
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     application = build(settings, policy=DenyAll())
     application.peers.get("ANY")  # the table of AE titles is read before anybody counts
     yield application
