@@ -13,7 +13,8 @@ from vna.model.events import EventKind
 from vna.model.profile import Profile
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
-from vna.teleradiology import reports
+from vna.teleradiology import codes, reports
+from vna.teleradiology.codes import Codes
 from vna.teleradiology.reports import Reports
 from vna.worklist import orders
 from vna.worklist.orders import Orders
@@ -26,6 +27,7 @@ class National:
     database: Database
     profile: Profile
     orders: Orders
+    codes: Codes
     reports: Reports
 
     def subscribers(self) -> Mapping[str, Subscriber]:
@@ -39,6 +41,7 @@ class National:
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
+    EventKind.CODES_LOADED: codes.replay,
     EventKind.REPORT_CHANGED: reports.replay,
 }
 """What a reindex does again."""
@@ -51,5 +54,6 @@ def build(settings: NationalSettings, database: Database, policy: Policy) -> Nat
         database=database,
         profile=said,
         orders=Orders(database, policy),
+        codes=Codes(database, policy),
         reports=Reports(database, policy, said),
     )
