@@ -261,6 +261,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         phonetic=settings.search.phonetic,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
+    deletion = Deletion(database, blobs, policy, store, Limits())
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -284,7 +285,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         tags=SearchTags(database, policy),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
-        deletion=Deletion(database, blobs, policy, store, Limits()),
+        deletion=deletion,
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
@@ -331,7 +332,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy),
+        national=national.build(settings.national, database, policy, store, deletion),
     )
 
 

@@ -30,8 +30,7 @@ _COPIED = (  # what the images say of patient and study
     *("00100010", "00100020", "00100021", "00100024", "00100030", "00100040", "00101002", "00200010"),
 )
 _OF_ANY_SERIES = ("00080080", "00101000")
-_LONGEST_MEANING = 64
-_LONGEST_CODE = 16
+_LONGEST = {"LO": 64, "PN": 64, "SH": 16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,10 @@ def common(place: Place, form: str, sop_class_uid: str) -> Elements:
 
 
 def one(vr: str, value: object) -> Element:
-    """An element with one value."""
-    return {"vr": vr, "Value": [value]}
+    """An element with one value; words are cut to what the VR can hold (PS3.5 6.2)."""
+    if isinstance(value, str) and vr in _LONGEST:
+        value = value.replace("\\", "/")[: _LONGEST[vr]].strip()
+    return {"vr": vr, "Value": [{"Alphabetic": value} if vr == "PN" else value]}
 
 
 def items(*some: Elements) -> Element:
@@ -98,7 +99,7 @@ def items(*some: Elements) -> Element:
 def code(value: str, scheme: str, meaning: str) -> Elements:
     """An item that names something by a code (PS3.3 8.8)."""
     return {
-        "00080100": one("SH", value[:_LONGEST_CODE]),
+        "00080100": one("SH", value),
         "00080102": one("SH", scheme),
-        "00080104": one("LO", meaning[:_LONGEST_MEANING].strip() or value),
+        "00080104": one("LO", meaning.strip() or value),
     }

@@ -72,10 +72,10 @@ class ReportObjects:
                     self._put(place, form)
 
     def _place(self, approved: Sequence[Report], report: Report, study: str, form: str) -> Place | None:
-        """None where the study is not here, or the object is, or was and was deleted."""
+        """None where the study is not here, or the object is there already."""
         uid = instance_uid(report, study, form)
         with self._database.read() as connection:
-            if lookup.content(connection, uid) is not None or self._was_deleted(connection, study, uid):
+            if lookup.content(connection, uid) is not None:
                 return None
             found = contents.of_study(connection, study, own=False)
             order = order_rows.find(connection, report.key)
@@ -83,10 +83,6 @@ class ReportObjects:
             return None
         earlier = tuple(one for one in approved if one.number == report.addendum_to)
         return Place(report, found, None if order is None else order.order, earlier)
-
-    def _was_deleted(self, connection: Connection, study: str, uid: str) -> bool:
-        """By a person: what this deletes comes again."""
-        return any(one.reason != _REASON for one in rows.deleted(connection, study, uid))
 
     def _put(self, place: Place, form: str) -> None:
         actor = replace(SYSTEM, facility=place.study.facility)

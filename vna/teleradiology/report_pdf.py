@@ -119,7 +119,7 @@ def _version(report: Report) -> str:
 
 def _name(name: str) -> str:
     """Family^given^middle^prefix^suffix, as it is read (PS3.5 6.2.1.1)."""
-    family, given, middle, prefix, suffix = ([*name.split("=")[0].split("^"), *[""] * 5])[:5]
+    family, given, middle, prefix, suffix = ([*name.partition("=")[0].split("^"), *[""] * 5])[:5]
     return " ".join(filter(None, (prefix, given, middle, family, suffix)))
 
 

@@ -1,4 +1,4 @@
-"""A report as a Basic Text SR document (PS3.3 A.35.1) with the sections of PS3.16 TID 2000, its text as it was written."""
+"""A report as a Basic Text SR document (PS3.3 A.35.1) with the sections of PS3.16 TID 2000."""
 
 from collections.abc import Iterator, Sequence
 
@@ -42,7 +42,6 @@ _TURKISH = code("tr", "RFC5646", "Turkish")
 _OBSERVER_TYPE, _PERSON = code("121005", "DCM", "Observer Type"), code("121006", "DCM", "Person")  # TID 1002
 _OBSERVER_NAME = code("121008", "DCM", "Person Observer Name")
 _MOST_EVIDENCE = 5000
-_LONGEST_ORGANIZATION = 64
 
 
 def written(place: Place) -> bytes:
@@ -85,7 +84,7 @@ def _verifier(place: Place, person: Person) -> Elements:
 def _organization(place: Place) -> str:
     name = next((some.elements["00080080"] for some in place.study.series if "00080080" in some.elements), None)
     found = (name or {}).get("Value") or [place.report.key.facility]
-    return str(found[0])[:_LONGEST_ORGANIZATION]
+    return str(found[0])
 
 
 def _request(place: Place) -> Elements:
@@ -102,7 +101,7 @@ def _request(place: Place) -> Elements:
         "00402017": {"vr": "LO"},
     }
     if order is not None and order.sut.code:
-        made["00321060"] = one("LO", (order.sut.text or order.sut.code)[:64])
+        made["00321060"] = one("LO", order.sut.text or order.sut.code)
         made["00321064"] = items(code(order.sut.code, "99SUT", order.sut.text or order.sut.code))
     return made
 
