@@ -19,8 +19,18 @@ from vna.teleradiology import codes, reports
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
 from vna.teleradiology.reports import Listed, Reports
-from vna.worklist import orders
+from vna.worklist import orders, performed
 from vna.worklist.orders import Orders
+from vna.worklist.performed import PerformedSteps
+from vna.worklist.schedule import Bounds, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Worklist:
+    """What the worklist has of the archive's own settings."""
+
+    bounds: Bounds
+    phonetic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,8 @@ class National:
     codes: Codes
     reports: Reports
     report_objects: ReportObjects
+    schedule: Schedule
+    performed: PerformedSteps
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -47,19 +59,30 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
     EventKind.CODES_LOADED: codes.replay,
     EventKind.REPORT_CHANGED: reports.replay,
+    EventKind.STEP_CHANGED: performed.replay,
 }
 """What a reindex does again."""
 
 
-def build(settings: NationalSettings, database: Database, policy: Policy, store: Store, deletion: Deletion) -> National:
+def build(
+    settings: NationalSettings, database: Database, policy: Policy, worklist: Worklist, store: Store, deletion: Deletion
+) -> National:
     """Wire the national side; BadRequest when the site's profile cannot be read."""
     said = profile.read(Path(settings.profile) if settings.profile else None)
-    lists = Codes(database, policy)
+    known = Orders(database, policy)
+    tables = Codes(database, policy)
+
+    def institution(facility: str) -> str:
+        found = tables.facility(facility)
+        return found.name if found is not None else ""
+
     return National(
         database=database,
         profile=said,
-        orders=Orders(database, policy),
-        codes=lists,
-        reports=Reports(database, policy, said, Listed(lists)),
+        orders=known,
+        codes=tables,
+        reports=Reports(database, policy, said, Listed(tables)),
         report_objects=ReportObjects(database, store, deletion, said.reports),
+        schedule=Schedule(database, policy, worklist.bounds, phonetic=worklist.phonetic, institution=institution),
+        performed=PerformedSteps(database, policy, known),
     )
