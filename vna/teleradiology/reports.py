@@ -128,6 +128,12 @@ class Reports:
         with self._database.read() as connection:
             return rows.of(connection, key)
 
+    def is_known(self, actor: Actor, key: OrderKey) -> bool:
+        """Whether the order itself has come."""
+        self._policy.check(actor, Action.LOOK_UP, str(key))
+        with self._database.read() as connection:
+            return order_rows.find(connection, key) is not None
+
     def _check_writes(self, actor: Actor, key: OrderKey) -> None:
         self._policy.check(actor, Action.FEED if Action.FEED in actor.rights else Action.REPORT, str(key))
 
