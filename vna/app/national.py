@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.index.engine import Database
+from vna.archive.deletion import Deletion
 from vna.archive.reindex import Replay
+from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.workers import Work
 from vna.model import profile
@@ -15,7 +17,8 @@ from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
 from vna.teleradiology import codes, reports
 from vna.teleradiology.codes import Codes
-from vna.teleradiology.reports import Reports
+from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
+from vna.teleradiology.reports import Listed, Reports
 from vna.worklist import orders, performed
 from vna.worklist.orders import Orders
 from vna.worklist.performed import PerformedSteps
@@ -39,16 +42,17 @@ class National:
     orders: Orders
     codes: Codes
     reports: Reports
+    report_objects: ReportObjects
     schedule: Schedule
     performed: PerformedSteps
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {}
+        return {"report-objects": self.report_objects.notice}
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {}
+        return {STORE_REPORTS: self.report_objects}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -60,7 +64,9 @@ REPLAYS: Mapping[EventKind, Replay] = {
 """What a reindex does again."""
 
 
-def build(settings: NationalSettings, database: Database, policy: Policy, worklist: Worklist) -> National:
+def build(
+    settings: NationalSettings, database: Database, policy: Policy, worklist: Worklist, store: Store, deletion: Deletion
+) -> National:
     """Wire the national side; BadRequest when the site's profile cannot be read."""
     said = profile.read(Path(settings.profile) if settings.profile else None)
     known = Orders(database, policy)
@@ -75,7 +81,8 @@ def build(settings: NationalSettings, database: Database, policy: Policy, workli
         profile=said,
         orders=known,
         codes=tables,
-        reports=Reports(database, policy, said),
+        reports=Reports(database, policy, said, Listed(tables)),
+        report_objects=ReportObjects(database, store, deletion, said.reports),
         schedule=Schedule(database, policy, worklist.bounds, phonetic=worklist.phonetic, institution=institution),
         performed=PerformedSteps(database, policy, known),
     )
