@@ -13,10 +13,12 @@ from vna.model.events import EventKind
 from vna.model.profile import Profile
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
-from vna.teleradiology import looks, standing
+from vna.teleradiology import codes, looks, reports, standing
+from vna.teleradiology.codes import Codes
 from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.looks import Looks
-from vna.teleradiology.rules import NoLists, Rules
+from vna.teleradiology.reports import Reports
+from vna.teleradiology.rules import Rules
 from vna.teleradiology.standing import STANDING, Standings
 from vna.teleradiology.tracking import Tracking
 from vna.teleradiology.windows import Windows
@@ -31,6 +33,8 @@ class National:
     database: Database
     profile: Profile
     orders: Orders
+    codes: Codes
+    reports: Reports
     rules: Rules
     standings: Standings
     duplicates: Duplicates
@@ -49,6 +53,8 @@ class National:
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
     EventKind.PREVIOUS_SEEN: looks.replay,
+    EventKind.CODES_LOADED: codes.replay,
+    EventKind.REPORT_CHANGED: reports.replay,
 }
 """What a reindex does again."""
 
@@ -64,12 +70,15 @@ def build(settings: NationalSettings, database: Database, policy: Policy, affini
     `affinity_domain` is the authority of patient identifiers, where there is one.
     """
     said = profile.read(Path(settings.profile) if settings.profile else None)
-    rules = Rules(said, NoLists(), _windows(settings, said))
+    known = Codes(database, policy)
+    rules = Rules(said, known, _windows(settings, said))
     authorities = sorted({said.national_authority, affinity_domain} - {""})
     return National(
         database=database,
         profile=said,
         orders=Orders(database, policy),
+        codes=known,
+        reports=Reports(database, policy, said),
         rules=rules,
         standings=Standings(database, said, rules, authorities),
         duplicates=Duplicates(database, policy, rules, authorities),

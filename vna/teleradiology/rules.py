@@ -5,6 +5,7 @@ Nothing is read from the index here but code lists: who asks brings what is know
 
 # ruff: noqa: RUF001 (dotless i)
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -42,19 +43,7 @@ class Lists(Protocol):
         ...
 
 
-class NoLists:
-    """Where no list was loaded."""
-
-    def find(self, list_name: str, code: str) -> None:
-        """Nothing."""
-        del list_name, code
-
-    def has(self, list_name: str) -> bool:
-        """None."""
-        del list_name
-        return False
-
-
+_SECONDS = 5.0
 _WITHOUT_IMAGES = tuple(STANDARD_STORAGE + suffix for suffix in ("88.", "11.", "104.", "9."))
 """Reports and key objects, presentation states, encapsulated documents, waveforms (PS3.4 Table B.5-1)."""
 
@@ -94,6 +83,7 @@ class Rules:
         self._rules = profile.rules
         self._lists = lists
         self._windows = windows
+        self._loaded: dict[str, tuple[float, bool]] = {}
 
     def period(self, sut_code: str) -> Period:
         """Within which an examination is a repetition."""
@@ -116,7 +106,7 @@ class Rules:
 
     def asks_for_devices(self, facts: Facts) -> bool:
         """Whether it would matter by which device the images were made."""
-        lists = self._lists.has("exemptions") or self._lists.has("devices")
+        lists = self._has("exemptions") or self._has("devices")
         return lists and next(self._dose(facts, ordered_at(facts.order)), None) is not None
 
     def broken(self, facts: Facts) -> Iterator[str]:
@@ -142,7 +132,7 @@ class Rules:
             reason = order.repeat_reason.code
             if not reason:
                 yield "duplicate"
-            elif self._lists.has("reasons") and not self._is_listed("reasons", reason):
+            elif self._has("reasons") and not self._is_listed("reasons", reason):
                 yield "unknown-repeat-reason"
         if (
             rules.look.in_force(at)
@@ -175,7 +165,7 @@ class Rules:
         return "" if found is None else found.value("ownership")
 
     def _radiologists(self, numbers: Sequence[str]) -> Iterator[str]:
-        if not numbers or not self._lists.has("radiologists"):
+        if not numbers or not self._has("radiologists"):
             return
         if not any(self._is_listed("radiologists", number) for number in numbers):
             yield "unknown-radiologist"
@@ -200,6 +190,14 @@ class Rules:
                 if not until or at[:8] <= until:
                     return True
         return False
+
+    def _has(self, list_name: str) -> bool:
+        """Whether a list was loaded, as it was some seconds ago at most."""
+        until, answer = self._loaded.get(list_name, (0.0, False))
+        if time.monotonic() >= until:
+            answer = self._lists.has(list_name)
+            self._loaded[list_name] = (time.monotonic() + _SECONDS, answer)
+        return answer
 
     def _is_listed(self, list_name: str, code: str) -> bool:
         found = self._lists.find(list_name, code)
