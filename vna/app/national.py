@@ -1,6 +1,6 @@
 """The national side: from the profile to its use cases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +9,13 @@ from vna.archive.reindex import Replay
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.workers import Work
 from vna.model import profile
-from vna.model.events import EventKind
+from vna.model.events import Event, EventKind
 from vna.model.profile import Profile
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
-from vna.teleradiology import codes, looks, reports, standing
+from vna.teleradiology import codes, dose, looks, reports, standing
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.looks import Looks
 from vna.teleradiology.reports import Reports
@@ -36,6 +37,7 @@ class National:
     codes: Codes
     reports: Reports
     rules: Rules
+    doses: Doses
     standings: Standings
     duplicates: Duplicates
     looks: Looks
@@ -43,11 +45,16 @@ class National:
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {"standing": self.standings}
+
+        def standing(batch: Sequence[Event]) -> None:
+            self.doses(batch)  # first: how an order stands depends on them
+            self.standings(batch)
+
+        return {"standing": standing}
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {STANDING: self.standings.every}
+        return {STANDING: self.standings.every, DOSE: self.doses.every}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -61,7 +68,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
-    standing.again(connection)
+    dose.again(connection)  # and then how orders stand
 
 
 def build(settings: NationalSettings, database: Database, policy: Policy, affinity_domain: str = "") -> National:
@@ -80,6 +87,7 @@ def build(settings: NationalSettings, database: Database, policy: Policy, affini
         codes=known,
         reports=Reports(database, policy, said),
         rules=rules,
+        doses=Doses(database, standing.again),
         standings=Standings(database, said, rules, authorities),
         duplicates=Duplicates(database, policy, rules, authorities),
         looks=Looks(database, policy, said, rules, authorities),
