@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from storage.index.engine import Database
@@ -11,8 +12,12 @@ from vna.jobs.workers import Work
 from vna.model import profile
 from vna.model.events import EventKind
 from vna.model.profile import Profile
+from vna.security.links import Links
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
+from vna.teleradiology.lookup_checks import covered
+from vna.teleradiology.lookups import LookupRules, Lookups
+from vna.teleradiology.until_landed import NoFacilities, SameCode
 from vna.worklist import orders
 from vna.worklist.orders import Orders
 
@@ -24,6 +29,7 @@ class National:
     database: Database
     profile: Profile
     orders: Orders
+    lookups: Lookups
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -40,7 +46,18 @@ REPLAYS: Mapping[EventKind, Replay] = {
 """What a reindex does again."""
 
 
-def build(settings: NationalSettings, database: Database, policy: Policy) -> National:
+def build(settings: NationalSettings, database: Database, policy: Policy, links: Links) -> National:
     """Wire the national side; BadRequest when the site's profile cannot be read."""
     said = profile.read(Path(settings.profile) if settings.profile else None)
-    return National(database=database, profile=said, orders=Orders(database, policy))
+    rules = LookupRules(
+        markers=said.matching.markers,
+        requires=covered(said.notification.sut_codes).__contains__,
+        zone=said.zone,
+        link_lifetime=timedelta(seconds=settings.link_lifetime),
+    )
+    return National(
+        database=database,
+        profile=said,
+        orders=Orders(database, policy),
+        lookups=Lookups(database, policy, links, NoFacilities(), SameCode(database), rules),
+    )

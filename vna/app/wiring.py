@@ -261,6 +261,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         phonetic=settings.search.phonetic,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
+    links = Links(database, policy)
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -269,7 +270,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         policy=policy,
         peers=peers,
         accounts=Accounts(database, policy),
-        links=Links(database, policy),
+        links=links,
         store=store,
         search=search,
         across=Across(
@@ -331,7 +332,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy),
+        national=national.build(settings.national, database, policy, links),
     )
 
 
