@@ -200,12 +200,15 @@ codes = sa.Table(
     _key(),
     sa.Column("version_fk", Key, sa.ForeignKey("code_versions.id", ondelete="CASCADE"), nullable=False),
     _word("code"),
+    _word("alias"),
     _text("text"),
     _text("body"),
     sa.UniqueConstraint("version_fk", "code", name="uq_codes"),
+    sa.Index("ix_codes_alias", "version_fk", "alias"),
     sqlite_autoincrement=True,
 )
-"""Codes of each version of a list; the one that was loaded last is in force. `body` is the other columns as JSON."""
+"""Codes of each version of a list; the one that was loaded last is in force, one without `loaded_at` not yet. `alias`
+is another code by which it is found, `body` the other columns as JSON."""
 
 patient_details = sa.Table(
     "patient_details",

@@ -15,9 +15,12 @@ from vna.model.profile import Profile
 from vna.security.links import Links
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
+from vna.teleradiology import codes, reports
+from vna.teleradiology.codes import Codes
 from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
-from vna.teleradiology.until_landed import NoFacilities, SameCode
+from vna.teleradiology.reports import Reports
+from vna.teleradiology.until_landed import SameCode
 from vna.worklist import orders
 from vna.worklist.orders import Orders
 
@@ -29,6 +32,8 @@ class National:
     database: Database
     profile: Profile
     orders: Orders
+    codes: Codes
+    reports: Reports
     lookups: Lookups
 
     def subscribers(self) -> Mapping[str, Subscriber]:
@@ -42,6 +47,8 @@ class National:
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
+    EventKind.CODES_LOADED: codes.replay,
+    EventKind.REPORT_CHANGED: reports.replay,
 }
 """What a reindex does again."""
 
@@ -49,15 +56,24 @@ REPLAYS: Mapping[EventKind, Replay] = {
 def build(settings: NationalSettings, database: Database, policy: Policy, links: Links) -> National:
     """Wire the national side; BadRequest when the site's profile cannot be read."""
     said = profile.read(Path(settings.profile) if settings.profile else None)
+    known = Codes(database, policy)
+    return National(
+        database=database,
+        profile=said,
+        orders=Orders(database, policy),
+        codes=known,
+        reports=Reports(database, policy, said),
+        lookups=_lookups(settings, database, policy, links, known, said),
+    )
+
+
+def _lookups(
+    settings: NationalSettings, database: Database, policy: Policy, links: Links, known: Codes, said: Profile
+) -> Lookups:
     rules = LookupRules(
         markers=said.matching.markers,
         requires=covered(said.notification.sut_codes).__contains__,
         zone=said.zone,
         link_lifetime=timedelta(seconds=settings.link_lifetime),
     )
-    return National(
-        database=database,
-        profile=said,
-        orders=Orders(database, policy),
-        lookups=Lookups(database, policy, links, NoFacilities(), SameCode(database), rules),
-    )
+    return Lookups(database, policy, links, known, SameCode(database), rules)

@@ -10,16 +10,6 @@ from vna.model.access import Actor
 from vna.model.orders import KnownOrder
 
 
-class NoFacilities:
-    """No list."""
-
-    def facility(self, skrs: str) -> None:
-        """None."""
-
-    def facility_of_medula(self, code: str) -> None:
-        """None."""
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """What was found."""

@@ -186,6 +186,7 @@ def upgrade() -> None:
         sa.Column("id", _key(), autoincrement=True, nullable=False),
         sa.Column("version_fk", _key(), nullable=False),
         sa.Column("code", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("alias", sa.String(length=64), server_default="", nullable=False),
         sa.Column("text", sa.Text(), server_default="", nullable=False),
         sa.Column("body", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["version_fk"], ["code_versions.id"], ondelete="CASCADE"),
@@ -193,3 +194,4 @@ def upgrade() -> None:
         sa.UniqueConstraint("version_fk", "code", name="uq_codes"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_codes_alias", "codes", ["version_fk", "alias"], unique=False)
