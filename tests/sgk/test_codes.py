@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,11 @@ from tests.sgk.messages import NAMESPACE, enveloped, fault, message, said
 from vna.model.lookups import Asked, Operation, Result
 from vna.model.national import is_national_number
 from vna.teleradiology.lookup_checks import Question, check, is_accession, moment
+
+NO_ACCESSIONS = ("A" * 17, "A\\B", "A\tB", "A\nB", "A\x7fB", "A\x85")
+NO_PERSONS = ("10000000145", "1000000014", "0" * 11, "1000000014x", "١٠٠٠٠٠٠٠١٤٦")
+NO_DAYS = ("31.02.2026", "2026-01-01", "1.1.2026", "01.01.2026 25:00:00", "01.01.0000")
+EMPTY = (None, "", "  ")
 
 OPERATIONS: dict[str, dict[str, Any]] = {
     "goruntuSorgula": {"accession": "A1"},
@@ -30,17 +36,17 @@ def test_the_codes(archive: Archive) -> None:
     archive.order("ORDERED")
     cases: list[tuple[str, str, dict[str, Any]]] = [
         *(("1001", op, {**fields, "saglikTesisKodu": None}) for op, fields in OPERATIONS.items()),
-        *(("1001", op, {**fields, name: empty}) for op, fields in OPERATIONS.items() for name in fields for empty in (None, "", "  ")),
-        *(("1002", "goruntuSorgula", {"accession": bad}) for bad in ("A" * 17, "A\\B", "A\tB", "A\nB", "A\x7fB", "A\x85")),
+        *(("1001", op, {**said, name: none}) for op, said in OPERATIONS.items() for name in said for none in EMPTY),
+        *(("1002", "goruntuSorgula", {"accession": bad}) for bad in NO_ACCESSIONS),
         ("1002", "accessionDogrula", {"sutKodu": "1", "accession": "A\\B"}),
         ("1004", "goruntuSorgula", {"accession": "9998"}),
         ("1004", "goruntuSorgula", {"accession": "9999"}),
         ("1004", "goruntuLinkiAl", {**OPERATIONS["goruntuLinkiAl"], "accession": "9999"}),
-        *(("1005", "goruntuListele", {"hastaTCK": bad}) for bad in ("10000000145", "1000000014", "0" * 11, "1000000014x", "١٠٠٠٠٠٠٠١٤٦")),
+        *(("1005", "goruntuListele", {"hastaTCK": bad}) for bad in NO_PERSONS),
         ("1005", "goruntuSorgula", {"accession": "A1", "hastaTCK": "10000000145"}),
         ("1005", "goruntuLinkiAl", {**OPERATIONS["goruntuLinkiAl"], "isteyenTCK": "10000000145"}),
         ("0000", "goruntuListele", {"hastaTCK": FOREIGN}),
-        *(("1011", "mukerrerSorgula", {**OPERATIONS["mukerrerSorgula"], "islemTarihi": bad}) for bad in ("31.02.2026", "2026-01-01", "1.1.2026", "01.01.2026 25:00:00", "01.01.0000")),
+        *(("1011", "mukerrerSorgula", {**OPERATIONS["mukerrerSorgula"], "islemTarihi": bad}) for bad in NO_DAYS),
         ("1011", "goruntuListele", {"hastaTCK": AYSE, "baslangicTarihi": "02.01.2026", "bitisTarihi": "01.01.2026"}),
         ("0000", "goruntuListele", {"hastaTCK": AYSE, "baslangicTarihi": "02.01.2026", "bitisTarihi": "02.01.2026"}),
         ("0000", "goruntuListele", {"hastaTCK": AYSE, "baslangicTarihi": "02.01.2026 00:00:01"}),
@@ -71,7 +77,7 @@ def test_the_first_of_several_faults_is_told(first: int) -> None:
     wrong: dict[str, str] = {}
     for _, fields in reversed(PRECEDENCE[first:]):
         wrong |= fields
-    asked = Asked(Operation.FIND, **{"facility": "1", "accession": "A1", **wrong})
+    asked = replace(Asked(Operation.FIND, facility="1", accession="A1"), **wrong)  # type: ignore[arg-type]
 
     assert _checked(asked) is PRECEDENCE[first][0]
 
@@ -148,8 +154,8 @@ FAULTS = {
     "too large a number": message("goruntuSorgula", saglikTesisKodu=2**31, accession="A1"),
     "no use": message("goruntuLinkiAl", saglikTesisKodu=1, kullanimSayisi=0),
     "a child within a text": enveloped(
-        f'<s:goruntuSorgula xmlns:s="{NAMESPACE}"><goruntuSorgulaGiris><accession><b/></accession></goruntuSorgulaGiris>'
-        "</s:goruntuSorgula>"
+        f'<s:goruntuSorgula xmlns:s="{NAMESPACE}"><goruntuSorgulaGiris><accession><b/></accession>'
+        "</goruntuSorgulaGiris></s:goruntuSorgula>"
     ),
     "a header that is not understood": enveloped(
         f'<s:goruntuSorgula xmlns:s="{NAMESPACE}"/>', '<x xmlns="urn:x" soap:mustUnderstand="1"/>'

@@ -1,5 +1,7 @@
 """What look-ups find, in every facility, and what they say of it with the patient and without."""
 
+# ruff: noqa: RUF001 (Turkish letters)
+
 from __future__ import annotations
 
 from pydicom import Dataset
