@@ -28,6 +28,7 @@ orders = sa.Table(
     _key(),
     _word("facility"),
     _word("accession_number", 16),
+    _word("study_instance_uid"),
     _word("patient_id"),
     _word("national_number", 16),
     _text("patient_name"),
@@ -51,9 +52,10 @@ orders = sa.Table(
     sa.UniqueConstraint("facility", "accession_number", name="uq_orders"),
     sa.Index("ix_orders_accession", "accession_number"),
     sa.Index("ix_orders_examination", "national_number", "sut_code", "requested_at"),
-    sa.Index("ix_orders_patient", "facility", "patient_id"),
+    sa.Index("ix_orders_patient", "patient_id", "facility"),
     sa.Index("ix_orders_scheduled", "state", "scheduled_at"),
     sa.Index("ix_orders_requested", "facility", "requested_at"),
+    sa.Index("ix_orders_study", "study_instance_uid"),
     sqlite_autoincrement=True,
 )
 """`body` is the order as JSON, the columns before it what is searched; from `matched` to `performed_at` is kept up by

@@ -19,7 +19,7 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_role
 
 from dicomweb.routes import ADDRESSES as DICOMWEB
-from dimse.models import FIND_CLASSES, MODELS
+from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE
 from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
@@ -28,6 +28,8 @@ from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
 from tests.sgk.messages import PATH as LOOK_UPS
 from tests.sgk.messages import message as look_up
+from tests.worklist.ordering import order
+from tests.worklist.steps import begun, ended
 from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
 from vna.app import Application, build, migrate, prepare
@@ -76,6 +78,8 @@ from vna.teleradiology.codes import Codes
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
 from vna.worklist.orders import Orders
+from vna.worklist.performed import PerformedSteps
+from vna.worklist.schedule import Schedule
 from xds import (
     imaging_source,
     initiating_gateway,
@@ -224,6 +228,8 @@ USE_CASES = (
     "initiating",
     "national.orders",
     "national.codes",
+    "national.schedule",
+    "national.performed",
 )
 
 
@@ -262,6 +268,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             InitiatingGateway,
             Orders,
             Codes,
+            Schedule,
+            PerformedSteps,
         ),
         strict=True,
     ):
@@ -464,7 +472,7 @@ def _association(denying: Application, contexts: list[str], roles: list[Any]) ->
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.2", *MODELS])
+@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.2", MODALITY_WORKLIST, *MODELS])
 def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, uid: str
 ) -> None:
@@ -478,7 +486,7 @@ def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
             ds = ct()
             part10(ds)
             status = assoc.send_c_store(ds)
-        elif uid in FIND_CLASSES:
+        elif uid in (*FIND_CLASSES, MODALITY_WORKLIST):
             status = list(assoc.send_c_find(query, uid))[-1][0]
         elif uid.endswith(".2"):
             status = list(assoc.send_c_move(query, "ANY", uid))[-1][0]
@@ -489,4 +497,24 @@ def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
         server.shutdown(2)
 
     assert status.Status in (0x0124, 0xA801), status
+    assert touches.by == []
+
+
+@pytest.mark.parametrize("operation", ["N-CREATE", "N-SET", "N-GET"])
+def test_every_operation_on_performed_steps_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: str
+) -> None:
+    assoc, server = _association(denying, [PERFORMED_STEP, PERFORMED_STEP_RETRIEVE], [])
+    try:
+        if operation == "N-CREATE":
+            status = assoc.send_n_create(begun(order()), PERFORMED_STEP, "1.2.3")[0]
+        elif operation == "N-SET":
+            status = assoc.send_n_set(ended(), PERFORMED_STEP, "1.2.3")[0]
+        else:
+            status = assoc.send_n_get([], PERFORMED_STEP_RETRIEVE, "1.2.3")[0]
+    finally:
+        assoc.release()
+        server.shutdown(2)
+
+    assert status.Status == 0x0124, status
     assert touches.by == []

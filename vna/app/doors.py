@@ -214,6 +214,8 @@ def dimse_server(application: Application) -> Server:
         store=application.store,
         search=application.search,
         retrieval=application.retrieval,
+        schedule=application.national.schedule,
+        performed=application.national.performed,
         peers=application.peers,
         admission=Admission(
             application.peers,

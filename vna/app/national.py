@@ -21,8 +21,18 @@ from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.reports import Reports
 from vna.teleradiology.until_landed import SameCode
-from vna.worklist import orders
+from vna.worklist import orders, performed
 from vna.worklist.orders import Orders
+from vna.worklist.performed import PerformedSteps
+from vna.worklist.schedule import Bounds, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Worklist:
+    """What the worklist has of the archive's own settings."""
+
+    bounds: Bounds
+    phonetic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,8 @@ class National:
     codes: Codes
     reports: Reports
     lookups: Lookups
+    schedule: Schedule
+    performed: PerformedSteps
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -49,21 +61,30 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
     EventKind.CODES_LOADED: codes.replay,
     EventKind.REPORT_CHANGED: reports.replay,
+    EventKind.STEP_CHANGED: performed.replay,
 }
 """What a reindex does again."""
 
 
-def build(settings: NationalSettings, database: Database, policy: Policy, links: Links) -> National:
+def build(settings: NationalSettings, database: Database, policy: Policy, links: Links, worklist: Worklist) -> National:
     """Wire the national side; BadRequest when the site's profile cannot be read."""
     said = profile.read(Path(settings.profile) if settings.profile else None)
-    known = Codes(database, policy)
+    known = Orders(database, policy)
+    tables = Codes(database, policy)
+
+    def institution(facility: str) -> str:
+        found = tables.facility(facility)
+        return found.name if found is not None else ""
+
     return National(
         database=database,
         profile=said,
-        orders=Orders(database, policy),
-        codes=known,
+        orders=known,
+        codes=tables,
         reports=Reports(database, policy, said),
-        lookups=_lookups(settings, database, policy, links, known, said),
+        schedule=Schedule(database, policy, worklist.bounds, phonetic=worklist.phonetic, institution=institution),
+        performed=PerformedSteps(database, policy, known),
+        lookups=_lookups(settings, database, policy, links, tables, said),
     )
 
 

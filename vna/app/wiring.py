@@ -84,6 +84,7 @@ from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import FederationSettings, SecurityMode, Settings, XdsSettings
 from vna.turns import Turns
+from vna.worklist.schedule import Bounds
 from xds.community_client import CommunityClient
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
@@ -332,8 +333,13 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy, links),
+        national=national.build(settings.national, database, policy, links, _worklist(settings)),
     )
+
+
+def _worklist(settings: Settings) -> national.Worklist:
+    bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
+    return national.Worklist(bounds, settings.search.phonetic)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
