@@ -15,6 +15,7 @@ from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
 from vna.worklist import orders
 from vna.worklist.orders import Orders
+from vna.worklist.receipts import Receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class National:
     database: Database
     profile: Profile
     orders: Orders
+    receipts: Receipts
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -43,4 +45,9 @@ REPLAYS: Mapping[EventKind, Replay] = {
 def build(settings: NationalSettings, database: Database, policy: Policy) -> National:
     """Wire the national side; BadRequest when the site's profile cannot be read."""
     said = profile.read(Path(settings.profile) if settings.profile else None)
-    return National(database=database, profile=said, orders=Orders(database, policy))
+    return National(
+        database=database,
+        profile=said,
+        orders=Orders(database, policy),
+        receipts=Receipts(database, policy, days=said.hl7.remembered_days),
+    )

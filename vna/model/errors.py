@@ -15,7 +15,8 @@ VnaError
 │   ├── Mismatch        data set and command or address disagree
 │   └── TooLarge        a bound is exceeded
 ├── Conflict            contradicts what is held
-│   └── DuplicateInstance   same SOP Instance UID, other content
+│   ├── DuplicateInstance   same SOP Instance UID, other content
+│   └── Reused          an identifier that something else came under before
 ├── OutOfResources      no space left, or too much asked at once
 └── Unavailable         a part of the archive does not answer, or an archive elsewhere
     └── NotHere         kept elsewhere: it has to be fetched first
@@ -100,6 +101,10 @@ class Conflict(VnaError):
 
 class DuplicateInstance(Conflict):
     """Another content is held under the same SOP Instance UID."""
+
+
+class Reused(Conflict):
+    """Something else came under this identifier before."""
 
 
 class OutOfResources(VnaError):
