@@ -21,6 +21,7 @@ from vna.hl7.listener import Answering, Limits, Listener
 from vna.hl7.message import Message, read, read_header
 from vna.model.access import SYSTEM
 from vna.model.sources import MessageProfile, Messages, Source
+from vna.settings import SecurityMode
 
 
 def parsed(data: bytes) -> Message:
@@ -51,6 +52,13 @@ class Feed:
         place, coded = (1, (1, 4)) if old else (2, (3, 1))
         where = f"{errors[0].value(place)}-{errors[0].value(place, 3)}".rstrip("-")
         return code, errors[0].value(*coded), where
+
+    def enforced(self) -> Feed:
+        """The same archive for senders that have to be known."""
+        settings = self.archive.settings
+        security = settings.security.model_copy(update={"mode": SecurityMode.ENFORCED})
+        archive = build(settings.model_copy(update={"security": security}))
+        return Feed(archive, hl7_dispatch(archive))
 
     def know(self, name: str, **changes: Any) -> None:
         """A source at this address that belongs to the usual facility and declared UTF8, national unless told."""

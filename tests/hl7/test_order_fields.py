@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,17 @@ def rules(sender: SenderRules = PROFILE.hl7.national, said: Profile = PROFILE, f
 def read(message: str, by: Rules | None = None) -> Order:
     (tiding,) = orm_o01.tidings(parsed(message.encode()), by or rules())
     return tiding.order
+
+
+def read_or_rule(message: str) -> Order | str:
+    try:
+        return read(message)
+    except Refused as refused:
+        return refused.rule
+
+
+class _Named(Exception):
+    """A refusal that has a code."""
 
 
 WRONG = [  # facts 2.3: the field, what is in it, and the code with the field that ERR names
@@ -346,11 +358,11 @@ def test_an_accession_number_is_kept_whole_or_refused(accession: str) -> None:
     escaped = re.sub(r"[|^~&\\\r\n]", lambda found: f"\\X{ord(found[0]):02X}\\", accession)
     one = group(escaped)
     one["ORC"] |= {2: escaped}
-    try:
-        found = read(order(one)).key.accession_number
-    except Refused as refused:
-        assert refused.rule in ("accession", "accession_differs")
+    outcome = read_or_rule(order(one))
+    if isinstance(outcome, str):
+        assert outcome in ("accession", "accession_differs")
         return
+    found = outcome.key.accession_number
     assert found == accession.strip(" ")
     assert 0 < len(found) <= 16
     assert found.isprintable()
@@ -364,7 +376,8 @@ def test_whatever_comes_is_read_or_refused_and_nothing_else(lines: list[tuple[st
     text = order() + "\r".join(f"{name}|{rest}" for name, rest in lines if "\r" not in rest and "\n" not in rest)
     message = parsed(text.encode())
     for parse in (orm_o01.tidings, oru_r01.reports):
-        try:
-            parse(message, rules())
-        except Refused as refused:
-            assert refused.rule in PROFILE.hl7.errors
+        with suppress(_Named):
+            try:
+                parse(message, rules())
+            except Refused as refused:
+                raise _Named(PROFILE.hl7.errors[refused.rule]) from refused
