@@ -24,6 +24,7 @@ from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
 from tests.archives import Backend, ready
+from tests.hl7 import national
 from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
 from tests.sgk.messages import PATH as LOOK_UPS
@@ -125,6 +126,8 @@ WITHOUT_POLICY = {
     (Sources, "admits"),
     (Sources, "archives"),  # for use cases that asked before
     (Sources, "actor_for"),
+    (Sources, "known"),
+    (Sources, "receivers"),  # for use cases that asked before, and jobs
     (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
     (Store, "replace"),
     (Manifests, "rate"),  # a job
@@ -347,7 +350,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"]}
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"], "ORM": ["O01"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
@@ -450,7 +453,10 @@ def test_the_walk_knows_every_hl7_message(denying: Application) -> None:
 def test_every_hl7_message_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, kind: str, event: str
 ) -> None:
-    message = adt(event, mrg=cx("P2") if event == "A40" else None).replace("ADT^", f"{kind}^")
+    message = adt(event, mrg=cx("P2") if event == "A40" else None)
+    if kind != "ADT":
+        msh = national.header(f"{kind}^{event}", "MSG1", m3="HIS")
+        message = national.order(msh=msh) if kind == "ORM" else national.report(msh=msh)
 
     answer = hl7_dispatch(denying).answer(message.encode(), "127.0.0.1").decode()
 

@@ -33,6 +33,7 @@ from vna.teleradiology.windows import Windows
 from vna.worklist import orders, performed
 from vna.worklist.orders import Orders
 from vna.worklist.performed import PerformedSteps
+from vna.worklist.receipts import Receipts
 from vna.worklist.schedule import Bounds, Schedule
 
 
@@ -72,6 +73,7 @@ class National:
     duplicates: Duplicates
     looks: Looks
     tracking: Tracking
+    receipts: Receipts
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -119,6 +121,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         database=database,
         profile=said,
         orders=known,
+        receipts=Receipts(database, policy, days=said.hl7.remembered_days),
         codes=tables,
         reports=Reports(database, policy, said, Listed(tables)),
         report_objects=ReportObjects(database, around.store, around.deletion, said.reports),
