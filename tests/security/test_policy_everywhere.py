@@ -81,7 +81,7 @@ from vna.teleradiology.reports import Reports as NationalReports
 from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
-from vna.worklist.orders import Orders
+from vna.worklist.orders import Orders, Tiding, Told
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.schedule import Schedule
 from xds import (
@@ -327,6 +327,8 @@ def _argument(name: str, kind: Any) -> Any:
         return Source("X", "X", addresses=("127.0.0.1",))
     if name == "incoming":
         return None
+    if name == "tidings":
+        return [Tiding(Told.NEW, order())]
     if name == "selection":
         from vna.model.instances import Selection
 
