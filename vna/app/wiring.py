@@ -289,7 +289,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
-        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, manifests.after_reindex),
+        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, _after_reindex),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         sources=sources_known,
         remotes=remotes,
@@ -332,7 +332,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy, _worklist(settings)),
+        national=national.build(settings.national, database, policy, _worklist(settings), settings.xds.affinity_domain),
     )
 
 
@@ -355,6 +355,11 @@ REPLAYS: Mapping[EventKind, Replay] = {
     **national.REPLAYS,
 }
 """What a reindex does again, beside what it knows of images."""
+
+
+def _after_reindex(connection: Connection) -> None:
+    manifests.after_reindex(connection)
+    national.after_reindex(connection)
 
 
 def _destination(
