@@ -92,9 +92,9 @@ _REPORT = (
 
 
 def reports(connection: sa.Connection, sop_instance_uids: Sequence[str], classes: Iterable[str]) -> list[Report]:
-    """Those of these instances that are held and of one of the SOP Classes."""
+    """Those of these instances that are known and of one of the SOP Classes."""
     found: list[Report] = []
-    wanted = _REPORT.where(instances.c.sop_class_uid.in_(list(classes)), instances.c.blob != "")
+    wanted = _REPORT.where(instances.c.sop_class_uid.in_(list(classes)))
     for start in range(0, len(sop_instance_uids), _BATCH):
         some = sop_instance_uids[start : start + _BATCH]
         rows = connection.execute(wanted.where(instances.c.sop_instance_uid.in_(some)))
@@ -103,7 +103,7 @@ def reports(connection: sa.Connection, sop_instance_uids: Sequence[str], classes
 
 
 def every_report(connection: sa.Connection, classes: Iterable[str], after: int, limit: int) -> list[Report]:
-    """Those of all that are held, by their rows' numbers, from one on: what a reindex has to read again."""
+    """All of them, by their rows' numbers, from one on: what a reindex has to read again."""
     wanted = _REPORT.where(instances.c.sop_class_uid.in_(list(classes)), instances.c.blob != "", instances.c.id > after)
     rows = connection.execute(wanted.order_by(instances.c.id).limit(limit))
     return [Report(row[0], row[1], row[2], bytes(row[3])) for row in rows]

@@ -110,6 +110,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         links=application.links,
         sources=application.sources,
         trial=application.trial,
+        reports=application.national.reports,
     )
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(

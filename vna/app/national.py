@@ -1,23 +1,27 @@
 """The national side: from the profile to its use cases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from storage.index.engine import Connection, Database
+from vna.archive.deletion import Deletion
 from vna.archive.reindex import Replay
+from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.workers import Work
 from vna.model import profile
-from vna.model.events import EventKind
+from vna.model.events import Event, EventKind
 from vna.model.profile import Profile
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
-from vna.teleradiology import codes, looks, reports, standing
+from vna.teleradiology import codes, dose, looks, reports, standing
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.looks import Looks
-from vna.teleradiology.reports import Reports
+from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
+from vna.teleradiology.reports import Listed, Reports
 from vna.teleradiology.rules import Rules
 from vna.teleradiology.standing import STANDING, Standings
 from vna.teleradiology.tracking import Tracking
@@ -29,11 +33,19 @@ from vna.worklist.schedule import Bounds, Schedule
 
 
 @dataclass(frozen=True, slots=True)
-class Worklist:
-    """What the worklist has of the archive's own settings."""
+class Surroundings:
+    """What the national side has of the rest of the archive: settings of searches, and use cases.
 
+    `affinity_domain` is the authority of patient identifiers, where there is one.
+    """
+
+    database: Database
+    policy: Policy
     bounds: Bounds
     phonetic: bool
+    affinity_domain: str
+    store: Store
+    deletion: Deletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +57,11 @@ class National:
     orders: Orders
     codes: Codes
     reports: Reports
+    report_objects: ReportObjects
     schedule: Schedule
     performed: PerformedSteps
     rules: Rules
+    doses: Doses
     standings: Standings
     duplicates: Duplicates
     looks: Looks
@@ -55,11 +69,16 @@ class National:
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {"standing": self.standings}
+
+        def standing(batch: Sequence[Event]) -> None:
+            self.doses(batch)  # first: how an order stands depends on them
+            self.standings(batch)
+
+        return {"report-objects": self.report_objects.notice, "standing": standing}
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {STANDING: self.standings.every}
+        return {STORE_REPORTS: self.report_objects, STANDING: self.standings.every, DOSE: self.doses.every}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -74,21 +93,16 @@ REPLAYS: Mapping[EventKind, Replay] = {
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
-    standing.again(connection)
+    dose.again(connection)  # and then how orders stand
 
 
-def build(
-    settings: NationalSettings, database: Database, policy: Policy, worklist: Worklist, affinity_domain: str = ""
-) -> National:
-    """Wire the national side; BadRequest when the site's profile, or a file that it names, cannot be read.
-
-    `affinity_domain` is the authority of patient identifiers, where there is one.
-    """
+def build(settings: NationalSettings, around: Surroundings) -> National:
+    """Wire the national side; BadRequest when the site's profile, or a file that it names, cannot be read."""
+    database, policy = around.database, around.policy
     said = profile.read(Path(settings.profile) if settings.profile else None)
-    known = Orders(database, policy)
-    tables = Codes(database, policy)
+    known, tables = Orders(database, policy), Codes(database, policy)
     rules = Rules(said, tables, _windows(settings, said))
-    authorities = sorted({said.national_authority, affinity_domain} - {""})
+    authorities = sorted({said.national_authority, around.affinity_domain} - {""})
 
     def institution(facility: str) -> str:
         found = tables.facility(facility)
@@ -99,10 +113,12 @@ def build(
         profile=said,
         orders=known,
         codes=tables,
-        reports=Reports(database, policy, said),
-        schedule=Schedule(database, policy, worklist.bounds, phonetic=worklist.phonetic, institution=institution),
+        reports=Reports(database, policy, said, Listed(tables)),
+        report_objects=ReportObjects(database, around.store, around.deletion, said.reports),
+        schedule=Schedule(database, policy, around.bounds, phonetic=around.phonetic, institution=institution),
         performed=PerformedSteps(database, policy, known),
         rules=rules,
+        doses=Doses(database, standing.again),
         standings=Standings(database, said, rules, authorities),
         duplicates=Duplicates(database, policy, rules, authorities),
         looks=Looks(database, policy, said, rules, authorities),

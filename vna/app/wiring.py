@@ -262,6 +262,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         phonetic=settings.search.phonetic,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
+    deletion = Deletion(database, blobs, policy, store, Limits())
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -285,7 +286,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         tags=SearchTags(database, policy),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
-        deletion=Deletion(database, blobs, policy, store, Limits()),
+        deletion=deletion,
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
@@ -332,13 +333,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy, _worklist(settings), settings.xds.affinity_domain),
+        national=national.build(settings.national, _surroundings(settings, database, policy, store, deletion)),
     )
 
 
-def _worklist(settings: Settings) -> national.Worklist:
+def _surroundings(
+    settings: Settings, database: Database, policy: Policy, store: Store, deletion: Deletion
+) -> national.Surroundings:
     bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
-    return national.Worklist(bounds, settings.search.phonetic)
+    phonetic, domain = settings.search.phonetic, settings.xds.affinity_domain
+    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
