@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from storage.index.engine import Connection, Database
@@ -13,6 +14,7 @@ from vna.jobs.workers import Work
 from vna.model import profile
 from vna.model.events import Event, EventKind
 from vna.model.profile import Profile
+from vna.security.links import Links
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
 from vna.teleradiology import codes, dose, looks, reports, standing
@@ -20,6 +22,8 @@ from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.looks import Looks
+from vna.teleradiology.lookup_checks import covered
+from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
 from vna.teleradiology.reports import Listed, Reports
 from vna.teleradiology.rules import Rules
@@ -46,6 +50,7 @@ class Surroundings:
     affinity_domain: str
     store: Store
     deletion: Deletion
+    links: Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class National:
     codes: Codes
     reports: Reports
     report_objects: ReportObjects
+    lookups: Lookups
     schedule: Schedule
     performed: PerformedSteps
     rules: Rules
@@ -103,6 +109,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     known, tables = Orders(database, policy), Codes(database, policy)
     rules = Rules(said, tables, _windows(settings, said))
     authorities = sorted({said.national_authority, around.affinity_domain} - {""})
+    duplicates = Duplicates(database, policy, rules, authorities)
 
     def institution(facility: str) -> str:
         found = tables.facility(facility)
@@ -120,12 +127,25 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         rules=rules,
         doses=Doses(database, standing.again),
         standings=Standings(database, said, rules, authorities),
-        duplicates=Duplicates(database, policy, rules, authorities),
+        duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
+        lookups=_lookups(settings, around, tables, duplicates, said),
     )
 
 
 def _windows(settings: NationalSettings, said: Profile) -> Windows:
     """A file that the profile names from its own folder."""
     return Windows(Path(settings.profile).parent / said.rules.windows if said.rules.windows else None)
+
+
+def _lookups(
+    settings: NationalSettings, around: Surroundings, known: Codes, duplicates: Duplicates, said: Profile
+) -> Lookups:
+    rules = LookupRules(
+        markers=said.matching.markers,
+        requires=covered(said.notification.sut_codes).__contains__,
+        zone=said.zone,
+        link_lifetime=timedelta(seconds=settings.link_lifetime),
+    )
+    return Lookups(around.database, around.policy, around.links, known, duplicates, rules)

@@ -263,6 +263,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     deletion = Deletion(database, blobs, policy, store, Limits())
+    links = Links(database, policy)
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -271,7 +272,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         policy=policy,
         peers=peers,
         accounts=Accounts(database, policy),
-        links=Links(database, policy),
+        links=links,
         store=store,
         search=search,
         across=Across(
@@ -333,16 +334,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, _surroundings(settings, database, policy, store, deletion)),
+        national=national.build(settings.national, _surroundings(settings, database, policy, store, deletion, links)),
     )
 
 
 def _surroundings(
-    settings: Settings, database: Database, policy: Policy, store: Store, deletion: Deletion
+    settings: Settings, database: Database, policy: Policy, store: Store, deletion: Deletion, links: Links
 ) -> national.Surroundings:
     bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
     phonetic, domain = settings.search.phonetic, settings.xds.affinity_domain
-    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion)
+    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion, links)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
