@@ -69,6 +69,9 @@ from vna.security.sources import Sources
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.matching import Matching
+from vna.teleradiology.quarantine import Quarantine
+from vna.teleradiology.unmatched import Unmatched
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
 from vna.worklist.orders import Orders
@@ -126,6 +129,8 @@ WITHOUT_POLICY = {
     (Codes, "period_months"),
     (Codes, "reason"),
     (Codes, "has"),
+    (Matching, "every"),  # a job
+    (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
 
@@ -216,6 +221,9 @@ USE_CASES = (
     "initiating",
     "national.orders",
     "national.codes",
+    "national.matching",
+    "national.unmatched",
+    "national.quarantine",
 )
 
 
@@ -254,6 +262,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             InitiatingGateway,
             Orders,
             Codes,
+            Matching,
+            Unmatched,
+            Quarantine,
         ),
         strict=True,
     ):

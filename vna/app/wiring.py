@@ -227,7 +227,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
 
-    store = Store(database, blobs, policy, coercion_for, rules, identify)
+    store = Store(database, blobs, policy, coercion_for, rules, identify, national.admission(settings.national))
     sources_known = Sources(database, policy, local=local)
     remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check, shared=settings.data_dir / SHARED)
     on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)
@@ -261,6 +261,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         phonetic=settings.search.phonetic,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
+    deletion = Deletion(database, blobs, policy, store, Limits())
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -284,11 +285,11 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         tags=SearchTags(database, policy),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
-        deletion=Deletion(database, blobs, policy, store, Limits()),
+        deletion=deletion,
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
-        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, manifests.after_reindex),
+        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, _after_reindex),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         sources=sources_known,
         remotes=remotes,
@@ -331,7 +332,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy),
+        national=national.build(settings.national, database, policy, deletion),
     )
 
 
@@ -349,6 +350,11 @@ REPLAYS: Mapping[EventKind, Replay] = {
     **national.REPLAYS,
 }
 """What a reindex does again, beside what it knows of images."""
+
+
+def _after_reindex(connection: Connection) -> None:
+    manifests.after_reindex(connection)
+    national.after_reindex(connection)
 
 
 def _destination(
