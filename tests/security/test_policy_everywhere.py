@@ -77,7 +77,10 @@ from vna.sgk import contract
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.matching import Matching
+from vna.teleradiology.quarantine import Quarantine
 from vna.teleradiology.reports import Reports as NationalReports
+from vna.teleradiology.unmatched import Unmatched
 from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
@@ -141,6 +144,8 @@ WITHOUT_POLICY = {
     (Codes, "period_months"),
     (Codes, "reason"),
     (Codes, "has"),
+    (Matching, "every"),  # a job
+    (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
 
@@ -236,6 +241,9 @@ USE_CASES = (
     "national.schedule",
     "national.performed",
     "national.reports",
+    "national.matching",
+    "national.unmatched",
+    "national.quarantine",
 )
 
 
@@ -277,6 +285,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Schedule,
             PerformedSteps,
             NationalReports,
+            Matching,
+            Unmatched,
+            Quarantine,
         ),
         strict=True,
     ):

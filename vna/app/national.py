@@ -8,7 +8,7 @@ from pathlib import Path
 from storage.index.engine import Connection, Database
 from vna.archive.deletion import Deletion
 from vna.archive.reindex import Replay
-from vna.archive.store import Store
+from vna.archive.store import Admits, Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.workers import Work
 from vna.model import profile
@@ -17,18 +17,21 @@ from vna.model.profile import Profile
 from vna.security.links import Links
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
-from vna.teleradiology import codes, dose, looks, reports, standing
+from vna.teleradiology import codes, dose, looks, matching, quarantine, reports, standing
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.looks import Looks
 from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
+from vna.teleradiology.matching import MATCH, Matching
+from vna.teleradiology.quarantine import RELEASE, Quarantine
 from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
 from vna.teleradiology.reports import Listed, Reports
 from vna.teleradiology.rules import Rules
 from vna.teleradiology.standing import STANDING, Standings
 from vna.teleradiology.tracking import Tracking
+from vna.teleradiology.unmatched import Unmatched
 from vna.teleradiology.windows import Windows
 from vna.worklist import orders, performed
 from vna.worklist.orders import Orders
@@ -74,6 +77,9 @@ class National:
     looks: Looks
     tracking: Tracking
     receipts: Receipts
+    matching: Matching
+    unmatched: Unmatched
+    quarantine: Quarantine
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -82,11 +88,17 @@ class National:
             self.doses(batch)  # first: how an order stands depends on them
             self.standings(batch)
 
-        return {"report-objects": self.report_objects.notice, "standing": standing}
+        return {"matching": self.matching, "report-objects": self.report_objects.notice, "standing": standing}
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {STORE_REPORTS: self.report_objects, STANDING: self.standings.every, DOSE: self.doses.every}
+        return {
+            MATCH: self.matching.every,
+            RELEASE: self.quarantine,
+            STORE_REPORTS: self.report_objects,
+            STANDING: self.standings.every,
+            DOSE: self.doses.every,
+        }
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -95,19 +107,26 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.CODES_LOADED: codes.replay,
     EventKind.REPORT_CHANGED: reports.replay,
     EventKind.STEP_CHANGED: performed.replay,
+    EventKind.MATCH_CHANGED: matching.replay,
 }
 """What a reindex does again."""
 
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
+    matching.again(connection)
     dose.again(connection)  # and then how orders stand
+
+
+def admission(settings: NationalSettings) -> Admits | None:
+    """What storing asks about images that match no order; None where all of them are accepted."""
+    return quarantine.admission(_profile(settings))
 
 
 def build(settings: NationalSettings, around: Surroundings) -> National:
     """Wire the national side; BadRequest when the site's profile, or a file that it names, cannot be read."""
     database, policy = around.database, around.policy
-    said = profile.read(Path(settings.profile) if settings.profile else None)
+    said = _profile(settings)
     known, tables = Orders(database, policy), Codes(database, policy)
     rules = Rules(said, tables, _windows(settings, said))
     authorities = sorted({said.national_authority, around.affinity_domain} - {""})
@@ -133,6 +152,9 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
+        matching=Matching(database, policy, said.matching),
+        unmatched=Unmatched(database, policy, said.matching),
+        quarantine=Quarantine(database, policy, around.deletion),
         lookups=_lookups(settings, around, tables, duplicates, said),
     )
 
@@ -152,3 +174,7 @@ def _lookups(
         link_lifetime=timedelta(seconds=settings.link_lifetime),
     )
     return Lookups(around.database, around.policy, around.links, known, duplicates, rules)
+
+
+def _profile(settings: NationalSettings) -> Profile:
+    return profile.read(Path(settings.profile) if settings.profile else None)
