@@ -28,6 +28,7 @@ orders = sa.Table(
     _key(),
     _word("facility"),
     _word("accession_number", 16),
+    _word("study_instance_uid"),
     _word("patient_id"),
     _word("national_number", 16),
     _text("patient_name"),
@@ -51,9 +52,10 @@ orders = sa.Table(
     sa.UniqueConstraint("facility", "accession_number", name="uq_orders"),
     sa.Index("ix_orders_accession", "accession_number"),
     sa.Index("ix_orders_examination", "national_number", "sut_code", "requested_at"),
-    sa.Index("ix_orders_patient", "facility", "patient_id"),
+    sa.Index("ix_orders_patient", "patient_id", "facility"),
     sa.Index("ix_orders_scheduled", "state", "scheduled_at"),
     sa.Index("ix_orders_requested", "facility", "requested_at"),
+    sa.Index("ix_orders_study", "study_instance_uid"),
     sqlite_autoincrement=True,
 )
 """`body` is the order as JSON, the columns before it what is searched; from `matched` to `performed_at` is kept up by
@@ -200,12 +202,15 @@ codes = sa.Table(
     _key(),
     sa.Column("version_fk", Key, sa.ForeignKey("code_versions.id", ondelete="CASCADE"), nullable=False),
     _word("code"),
+    _word("alias"),
     _text("text"),
     _text("body"),
     sa.UniqueConstraint("version_fk", "code", name="uq_codes"),
+    sa.Index("ix_codes_alias", "version_fk", "alias"),
     sqlite_autoincrement=True,
 )
-"""Codes of each version of a list; the one that was loaded last is in force. `body` is the other columns as JSON."""
+"""Codes of each version of a list; the one that was loaded last is in force, one without `loaded_at` not yet. `alias`
+is another code by which it is found, `body` the other columns as JSON."""
 
 patient_details = sa.Table(
     "patient_details",

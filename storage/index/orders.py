@@ -96,6 +96,7 @@ def _columns(order: Order) -> dict[str, Any]:
     return {
         "facility": order.key.facility,
         "accession_number": order.key.accession_number,
+        "study_instance_uid": order.study_instance_uid,
         "patient_id": order.patient.patient_id,
         "national_number": order.patient.national_number,
         "patient_name": order.patient.name,

@@ -6,6 +6,7 @@ import inspect
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,7 +19,7 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_role
 
 from dicomweb.routes import ADDRESSES as DICOMWEB
-from dimse.models import FIND_CLASSES, MODELS
+from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE
 from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
@@ -26,6 +27,8 @@ from tests.archives import Backend
 from tests.hl7 import national
 from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
+from tests.worklist.ordering import order
+from tests.worklist.steps import begun, ended
 from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
 from vna.app import Application, build, migrate, prepare
@@ -54,6 +57,7 @@ from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
+from vna.model.orders import Order, OrderedPatient, OrderKey
 from vna.model.sources import Source
 from vna.routing.across import Across
 from vna.routing.downloads import Fetching
@@ -67,8 +71,12 @@ from vna.security.peers import Peers
 from vna.security.sources import Sources
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
+from vna.teleradiology.codes import Codes
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
+from vna.worklist.orders import Orders
+from vna.worklist.performed import PerformedSteps
+from vna.worklist.schedule import Schedule
 from xds import (
     imaging_source,
     initiating_gateway,
@@ -116,6 +124,15 @@ WITHOUT_POLICY = {
     (Store, "replace"),
     (Manifests, "rate"),  # a job
     (Store, "forget"),
+    (Orders, "put"),  # for use cases that asked before, as what finds codes is
+    (Orders, "advance"),
+    (Codes, "find"),
+    (Codes, "facility"),
+    (Codes, "facility_of_medula"),
+    (Codes, "radiologist"),
+    (Codes, "period_months"),
+    (Codes, "reason"),
+    (Codes, "has"),
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
 
@@ -204,6 +221,10 @@ USE_CASES = (
     "prefetch",
     "responding",
     "initiating",
+    "national.orders",
+    "national.codes",
+    "national.schedule",
+    "national.performed",
 )
 
 
@@ -240,6 +261,10 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Prefetch,
             RespondingGateway,
             InitiatingGateway,
+            Orders,
+            Codes,
+            Schedule,
+            PerformedSteps,
         ),
         strict=True,
     ):
@@ -252,7 +277,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
 def test_every_operation_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, use_case: str, kind: type, operation: str
 ) -> None:
-    method = getattr(getattr(denying, use_case), operation)
+    method = getattr(attrgetter(use_case)(denying), operation)
     parameters = inspect.signature(method).parameters
     hints = get_type_hints(getattr(kind, operation))
     arguments = {
@@ -280,6 +305,8 @@ def _argument(name: str, kind: Any) -> Any:
         return _instance()
     if kind is Asked:
         return Asked(by_patient=True)
+    if kind is Order:
+        return Order(OrderKey("x", "x"), OrderedPatient())
     if kind is Peer:
         return Peer("X")
     if kind is Source:
@@ -309,7 +336,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"], "ORM": ["O01"]}
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"], "ORM": ["O01"], "ORU": ["R01"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
@@ -423,7 +450,7 @@ def _association(denying: Application, contexts: list[str], roles: list[Any]) ->
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.2", *MODELS])
+@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.2", MODALITY_WORKLIST, *MODELS])
 def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, uid: str
 ) -> None:
@@ -437,7 +464,7 @@ def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
             ds = ct()
             part10(ds)
             status = assoc.send_c_store(ds)
-        elif uid in FIND_CLASSES:
+        elif uid in (*FIND_CLASSES, MODALITY_WORKLIST):
             status = list(assoc.send_c_find(query, uid))[-1][0]
         elif uid.endswith(".2"):
             status = list(assoc.send_c_move(query, "ANY", uid))[-1][0]
@@ -448,4 +475,24 @@ def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
         server.shutdown(2)
 
     assert status.Status in (0x0124, 0xA801), status
+    assert touches.by == []
+
+
+@pytest.mark.parametrize("operation", ["N-CREATE", "N-SET", "N-GET"])
+def test_every_operation_on_performed_steps_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: str
+) -> None:
+    assoc, server = _association(denying, [PERFORMED_STEP, PERFORMED_STEP_RETRIEVE], [])
+    try:
+        if operation == "N-CREATE":
+            status = assoc.send_n_create(begun(order()), PERFORMED_STEP, "1.2.3")[0]
+        elif operation == "N-SET":
+            status = assoc.send_n_set(ended(), PERFORMED_STEP, "1.2.3")[0]
+        else:
+            status = assoc.send_n_get([], PERFORMED_STEP_RETRIEVE, "1.2.3")[0]
+    finally:
+        assoc.release()
+        server.shutdown(2)
+
+    assert status.Status == 0x0124, status
     assert touches.by == []

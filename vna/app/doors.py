@@ -199,6 +199,8 @@ def dimse_server(application: Application) -> Server:
         store=application.store,
         search=application.search,
         retrieval=application.retrieval,
+        schedule=application.national.schedule,
+        performed=application.national.performed,
         peers=application.peers,
         admission=Admission(
             application.peers,
@@ -239,7 +241,7 @@ def hl7_dispatch(application: Application) -> Dispatch:
     settings = application.settings.hl7
     authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
     national = application.national
-    intake = Intake(application.sources, national.orders, None, national.receipts, national.profile)
+    intake = Intake(application.sources, national.orders, national.reports, national.receipts, national.profile)
     table = {"ADT": PatientFeed(application.patients, authority).events(), **intake.events()}
     said = national.profile.hl7
     coding = Coding(frozenset(("ORM", "ORU")), said.errors, said.other_error, said.coding_system)

@@ -84,6 +84,7 @@ from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import FederationSettings, SecurityMode, Settings, XdsSettings
 from vna.turns import Turns
+from vna.worklist.schedule import Bounds
 from xds.community_client import CommunityClient
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
@@ -184,7 +185,12 @@ class Application:
             PREFETCH: self.prefetch,
         }
         works[REMOVE] = self.removing
-        return Workers(self.database, {**works, **self.national.works()}, threads=self.settings.jobs.workers)
+        return Workers(
+            self.database,
+            {**works, **self.national.works()},
+            threads=self.settings.jobs.workers,
+            ladders=self.national.ladders(),
+        )
 
     def catch_up(self) -> None:
         """Do what is pending and due now, unless an archive is running that does it."""
@@ -331,8 +337,13 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy),
+        national=national.build(settings.national, database, policy, _worklist(settings), sources_known),
     )
+
+
+def _worklist(settings: Settings) -> national.Worklist:
+    bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
+    return national.Worklist(bounds, settings.search.phonetic)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {

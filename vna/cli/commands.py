@@ -7,6 +7,7 @@ import typer
 
 from vna.cli import (
     ae,
+    codes,
     delete,
     demo,
     fetch,
@@ -101,6 +102,7 @@ for group, words in (
     (token.app, "token"),
     (link.app, "link"),
     (tags.app, "tags"),
+    (codes.app, "codes"),
     (delete.app, "deleted"),
     (hl7.app, "hl7"),
     (jobs.app, "jobs"),

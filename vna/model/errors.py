@@ -2,6 +2,9 @@
 
 VnaError
 ├── BadRequest          the request itself is malformed
+│   ├── InvalidValue    an attribute has a value that it cannot have
+│   ├── MissingAttribute    an attribute is not there
+│   └── MissingValue    an attribute is there, and has no value
 ├── CannotUnderstand    bytes that are no usable DICOM object
 │   └── Damaged         what is held cannot be read: its pixels are no pixels, its bytes are gone or cut
 ├── NotAuthorized       no rule allows it
@@ -16,6 +19,7 @@ VnaError
 │   └── TooLarge        a bound is exceeded
 ├── Conflict            contradicts what is held
 │   ├── DuplicateInstance   same SOP Instance UID, other content
+│   ├── Finished        is over, and changes no more
 │   └── Reused          an identifier that something else came under before
 ├── OutOfResources      no space left, or too much asked at once
 └── Unavailable         a part of the archive does not answer, or an archive elsewhere
@@ -37,6 +41,18 @@ class VnaError(Exception):
 
 class BadRequest(VnaError):
     """The request itself is malformed."""
+
+
+class InvalidValue(BadRequest):
+    """An attribute has a value that it cannot have."""
+
+
+class MissingAttribute(BadRequest):
+    """An attribute that has to be there is not."""
+
+
+class MissingValue(BadRequest):
+    """An attribute that has to have a value has none."""
 
 
 class CannotUnderstand(VnaError):
@@ -101,6 +117,10 @@ class Conflict(VnaError):
 
 class DuplicateInstance(Conflict):
     """Another content is held under the same SOP Instance UID."""
+
+
+class Finished(Conflict):
+    """It is over, and changes no more."""
 
 
 class Reused(Conflict):

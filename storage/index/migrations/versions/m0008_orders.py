@@ -90,6 +90,7 @@ def upgrade() -> None:
         sa.Column("id", _key(), autoincrement=True, nullable=False),
         sa.Column("facility", sa.String(length=64), server_default="", nullable=False),
         sa.Column("accession_number", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), server_default="", nullable=False),
         sa.Column("patient_id", sa.String(length=64), server_default="", nullable=False),
         sa.Column("national_number", sa.String(length=16), server_default="", nullable=False),
         sa.Column("patient_name", sa.Text(), server_default="", nullable=False),
@@ -116,8 +117,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_orders_accession", "orders", ["accession_number"], unique=False)
     op.create_index("ix_orders_examination", "orders", ["national_number", "sut_code", "requested_at"], unique=False)
-    op.create_index("ix_orders_patient", "orders", ["facility", "patient_id"], unique=False)
+    op.create_index("ix_orders_patient", "orders", ["patient_id", "facility"], unique=False)
     op.create_index("ix_orders_requested", "orders", ["facility", "requested_at"], unique=False)
+    op.create_index("ix_orders_study", "orders", ["study_instance_uid"], unique=False)
     op.create_index("ix_orders_scheduled", "orders", ["state", "scheduled_at"], unique=False)
     op.create_table(
         "patient_details",
@@ -186,6 +188,7 @@ def upgrade() -> None:
         sa.Column("id", _key(), autoincrement=True, nullable=False),
         sa.Column("version_fk", _key(), nullable=False),
         sa.Column("code", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("alias", sa.String(length=64), server_default="", nullable=False),
         sa.Column("text", sa.Text(), server_default="", nullable=False),
         sa.Column("body", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["version_fk"], ["code_versions.id"], ondelete="CASCADE"),
@@ -193,3 +196,4 @@ def upgrade() -> None:
         sa.UniqueConstraint("version_fk", "code", name="uq_codes"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_codes_alias", "codes", ["version_fk", "alias"], unique=False)
