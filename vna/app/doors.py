@@ -259,7 +259,7 @@ def hl7_dispatch(application: Application) -> Dispatch:
     settings = application.settings.hl7
     authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
     national = application.national
-    intake = Intake(application.sources, national.orders, None, national.receipts, national.profile)
+    intake = Intake(application.sources, national.orders, national.reports, national.receipts, national.profile)
     table = {"ADT": PatientFeed(application.patients, authority).events(), **intake.events()}
     said = national.profile.hl7
     coding = Coding(frozenset(("ORM", "ORU")), said.errors, said.other_error, said.coding_system)
