@@ -23,6 +23,7 @@ from vna.app.communities import message_bytes
 from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
 from vna.board import SharedBoard
+from vna.hl7.adt import HospitalFeed
 from vna.hl7.charsets import UNDECLARED, codec_of
 from vna.hl7.dispatch import Dispatch
 from vna.hl7.iti8 import AssigningAuthority, PatientFeed
@@ -238,7 +239,8 @@ def hl7_dispatch(application: Application) -> Dispatch:
     """What answers HL7 messages: each type with what it does."""
     settings = application.settings.hl7
     authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
-    table = {"ADT": PatientFeed(application.patients, authority).events()}
+    domain = PatientFeed(application.patients, authority)
+    table = {"ADT": HospitalFeed(domain, application.hospitals).events()}
     return Dispatch(table, application.sources, codec_of([settings.character_set]) or UNDECLARED)
 
 

@@ -16,7 +16,7 @@ from vna.settings.national import NationalSettings
 from vna.teleradiology import codes, reports
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.reports import Reports
-from vna.worklist import orders, performed
+from vna.worklist import orders, patients, performed
 from vna.worklist.orders import Orders
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.schedule import Bounds, Schedule
@@ -44,7 +44,7 @@ class National:
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {}
+        return {"worklist": patients.following(self.database)}
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""

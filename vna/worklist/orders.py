@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from storage.index import events
+from storage.index import events, identities
 from storage.index import orders as rows
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from vna.model.access import Action, Actor
 from vna.model.errors import Conflict, NotFound
 from vna.model.events import Event, EventKind
+from vna.model.identifiers import facility_identifier
 from vna.model.orders import KnownOrder, Order, OrderKey, OrderState
 from vna.security.policy import Policy
 
@@ -63,6 +64,7 @@ class Orders:
 
     def put(self, connection: Connection, actor: Actor, order: Order) -> None:
         """`place` in the caller's transaction, for use cases that asked the policy."""
+        order = since_merges(connection, order)
         known = rows.find(connection, order.key, lock=True)
         if known is not None:
             if known.order.state is OrderState.CANCELLED:
@@ -78,6 +80,15 @@ class Orders:
             known = rows.find(connection, key, lock=True)
             if known is not None and known.order.state not in (OrderState.CANCELLED, state):
                 write(connection, actor, replace(known.order, state=state))
+
+
+def since_merges(connection: Connection, order: Order) -> Order:
+    """The order under the file number that stands for its own since the facility merged them."""
+    if not identities.any_merged(connection):
+        return order
+    number = facility_identifier(order.patient.patient_id, order.key.facility)
+    survivor = identities.survivor(connection, number) if number is not None else None
+    return order if survivor is None else replace(order, patient=replace(order.patient, patient_id=survivor.value))
 
 
 def write(connection: Connection, actor: Actor, order: Order) -> None:
