@@ -253,6 +253,7 @@ patient_details = sa.Table(
     _text("said"),
     _word("changed_at", 32),
     sa.UniqueConstraint("authority", "value", name="uq_patient_details"),
+    sa.Index("ix_patient_details_changed", "changed_at"),
     sqlite_autoincrement=True,
 )
 """What an identity feed says of a patient (`said`, JSON by keyword), shown in place of what images say."""

@@ -53,6 +53,7 @@ from vna.documents.registry import Registry
 from vna.documents.reports import Reports
 from vna.documents.repository import Repository, WantedDocument
 from vna.documents.responding_gateway import RespondingGateway
+from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
@@ -224,6 +225,7 @@ USE_CASES = (
     "jobs",
     "documents",
     "patients",
+    "hospitals",
     "imaging",
     "repository",
     "publishing",
@@ -268,6 +270,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Jobs,
             Registry,
             Patients,
+            HospitalPatients,
             ImagingSource,
             Repository,
             Publishing,
@@ -363,7 +366,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"], "ORM": ["O01"], "ORU": ["R01"]}
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A31", "A40"], "ORM": ["O01"], "ORU": ["R01"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"

@@ -24,6 +24,7 @@ from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
 from vna.board import SharedBoard
 from vna.hl7.acknowledgment import Coding
+from vna.hl7.adt import HospitalFeed
 from vna.hl7.dispatch import Dispatch
 from vna.hl7.intake import Intake
 from vna.hl7.iti8 import AssigningAuthority, PatientFeed
@@ -260,7 +261,8 @@ def hl7_dispatch(application: Application) -> Dispatch:
     authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
     national = application.national
     intake = Intake(application.sources, national.orders, national.reports, national.receipts, national.profile)
-    table = {"ADT": PatientFeed(application.patients, authority).events(), **intake.events()}
+    domain = PatientFeed(application.patients, authority)
+    table = {"ADT": HospitalFeed(domain, application.hospitals).events(), **intake.events()}
     said = national.profile.hl7
     coding = Coding(frozenset(("ORM", "ORU")), said.errors, said.other_error, said.coding_system)
     return Dispatch(table, application.sources, codec_of([settings.character_set]) or UNDECLARED, coding)

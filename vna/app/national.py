@@ -38,7 +38,7 @@ from vna.teleradiology.standing import STANDING, Standings
 from vna.teleradiology.tracking import Tracking
 from vna.teleradiology.unmatched import Unmatched
 from vna.teleradiology.windows import Windows
-from vna.worklist import orders, performed
+from vna.worklist import orders, patients, performed
 from vna.worklist.orders import Orders
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.receipts import Receipts
@@ -95,7 +95,12 @@ class National:
             self.doses(batch)  # first: how an order stands depends on them
             self.standings(batch)
 
-        return {"matching": self.matching, "report-objects": self.report_objects.notice, "standing": standing}
+        return {
+            "worklist": patients.following(self.database),
+            "matching": self.matching,
+            "report-objects": self.report_objects.notice,
+            "standing": standing,
+        }
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""

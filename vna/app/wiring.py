@@ -49,7 +49,9 @@ from vna.documents.reports import Reports
 from vna.documents.repository import InMemory, Repository
 from vna.documents.responding_gateway import RespondingGateway
 from vna.documents.unanswered import SETTLE
+from vna.identity import hospital
 from vna.identity import patients as identity
+from vna.identity.hospital import UPDATE, HospitalPatients
 from vna.identity.patients import MERGE, Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
@@ -130,6 +132,7 @@ class Application:
     eviction: Eviction
     prefetch: Prefetch
     patients: Patients
+    hospitals: HospitalPatients
     documents: Registry
     repository: Repository
     imaging: ImagingSource
@@ -175,6 +178,7 @@ class Application:
         works: dict[str, Work] = {
             FILL: filling(self.database),
             MERGE: self.merging,
+            UPDATE: self.merging.update,
             PUBLISH: self.publisher,
             SETTLE: partial(self.repository.settle, SYSTEM),
             manifests.READ: self.manifests,
@@ -327,6 +331,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
             Room(int(settings.federation.cache_size), settings.federation.cache_seconds),
         ),
         patients=patients,
+        hospitals=HospitalPatients(database, policy),
         documents=documents,
         repository=repository,
         space=space,
@@ -362,6 +367,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
+    EventKind.PATIENT_UPDATED: hospital.replay,
     EventKind.STUDY_REASSIGNED: merging.replay,
     EventKind.INSTANCE_CORRECTED: merging.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),

@@ -160,6 +160,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("authority", "value", name="uq_patient_details"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_patient_details_changed", "patient_details", ["changed_at"], unique=False)
     op.create_table(
         "performed_steps",
         sa.Column("id", _key(), autoincrement=True, nullable=False),
