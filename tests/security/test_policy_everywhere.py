@@ -23,7 +23,8 @@ from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP
 from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
-from tests.archives import Backend
+from tests.archives import Backend, ready
+from tests.hl7 import national
 from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
 from tests.sgk.messages import PATH as LOOK_UPS
@@ -32,7 +33,7 @@ from tests.worklist.ordering import order
 from tests.worklist.steps import begun, ended
 from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
-from vna.app import Application, build, migrate, prepare
+from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.care import Care
 from vna.archive.changes import Changes
@@ -60,6 +61,7 @@ from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
 from vna.model.lookups import Operation
 from vna.model.orders import Order, OrderedPatient, OrderKey
+from vna.model.reports import Report
 from vna.model.sources import Source
 from vna.routing.across import Across
 from vna.routing.downloads import Fetching
@@ -75,6 +77,8 @@ from vna.sgk import contract
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.reports import Reports as NationalReports
+from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
 from vna.worklist.orders import Orders
@@ -122,6 +126,8 @@ WITHOUT_POLICY = {
     (Sources, "admits"),
     (Sources, "archives"),  # for use cases that asked before
     (Sources, "actor_for"),
+    (Sources, "known"),
+    (Sources, "receivers"),  # for use cases that asked before, and jobs
     (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
     (Store, "replace"),
     (Manifests, "rate"),  # a job
@@ -188,8 +194,7 @@ def touches(monkeypatch: pytest.MonkeyPatch) -> Touches:
 @pytest.fixture
 def denying(tmp_path: Path) -> Iterator[Application]:
     settings = Backend("sqlite+folder", tmp_path).settings(xds={"home_community_id": HOME})
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     application = build(settings, policy=DenyAll())
     application.peers.get("ANY")  # the table of AE titles is read before anybody counts
     yield application
@@ -230,6 +235,7 @@ USE_CASES = (
     "national.codes",
     "national.schedule",
     "national.performed",
+    "national.reports",
 )
 
 
@@ -270,6 +276,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Codes,
             Schedule,
             PerformedSteps,
+            NationalReports,
         ),
         strict=True,
     ):
@@ -310,6 +317,8 @@ def _argument(name: str, kind: Any) -> Any:
         return _instance()
     if kind is Asked:
         return Asked(by_patient=True)
+    if kind is Report:
+        return Report(OrderKey("x", "x"), 0, ())
     if kind is Order:
         return Order(OrderKey("x", "x"), OrderedPatient())
     if kind is Peer:
@@ -341,7 +350,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"]}
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"], "ORM": ["O01"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
@@ -364,6 +373,7 @@ ACTORS = (registry, repository, imaging_source, responding_gateway, initiating_g
 SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES]
+API += [(method, path.replace("{number:int}", "1"), 403) for method, path, _ in REPORTS]
 HTTP = [*DOORS, *API, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
@@ -376,6 +386,7 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
         path = path.replace(name, "1.2.3")
     path = path.replace("{frames}", "1").replace("{path:path}", "7FE00010")
     body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part10(ct()) + b"\r\n--b--\r\n"
+    body = b"{}" if path.startswith("/api/") else body
     headers = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'} if method == "POST" else {}
 
     async def ask() -> httpx.Response:
@@ -442,7 +453,10 @@ def test_the_walk_knows_every_hl7_message(denying: Application) -> None:
 def test_every_hl7_message_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, kind: str, event: str
 ) -> None:
-    message = adt(event, mrg=cx("P2") if event == "A40" else None).replace("ADT^", f"{kind}^")
+    message = adt(event, mrg=cx("P2") if event == "A40" else None)
+    if kind != "ADT":
+        msh = national.header(f"{kind}^{event}", "MSG1", m3="HIS")
+        message = national.order(msh=msh) if kind == "ORM" else national.report(msh=msh)
 
     answer = hl7_dispatch(denying).answer(message.encode(), "127.0.0.1").decode()
 
