@@ -165,7 +165,7 @@ doses = sa.Table(
     sa.Index("ix_doses_study", "study_instance_uid"),
     sqlite_autoincrement=True,
 )
-"""What radiation dose reports say; `body` is JSON, with units in the names."""
+"""What radiation dose reports say; `body` is JSON, each value with its unit."""
 
 looks = sa.Table(
     "looks",

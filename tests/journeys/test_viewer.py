@@ -25,7 +25,7 @@ from tests.journeys.viewer_studies import SENTENCE, Study
 from tests.peers.processes import missing, system_program, wait_for
 from tests.routing.manifests import kos, written
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("viewer")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = Path(os.environ.get("TEST_ARTEFACTS", ROOT / "build")) / "viewer"

@@ -23,14 +23,16 @@ from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP
 from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
-from tests.archives import Backend
+from tests.archives import Backend, ready
 from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
+from tests.sgk.messages import PATH as LOOK_UPS
+from tests.sgk.messages import message as look_up
 from tests.worklist.ordering import order
 from tests.worklist.steps import begun, ended
 from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
-from vna.app import Application, build, migrate, prepare
+from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.care import Care
 from vna.archive.changes import Changes
@@ -56,6 +58,7 @@ from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
+from vna.model.lookups import Operation
 from vna.model.orders import Order, OrderedPatient, OrderKey
 from vna.model.reports import Report
 from vna.model.sources import Source
@@ -69,6 +72,7 @@ from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.sources import Sources
+from vna.sgk import contract
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.teleradiology.codes import Codes
@@ -110,6 +114,7 @@ WITHOUT_POLICY = {
     (Links, "look"),
     (Links, "open"),
     (Links, "visitor"),
+    (Links, "issue"),  # for use cases that asked before
     (Peers, "get"),
     (Peers, "all"),
     (Peers, "actor_for"),
@@ -145,9 +150,12 @@ class DenyAll:
 
 
 _ESTABLISHING = frozenset(
-    {"status.readiness", "status.jobs", "peers._fresh", "sources._fresh", "accounts.authenticate_basic", "links.open"}
+    {
+        *("status.readiness", "status.jobs", "peers._fresh", "sources._fresh"),
+        *("accounts.authenticate_basic", "links.open", "lookups.note"),
+    }
 )
-"""What is read to find out who asks, or whether anything works."""
+"""What is read to find out who asks, or whether anything works; and the audit of look-ups, refused ones too."""
 
 
 @dataclass
@@ -183,8 +191,7 @@ def touches(monkeypatch: pytest.MonkeyPatch) -> Touches:
 @pytest.fixture
 def denying(tmp_path: Path) -> Iterator[Application]:
     settings = Backend("sqlite+folder", tmp_path).settings(xds={"home_community_id": HOME})
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     application = build(settings, policy=DenyAll())
     application.peers.get("ANY")  # the table of AE titles is read before anybody counts
     yield application
@@ -409,6 +416,26 @@ def test_every_transaction_asks_the_policy_before_it_touches_storage(
 
     assert answer.status_code == 400, answer.text
     assert "denied to" in answer.text
+    assert touches.by == []
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_every_look_up_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: Operation
+) -> None:
+    names = contract.read().operations[operation]
+    app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+    fields = dict.fromkeys(names.takes.values(), "1")
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+            headers = {"Content-Type": "text/xml"}
+            return await client.post(LOOK_UPS, content=look_up(names.request, **fields), headers=headers)
+
+    answer = anyio.run(ask)
+
+    assert "<sonucKodu>1010</sonucKodu>" in answer.text
     assert touches.by == []
 
 

@@ -35,6 +35,8 @@ from vna.security import http as http_security
 from vna.security import tls
 from vna.security.http import HttpRules
 from vna.settings import DimseSettings, TlsSettings
+from vna.sgk import contract
+from vna.sgk.service import LookupService
 from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
@@ -92,6 +94,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         turns=application.turns("HTTP"),
     )
     sharing = document_services(application, service.turns)
+    lookups = lookup_service(application, service.turns)
     shown = web.Addresses(
         settings.dimse.ae_title,
         *addresses.dimse,
@@ -115,7 +118,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(
         # Tried in this order: what viewers ask for each picture comes first.
-        routes=[*dicomweb[:MOST_ASKED], *web.routes(site), *sharing, *dicomweb[MOST_ASKED:]],
+        routes=[*dicomweb[:MOST_ASKED], *lookups.routes(), *web.routes(site), *sharing, *dicomweb[MOST_ASKED:]],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute
@@ -126,8 +129,9 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,
-        open_paths=web.OPEN_PATHS,
+        open_paths=web.OPEN_PATHS | {lookups.path},
         open_folders=web.OPEN_FOLDERS,
+        own_logins=frozenset({lookups.path}),
         max_body=int(settings.http.max_body),
         body_idle_seconds=settings.http.network_timeout,
     )
@@ -136,6 +140,19 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     else:
         guarded = http_security.enforced(app, rules, application.accounts, application.links)
     return web.Observed(_shared(guarded, settings.http.origins))
+
+
+def lookup_service(application: Application, turns: Turns) -> LookupService:
+    """The look-ups by accession number; the names on their wire are ours, or those of a site's file."""
+    settings = application.settings
+    return LookupService(
+        application.national.lookups,
+        application.accounts,
+        contract.read(Path(settings.national.lookups) if settings.national.lookups else None),
+        link_path=web.LINK,
+        public_url=settings.http.public_url,
+        turns=turns,
+    )
 
 
 def document_services(application: Application, turns: Turns) -> list[Route]:

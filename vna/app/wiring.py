@@ -263,6 +263,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     deletion = Deletion(database, blobs, policy, store, Limits())
+    links = Links(database, policy)
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -271,7 +272,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         policy=policy,
         peers=peers,
         accounts=Accounts(database, policy),
-        links=Links(database, policy),
+        links=links,
         store=store,
         search=search,
         across=Across(
@@ -290,7 +291,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
-        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, manifests.after_reindex),
+        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, _after_reindex),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         sources=sources_known,
         remotes=remotes,
@@ -333,13 +334,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy, _worklist(settings), store, deletion),
+        national=national.build(settings.national, _surroundings(settings, database, policy, store, deletion, links)),
     )
 
 
-def _worklist(settings: Settings) -> national.Worklist:
+def _surroundings(
+    settings: Settings, database: Database, policy: Policy, store: Store, deletion: Deletion, links: Links
+) -> national.Surroundings:
     bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
-    return national.Worklist(bounds, settings.search.phonetic)
+    phonetic, domain = settings.search.phonetic, settings.xds.affinity_domain
+    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion, links)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -356,6 +360,11 @@ REPLAYS: Mapping[EventKind, Replay] = {
     **national.REPLAYS,
 }
 """What a reindex does again, beside what it knows of images."""
+
+
+def _after_reindex(connection: Connection) -> None:
+    manifests.after_reindex(connection)
+    national.after_reindex(connection)
 
 
 def _destination(
