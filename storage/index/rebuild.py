@@ -4,6 +4,16 @@ import orjson
 import sqlalchemy as sa
 
 from storage.index.events import time_text
+from storage.index.national_schema import (
+    doses,
+    looks,
+    notifications,
+    order_matches,
+    orders,
+    patient_details,
+    performed_steps,
+    reports,
+)
 from storage.index.schema import (
     coercions,
     conflicts,
@@ -32,6 +42,7 @@ _EMPTIED = (
     *(tag_values, instances, series, studies, patients, superseded, deleted, conflicts, coercions, events, jobs),
     *(document_associations, document_objects, held_documents, patient_identifiers, publications),
     *(manifest_series, manifests),
+    *(orders, performed_steps, order_matches, reports, notifications, doses, looks, patient_details),
 )
 
 

@@ -22,6 +22,8 @@ COMMANDS = (
     "user add", "user list", "user remove", "token add", "token list", "token remove",
     "link add", "link list", "link remove",
     "tags add", "tags list", "tags remove",
+    "codes load", "codes list", "codes show", "codes demo",
+    "report list", "report show", "report file", "report approve",
     "deleted list", "deleted restore",
     "hl7 send", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop",
@@ -31,7 +33,23 @@ COMMANDS = (
 
 @pytest.mark.parametrize(
     "command",
-    ["", "ae", "source", "manifest", "user", "token", "link", "tags", "deleted", "hl7", "jobs", "xds", *COMMANDS],
+    [
+        "",
+        "ae",
+        "source",
+        "manifest",
+        "user",
+        "token",
+        "link",
+        "tags",
+        "codes",
+        "report",
+        "deleted",
+        "hl7",
+        "jobs",
+        "xds",
+        *COMMANDS,
+    ],
 )
 def test_every_command_has_help_with_an_example(vna: Vna, command: str) -> None:
     done = vna(*command.split(), "--help")

@@ -116,9 +116,12 @@ def _jobs(start: Start, application: Application) -> None:
 
 
 def _demo(start: Start, application: Application) -> None:
-    """Store the demonstration study, when nothing is held yet."""
+    """Store the demonstration study, when nothing is held yet, and the demonstration codes, when there are none."""
     from vna import demo
+    from vna.teleradiology import demonstration
 
+    if not application.national.codes.versions(SYSTEM):
+        demonstration.load(application.national.codes, SYSTEM)
     if application.status.counts(SYSTEM)["instances"]:
         return
     arrival = Arrival(Door.IMPORT, "DEMO")

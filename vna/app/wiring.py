@@ -14,7 +14,9 @@ from storage.blobs.s3 import S3Blobs
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
+from vna.app import national
 from vna.app.communities import clients
+from vna.app.national import National
 from vna.app.remotes import Remotes
 from vna.archive import merging
 from vna.archive.care import Care
@@ -82,6 +84,7 @@ from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import FederationSettings, SecurityMode, Settings, XdsSettings
 from vna.turns import Turns
+from vna.worklist.schedule import Bounds
 from xds.community_client import CommunityClient
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
@@ -139,6 +142,7 @@ class Application:
     initiating: InitiatingGateway | None
     communities: Mapping[str, CommunityClient]
     removing: Removing
+    national: National
 
     @property
     def local(self) -> bool:
@@ -153,7 +157,7 @@ class Application:
         subscribers = {"journal": self._journal, "publishing": noticed, "manifests": known}
         if self.prefetch.is_on:
             subscribers["prefetch"] = prefetch_tasks.noticing(self.database)
-        return Dispatcher(self.database, subscribers)
+        return Dispatcher(self.database, {**subscribers, **self.national.subscribers()})
 
     def turns(self, door: str, *, waiting: int = 100) -> Turns:
         """Whose turn it is at one of our doors, of whose requests so many wait in this process."""
@@ -181,7 +185,7 @@ class Application:
             PREFETCH: self.prefetch,
         }
         works[REMOVE] = self.removing
-        return Workers(self.database, works, threads=self.settings.jobs.workers)
+        return Workers(self.database, {**works, **self.national.works()}, threads=self.settings.jobs.workers)
 
     def catch_up(self) -> None:
         """Do what is pending and due now, unless an archive is running that does it."""
@@ -258,6 +262,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         phonetic=settings.search.phonetic,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
+    deletion = Deletion(database, blobs, policy, store, Limits())
+    links = Links(database, policy)
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -266,7 +272,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         policy=policy,
         peers=peers,
         accounts=Accounts(database, policy),
-        links=Links(database, policy),
+        links=links,
         store=store,
         search=search,
         across=Across(
@@ -281,11 +287,11 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         tags=SearchTags(database, policy),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
-        deletion=Deletion(database, blobs, policy, store, Limits()),
+        deletion=deletion,
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
-        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, manifests.after_reindex),
+        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, _after_reindex),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         sources=sources_known,
         remotes=remotes,
@@ -328,7 +334,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
+        national=national.build(settings.national, _surroundings(settings, database, policy, store, deletion, links)),
     )
+
+
+def _surroundings(
+    settings: Settings, database: Database, policy: Policy, store: Store, deletion: Deletion, links: Links
+) -> national.Surroundings:
+    bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
+    phonetic, domain = settings.search.phonetic, settings.xds.affinity_domain
+    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion, links)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -342,8 +357,14 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),
     EventKind.DOCUMENT_UPDATED: replaying(rendition),
     EventKind.DOCUMENT_REMOVED: replaying(rendition),
+    **national.REPLAYS,
 }
 """What a reindex does again, beside what it knows of images."""
+
+
+def _after_reindex(connection: Connection) -> None:
+    manifests.after_reindex(connection)
+    national.after_reindex(connection)
 
 
 def _destination(

@@ -7,6 +7,7 @@ import typer
 
 from vna.cli import (
     ae,
+    codes,
     delete,
     demo,
     fetch,
@@ -19,6 +20,7 @@ from vna.cli import (
     migrate_from,
     prefetch,
     reindex,
+    report,
     send,
     serve,
     settings,
@@ -101,6 +103,8 @@ for group, words in (
     (token.app, "token"),
     (link.app, "link"),
     (tags.app, "tags"),
+    (codes.app, "codes"),
+    (report.app, "report"),
     (delete.app, "deleted"),
     (hl7.app, "hl7"),
     (jobs.app, "jobs"),

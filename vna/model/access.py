@@ -18,6 +18,10 @@ class Action(StrEnum):
     READ_DOCUMENTS = "read-documents"
     WRITE_DOCUMENTS = "write-documents"
     FEED = "feed"
+    LOOK_UP = "look-up"
+    CHECK_BILLS = "check-bills"
+    REPORT = "report"
+    MATCH = "match"
     ADMIN = "admin"
 
 

@@ -8,3 +8,8 @@ def is_national_number(text: str) -> bool:
     digits = [int(character) for character in text]
     tenth = (sum(digits[0:9:2]) * 7 - sum(digits[1:8:2])) % 10
     return tenth == digits[9] and sum(digits[:10]) % 10 == digits[10]
+
+
+def may_be_foreign(text: str) -> bool:
+    """Whether it looks like a number of a foreigner; not all of those check, so that a wrong one is only doubtful."""
+    return len(text) == 11 and text.isascii() and text.isdigit() and text.startswith("99")

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vna.settings.across import AcrossSettings
+from vna.settings.national import NationalSettings
 from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     dimse: DimseSettings = DimseSettings()
     hl7: Hl7Settings = Hl7Settings()
     xds: XdsSettings = XdsSettings()
+    national: NationalSettings = NationalSettings()
     security: SecuritySettings = SecuritySettings()
     federation: FederationSettings = FederationSettings()
     jobs: JobsSettings = JobsSettings()
