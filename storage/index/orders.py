@@ -32,7 +32,7 @@ _BY_ACCESSION = Prepared(
 
 def put(connection: sa.Connection, order: Order, at: str) -> None:
     """Write an order, in the place of what was known of it; how it stands stays. `at` is a `time_text`."""
-    values = {**_columns(order), "changed_at": at}
+    values = {**_columns(order), "changed_at": at, "placed_at": at}
     _UPSERT[connection.dialect.name].run(connection, **values)
 
 
@@ -134,12 +134,13 @@ def _columns(order: Order) -> dict[str, Any]:
     }
 
 
-_WRITTEN = (*_columns(Order(OrderKey("", ""), OrderedPatient())), "changed_at")
+_WRITTEN = (*_columns(Order(OrderKey("", ""), OrderedPatient())), "changed_at", "placed_at")
+_STAYS = frozenset({"facility", "accession_number", "placed_at"})
 
 
 def _upsert_for(module: Any) -> Prepared:
     statement = module.insert(table).values({name: sa.bindparam(name) for name in _WRITTEN})
-    changed = {name: statement.excluded[name] for name in _WRITTEN if name not in ("facility", "accession_number")}
+    changed = {name: statement.excluded[name] for name in _WRITTEN if name not in _STAYS}
     return Prepared(statement.on_conflict_do_update(index_elements=["facility", "accession_number"], set_=changed))
 
 

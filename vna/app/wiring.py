@@ -232,7 +232,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
 
-    store = Store(database, blobs, policy, coercion_for, rules, identify)
+    store = Store(database, blobs, policy, coercion_for, rules, identify, national.admission(settings.national))
     sources_known = Sources(database, policy, local=local)
     remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check, shared=settings.data_dir / SHARED)
     on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)
@@ -266,6 +266,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         phonetic=settings.search.phonetic,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
+    deletion = Deletion(database, blobs, policy, store, Limits())
+    links = Links(database, policy)
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -274,7 +276,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         policy=policy,
         peers=peers,
         accounts=Accounts(database, policy),
-        links=Links(database, policy),
+        links=links,
         store=store,
         search=search,
         across=Across(
@@ -289,11 +291,11 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         tags=SearchTags(database, policy),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
-        deletion=Deletion(database, blobs, policy, store, Limits()),
+        deletion=deletion,
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
-        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, manifests.after_reindex),
+        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, _after_reindex),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         sources=sources_known,
         remotes=remotes,
@@ -337,13 +339,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy, _worklist(settings)),
+        national=national.build(settings.national, _surroundings(settings, database, policy, store, deletion, links)),
     )
 
 
-def _worklist(settings: Settings) -> national.Worklist:
+def _surroundings(
+    settings: Settings, database: Database, policy: Policy, store: Store, deletion: Deletion, links: Links
+) -> national.Surroundings:
     bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
-    return national.Worklist(bounds, settings.search.phonetic)
+    phonetic, domain = settings.search.phonetic, settings.xds.affinity_domain
+    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion, links)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -361,6 +366,11 @@ REPLAYS: Mapping[EventKind, Replay] = {
     **national.REPLAYS,
 }
 """What a reindex does again, beside what it knows of images."""
+
+
+def _after_reindex(connection: Connection) -> None:
+    manifests.after_reindex(connection)
+    national.after_reindex(connection)
 
 
 def _destination(

@@ -44,6 +44,17 @@ def entity_address(text: str) -> tuple[str, str, int] | None:
     return found["title"], found["host"].strip("[]"), int(found["port"])
 
 
+_PLACE = re.compile(r"(?P<host>\[[^]]+\]|[^:]+):(?P<port>[0-9]{1,5})\Z", re.ASCII)
+
+
+def host_and_port(text: str) -> tuple[str, int] | None:
+    """Host and port of `HOST:PORT`, an IPv6 address in brackets; None when it is none."""
+    found = _PLACE.match(text)
+    if found is None or not 0 < int(found["port"]) < 65536:
+        return None
+    return found["host"].strip("[]"), int(found["port"])
+
+
 _OID = r"(?=[0-9.]{1,64}(?![0-9.]))[0-9]+(\.[0-9]+)+"
 _AN_OID = re.compile(rf"{_OID}\Z")
 _CXI = re.compile(rf"[^\^&]+\^\^\^(&{_OID}&ISO)?\^[^\^&]+(\^(&{_OID}&ISO)?)?\Z")
