@@ -366,7 +366,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A31", "A40"], "ORM": ["O01"]}
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A31", "A40"], "ORM": ["O01"], "ORU": ["R01"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"

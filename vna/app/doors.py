@@ -259,9 +259,9 @@ def hl7_dispatch(application: Application) -> Dispatch:
     """What answers HL7 messages: each type with what it does."""
     settings = application.settings.hl7
     authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
-    domain = PatientFeed(application.patients, authority)
     national = application.national
-    intake = Intake(application.sources, national.orders, None, national.receipts, national.profile)
+    intake = Intake(application.sources, national.orders, national.reports, national.receipts, national.profile)
+    domain = PatientFeed(application.patients, authority)
     table = {"ADT": HospitalFeed(domain, application.hospitals).events(), **intake.events()}
     said = national.profile.hl7
     coding = Coding(frozenset(("ORM", "ORU")), said.errors, said.other_error, said.coding_system)

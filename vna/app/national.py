@@ -9,13 +9,16 @@ from storage.index.engine import Connection, Database
 from vna.archive.deletion import Deletion
 from vna.archive.reindex import Replay
 from vna.archive.store import Admits, Store
+from vna.hl7.report_sender import ReportSender
 from vna.jobs.dispatch import Subscriber
+from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model import profile
 from vna.model.events import Event, EventKind
 from vna.model.profile import Profile
 from vna.security.links import Links
 from vna.security.policy import Policy
+from vna.security.sources import Sources
 from vna.settings.national import NationalSettings
 from vna.teleradiology import codes, dose, looks, matching, quarantine, reports, standing
 from vna.teleradiology.codes import Codes
@@ -25,8 +28,10 @@ from vna.teleradiology.looks import Looks
 from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.matching import MATCH, Matching
+from vna.teleradiology.outbound import SEND_REPORT
 from vna.teleradiology.quarantine import RELEASE, Quarantine
 from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
+from vna.teleradiology.report_out import ReportsOut
 from vna.teleradiology.reports import Listed, Reports
 from vna.teleradiology.rules import Rules
 from vna.teleradiology.standing import STANDING, Standings
@@ -55,6 +60,7 @@ class Surroundings:
     store: Store
     deletion: Deletion
     links: Links
+    sources: Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class National:
     orders: Orders
     codes: Codes
     reports: Reports
+    reports_out: ReportsOut
     report_objects: ReportObjects
     lookups: Lookups
     schedule: Schedule
@@ -89,10 +96,10 @@ class National:
             self.standings(batch)
 
         return {
+            "worklist": patients.following(self.database),
             "matching": self.matching,
             "report-objects": self.report_objects.notice,
             "standing": standing,
-            "worklist": patients.following(self.database),
         }
 
     def works(self) -> Mapping[str, Work]:
@@ -101,9 +108,14 @@ class National:
             MATCH: self.matching.every,
             RELEASE: self.quarantine,
             STORE_REPORTS: self.report_objects,
+            SEND_REPORT: self.reports_out,
             STANDING: self.standings.every,
             DOSE: self.doses.every,
         }
+
+    def ladders(self) -> Mapping[str, Ladder]:
+        """When jobs that failed are tried again, where that is not as usual."""
+        return {SEND_REPORT: Ladder(self.profile.hl7.retry_seconds, self.profile.hl7.retry_days)}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -136,6 +148,8 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     rules = Rules(said, tables, _windows(settings, said))
     authorities = sorted({said.national_authority, around.affinity_domain} - {""})
     duplicates = Duplicates(database, policy, rules, authorities)
+    receivers = around.sources.receivers
+    filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
 
     def institution(facility: str) -> str:
         found = tables.facility(facility)
@@ -147,7 +161,8 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         orders=known,
         receipts=Receipts(database, policy, days=said.hl7.remembered_days),
         codes=tables,
-        reports=Reports(database, policy, said, Listed(tables)),
+        reports=filed,
+        reports_out=ReportsOut(database, known, filed, receivers, ReportSender(said)),
         report_objects=ReportObjects(database, around.store, around.deletion, said.reports),
         schedule=Schedule(database, policy, around.bounds, phonetic=around.phonetic, institution=institution),
         performed=PerformedSteps(database, policy, known),

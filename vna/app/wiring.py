@@ -189,7 +189,12 @@ class Application:
             PREFETCH: self.prefetch,
         }
         works[REMOVE] = self.removing
-        return Workers(self.database, {**works, **self.national.works()}, threads=self.settings.jobs.workers)
+        return Workers(
+            self.database,
+            {**works, **self.national.works()},
+            threads=self.settings.jobs.workers,
+            ladders=self.national.ladders(),
+        )
 
     def catch_up(self) -> None:
         """Do what is pending and due now, unless an archive is running that does it."""
@@ -339,16 +344,21 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, _surroundings(settings, database, policy, store, deletion, links)),
+        national=national.build(
+            settings.national,
+            national.Surroundings(
+                database=database,
+                policy=policy,
+                bounds=Bounds(settings.dimse.max_matches, settings.database.max_scanned),
+                phonetic=settings.search.phonetic,
+                affinity_domain=settings.xds.affinity_domain,
+                store=store,
+                deletion=deletion,
+                links=links,
+                sources=sources_known,
+            ),
+        ),
     )
-
-
-def _surroundings(
-    settings: Settings, database: Database, policy: Policy, store: Store, deletion: Deletion, links: Links
-) -> national.Surroundings:
-    bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
-    phonetic, domain = settings.search.phonetic, settings.xds.affinity_domain
-    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion, links)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {

@@ -327,16 +327,6 @@ class Store:
             self._tell_stored(connection, new, provenance, tell, conflict=places.conflict)
         return new, places
 
-    def _look_again(self, connection: Connection) -> None:
-        """Forget where series are filed when feeds said something new of patients; looked for every two seconds, as the
-        job that corrects images comes again later than that."""
-        now = time.monotonic()
-        if now - self._looked_at > _LOOK_SECONDS:
-            self._looked_at, known = now, self._newest
-            self._newest = patient_details.newest(connection)
-            if self._newest != known:
-                self._writer.forget()
-
     def _has_to_wait(self, connection: Connection, new: NewInstance, provenance: Provenance) -> bool:
         """Raises AlreadyHeld, or _Waits when an instance of this UID is in quarantine."""
         if self._admits is None or self._admits(connection, new, provenance):
@@ -373,6 +363,16 @@ class Store:
             meta = read_file_meta(buffer)
             return replace(held, transfer_syntax_uid=meta.transfer_syntax_uid, dataset_offset=meta.dataset_offset)
         return held
+
+    def _look_again(self, connection: Connection) -> None:
+        """Forget where series are filed when feeds said something new of patients; looked for every two seconds, as the
+        job that corrects images comes again later than that."""
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_SECONDS:
+            self._looked_at, known = now, self._newest
+            self._newest = patient_details.newest(connection)
+            if self._newest != known:
+                self._writer.forget()
 
     def _ready(
         self, connection: Connection, new: NewInstance, provenance: Provenance, *, known: bool = False

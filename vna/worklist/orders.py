@@ -130,15 +130,6 @@ class Orders:
                 write(connection, actor, replace(known.order, state=state))
 
 
-def since_merges(connection: Connection, order: Order) -> Order:
-    """The order under the file number that stands for its own since the facility merged them."""
-    if not identities.any_merged(connection):
-        return order
-    number = facility_identifier(order.patient.patient_id, order.key.facility)
-    survivor = identities.survivor(connection, number) if number is not None else None
-    return order if survivor is None else replace(order, patient=replace(order.patient, patient_id=survivor.value))
-
-
 def _differ(known: OrderedPatient, said: OrderedPatient) -> bool:
     if known.national_number and said.national_number:
         return known.national_number != said.national_number
@@ -161,6 +152,15 @@ def _reached(known: OrderState, said: OrderState) -> OrderState:
             raise Conflict("the examination was performed: its order cannot be cancelled")
         return said
     return said if _RANKS[said] > _RANKS[known] else known
+
+
+def since_merges(connection: Connection, order: Order) -> Order:
+    """The order under the file number that stands for its own since the facility merged them."""
+    if not identities.any_merged(connection):
+        return order
+    number = facility_identifier(order.patient.patient_id, order.key.facility)
+    survivor = identities.survivor(connection, number) if number is not None else None
+    return order if survivor is None else replace(order, patient=replace(order.patient, patient_id=survivor.value))
 
 
 def write(connection: Connection, actor: Actor, order: Order) -> None:
