@@ -1,6 +1,6 @@
 """The national side: from the profile to its use cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,17 @@ from vna.jobs.dispatch import Subscriber
 from vna.jobs.workers import Work
 from vna.model import profile
 from vna.model.events import Event, EventKind
+from vna.model.notifications import Payer
 from vna.model.profile import Profile
 from vna.security.policy import Policy
 from vna.settings.national import NationalSettings
-from vna.teleradiology import codes, dose, looks, reports, standing
+from vna.sgk.medula import Medula
+from vna.teleradiology import codes, dose, looks, notifying, reports, standing
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.looks import Looks
+from vna.teleradiology.notifying import NOTIFY, Notifying
 from vna.teleradiology.reports import Reports
 from vna.teleradiology.rules import Rules
 from vna.teleradiology.standing import STANDING, Standings
@@ -39,6 +42,7 @@ class National:
     rules: Rules
     doses: Doses
     standings: Standings
+    notifying: Notifying
     duplicates: Duplicates
     looks: Looks
     tracking: Tracking
@@ -54,12 +58,13 @@ class National:
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {STANDING: self.standings.every, DOSE: self.doses.every}
+        return {STANDING: self.standings.every, DOSE: self.doses.every, NOTIFY: self.notifying}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
     EventKind.PREVIOUS_SEEN: looks.replay,
+    EventKind.NOTIFICATION_CHANGED: notifying.replay,
     EventKind.CODES_LOADED: codes.replay,
     EventKind.REPORT_CHANGED: reports.replay,
 }
@@ -69,6 +74,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
     dose.again(connection)  # and then how orders stand
+    notifying.after_reindex(connection)
 
 
 def build(settings: NationalSettings, database: Database, policy: Policy, affinity_domain: str = "") -> National:
@@ -80,6 +86,8 @@ def build(settings: NationalSettings, database: Database, policy: Policy, affini
     known = Codes(database, policy)
     rules = Rules(said, known, _windows(settings, said))
     authorities = sorted({said.national_authority, affinity_domain} - {""})
+    payer = PAYERS[settings.payer](settings)
+    standings = Standings(database, said, rules, authorities, notifying.begin if payer is not None else None)
     return National(
         database=database,
         profile=said,
@@ -88,11 +96,21 @@ def build(settings: NationalSettings, database: Database, policy: Policy, affini
         reports=Reports(database, policy, said),
         rules=rules,
         doses=Doses(database, standing.again),
-        standings=Standings(database, said, rules, authorities),
+        standings=standings,
+        notifying=Notifying(database, policy, said, known, standings, payer),
         duplicates=Duplicates(database, policy, rules, authorities),
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
     )
+
+
+def _medula(settings: NationalSettings) -> Payer:
+    said = settings.medula
+    return Medula(said.url, said.user, said.password.get_secret_value(), timeout=said.timeout, wsdl=said.wsdl)
+
+
+PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {"": lambda _: None, "medula": _medula}
+"""By what VNA_NATIONAL__PAYER says."""
 
 
 def _windows(settings: NationalSettings, said: Profile) -> Windows:
