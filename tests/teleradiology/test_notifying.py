@@ -265,14 +265,21 @@ def test_an_order_that_is_cancelled_before_it_is_told_is_not_told(
     assert state(archive) == ("cancelled", None)
 
 
-def test_nobody_is_told_without_a_payer_or_of_other_payers(open_archive: Open, payer: PayerService, url: str) -> None:
-    complete(open_archive())
+def test_of_other_payers_nobody_is_told(open_archive: Open, payer: PayerService, url: str) -> None:
     archive = opened(open_archive, url)
-    complete(archive, replace(ASKED, key=OrderKey("500059", "A2"), payer="Other"))
+    complete(archive, replace(ASKED, payer="Other"))
     handle(archive)
 
     assert payer.requests == []
+    assert state(archive) == ("complete", None)
+
+
+def test_without_a_payer_nothing_is_queued(open_archive: Open) -> None:
+    archive = open_archive()
+    complete(archive)
+
     assert rows(archive, "select count(*) from jobs where kind = 'notify'") == [(0,)]
+    assert not archive.national.notifying.again(SYSTEM, KEY)
 
 
 def test_what_was_told_is_known_after_a_reindex_and_not_told_again(
