@@ -109,7 +109,7 @@ class Medula:
         return client.create_service(self._names["binding"], self._url)  # type: ignore[no-untyped-call]
 
 
-class _Bounded(Transport):  # type: ignore[misc]
+class _Bounded(Transport):
     """Messages go through our own client: to the one address, without what the environment says, bounded both ways."""
 
     def __init__(self, login: httpx.BasicAuth | None, timeout: float) -> None:
