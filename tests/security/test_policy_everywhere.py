@@ -78,9 +78,13 @@ from vna.sgk import contract
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.looks import Looks
 from vna.teleradiology.matching import Matching
+from vna.teleradiology.notifying import Notifying
 from vna.teleradiology.quarantine import Quarantine
 from vna.teleradiology.reports import Reports as NationalReports
+from vna.teleradiology.tracking import Tracking
 from vna.teleradiology.unmatched import Unmatched
 from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
@@ -246,6 +250,10 @@ USE_CASES = (
     "national.matching",
     "national.unmatched",
     "national.quarantine",
+    "national.duplicates",
+    "national.looks",
+    "national.tracking",
+    "national.notifying",
 )
 
 
@@ -291,6 +299,10 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Matching,
             Unmatched,
             Quarantine,
+            Duplicates,
+            Looks,
+            Tracking,
+            Notifying,
         ),
         strict=True,
     ):

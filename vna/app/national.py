@@ -1,6 +1,6 @@
 """The national side: from the profile to its use cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,12 +15,14 @@ from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model import profile
 from vna.model.events import Event, EventKind
+from vna.model.notifications import Payer
 from vna.model.profile import Profile
 from vna.security.links import Links
 from vna.security.policy import Policy
 from vna.security.sources import Sources
 from vna.settings.national import NationalSettings
-from vna.teleradiology import codes, dose, looks, matching, quarantine, reports, standing
+from vna.sgk.medula import Medula
+from vna.teleradiology import codes, dose, looks, matching, notifying, quarantine, reports, standing
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
@@ -28,6 +30,7 @@ from vna.teleradiology.looks import Looks
 from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.matching import MATCH, Matching
+from vna.teleradiology.notifying import NOTIFY, Notifying
 from vna.teleradiology.outbound import SEND_REPORT
 from vna.teleradiology.quarantine import RELEASE, Quarantine
 from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
@@ -80,6 +83,7 @@ class National:
     rules: Rules
     doses: Doses
     standings: Standings
+    notifying: Notifying
     duplicates: Duplicates
     looks: Looks
     tracking: Tracking
@@ -111,6 +115,7 @@ class National:
             SEND_REPORT: self.reports_out,
             STANDING: self.standings.every,
             DOSE: self.doses.every,
+            NOTIFY: self.notifying,
         }
 
     def ladders(self) -> Mapping[str, Ladder]:
@@ -121,6 +126,7 @@ class National:
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
     EventKind.PREVIOUS_SEEN: looks.replay,
+    EventKind.NOTIFICATION_CHANGED: notifying.replay,
     EventKind.CODES_LOADED: codes.replay,
     EventKind.REPORT_CHANGED: reports.replay,
     EventKind.STEP_CHANGED: performed.replay,
@@ -133,6 +139,7 @@ def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
     matching.again(connection)
     dose.again(connection)  # and then how orders stand
+    notifying.after_reindex(connection)
 
 
 def admission(settings: NationalSettings) -> Admits | None:
@@ -155,6 +162,8 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         found = tables.facility(facility)
         return found.name if found is not None else ""
 
+    payer = PAYERS[settings.payer](settings)
+    standings = Standings(database, said, rules, authorities, notifying.begin if payer is not None else None)
     return National(
         database=database,
         profile=said,
@@ -168,7 +177,8 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         performed=PerformedSteps(database, policy, known),
         rules=rules,
         doses=Doses(database, standing.again),
-        standings=Standings(database, said, rules, authorities),
+        standings=standings,
+        notifying=Notifying(database, policy, said, tables, standings, payer),
         duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
@@ -177,6 +187,15 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         quarantine=Quarantine(database, policy, around.deletion),
         lookups=_lookups(settings, around, tables, duplicates, said),
     )
+
+
+def _medula(settings: NationalSettings) -> Payer:
+    said = settings.medula
+    return Medula(said.url, said.user, said.password.get_secret_value(), timeout=said.timeout, wsdl=said.wsdl)
+
+
+PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {"": lambda _: None, "medula": _medula}
+"""By what VNA_NATIONAL__PAYER says."""
 
 
 def _windows(settings: NationalSettings, said: Profile) -> Windows:
