@@ -24,6 +24,7 @@ from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
 from tests.archives import Backend, ready
+from tests.hl7 import national
 from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
 from tests.sgk.messages import PATH as LOOK_UPS
@@ -52,6 +53,7 @@ from vna.documents.registry import Registry
 from vna.documents.reports import Reports
 from vna.documents.repository import Repository, WantedDocument
 from vna.documents.responding_gateway import RespondingGateway
+from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
@@ -76,11 +78,14 @@ from vna.sgk import contract
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.matching import Matching
+from vna.teleradiology.quarantine import Quarantine
 from vna.teleradiology.reports import Reports as NationalReports
+from vna.teleradiology.unmatched import Unmatched
 from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
-from vna.worklist.orders import Orders
+from vna.worklist.orders import Orders, Tiding, Told
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.schedule import Schedule
 from xds import (
@@ -125,6 +130,8 @@ WITHOUT_POLICY = {
     (Sources, "admits"),
     (Sources, "archives"),  # for use cases that asked before
     (Sources, "actor_for"),
+    (Sources, "known"),
+    (Sources, "receivers"),  # for use cases that asked before, and jobs
     (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
     (Store, "replace"),
     (Manifests, "rate"),  # a job
@@ -138,6 +145,8 @@ WITHOUT_POLICY = {
     (Codes, "period_months"),
     (Codes, "reason"),
     (Codes, "has"),
+    (Matching, "every"),  # a job
+    (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
 
@@ -216,6 +225,7 @@ USE_CASES = (
     "jobs",
     "documents",
     "patients",
+    "hospitals",
     "imaging",
     "repository",
     "publishing",
@@ -233,6 +243,9 @@ USE_CASES = (
     "national.schedule",
     "national.performed",
     "national.reports",
+    "national.matching",
+    "national.unmatched",
+    "national.quarantine",
 )
 
 
@@ -257,6 +270,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Jobs,
             Registry,
             Patients,
+            HospitalPatients,
             ImagingSource,
             Repository,
             Publishing,
@@ -274,6 +288,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Schedule,
             PerformedSteps,
             NationalReports,
+            Matching,
+            Unmatched,
+            Quarantine,
         ),
         strict=True,
     ):
@@ -324,6 +341,8 @@ def _argument(name: str, kind: Any) -> Any:
         return Source("X", "X", addresses=("127.0.0.1",))
     if name == "incoming":
         return None
+    if name == "tidings":
+        return [Tiding(Told.NEW, order())]
     if name == "selection":
         from vna.model.instances import Selection
 
@@ -347,7 +366,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"]}
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A31", "A40"], "ORM": ["O01"], "ORU": ["R01"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
@@ -450,7 +469,10 @@ def test_the_walk_knows_every_hl7_message(denying: Application) -> None:
 def test_every_hl7_message_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, kind: str, event: str
 ) -> None:
-    message = adt(event, mrg=cx("P2") if event == "A40" else None).replace("ADT^", f"{kind}^")
+    message = adt(event, mrg=cx("P2") if event == "A40" else None)
+    if kind != "ADT":
+        msh = national.header(f"{kind}^{event}", "MSG1", m3="HIS")
+        message = national.order(msh=msh) if kind == "ORM" else national.report(msh=msh)
 
     answer = hl7_dispatch(denying).answer(message.encode(), "127.0.0.1").decode()
 

@@ -23,12 +23,15 @@ from vna.app.communities import message_bytes
 from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
 from vna.board import SharedBoard
-from vna.hl7.charsets import UNDECLARED, codec_of
+from vna.hl7.acknowledgment import Coding
+from vna.hl7.adt import HospitalFeed
 from vna.hl7.dispatch import Dispatch
+from vna.hl7.intake import Intake
 from vna.hl7.iti8 import AssigningAuthority, PatientFeed
 from vna.hl7.listener import Limits as Hl7Limits
 from vna.hl7.listener import Listener
 from vna.metrics import Metrics
+from vna.model.message_charsets import UNDECLARED, codec_of
 from vna.model.priority import Priority
 from vna.places import Places
 from vna.security import http as http_security
@@ -256,8 +259,13 @@ def hl7_dispatch(application: Application) -> Dispatch:
     """What answers HL7 messages: each type with what it does."""
     settings = application.settings.hl7
     authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
-    table = {"ADT": PatientFeed(application.patients, authority).events()}
-    return Dispatch(table, application.sources, codec_of([settings.character_set]) or UNDECLARED)
+    national = application.national
+    intake = Intake(application.sources, national.orders, national.reports, national.receipts, national.profile)
+    domain = PatientFeed(application.patients, authority)
+    table = {"ADT": HospitalFeed(domain, application.hospitals).events(), **intake.events()}
+    said = national.profile.hl7
+    coding = Coding(frozenset(("ORM", "ORU")), said.errors, said.other_error, said.coding_system)
+    return Dispatch(table, application.sources, codec_of([settings.character_set]) or UNDECLARED, coding)
 
 
 def hl7_listener(application: Application) -> Listener:

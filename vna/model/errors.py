@@ -19,7 +19,8 @@ VnaError
 │   └── TooLarge        a bound is exceeded
 ├── Conflict            contradicts what is held
 │   ├── DuplicateInstance   same SOP Instance UID, other content
-│   └── Finished        is over, and changes no more
+│   ├── Finished        is over, and changes no more
+│   └── Reused          an identifier that something else came under before
 ├── OutOfResources      no space left, or too much asked at once
 └── Unavailable         a part of the archive does not answer, or an archive elsewhere
     └── NotHere         kept elsewhere: it has to be fetched first
@@ -120,6 +121,10 @@ class DuplicateInstance(Conflict):
 
 class Finished(Conflict):
     """It is over, and changes no more."""
+
+
+class Reused(Conflict):
+    """Something else came under this identifier before."""
 
 
 class OutOfResources(VnaError):

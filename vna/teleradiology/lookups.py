@@ -137,7 +137,7 @@ class Lookups:
         if basis:
             detail["basis"] = basis
         bounded = {name: value[:_LONGEST_AUDITED] for name, value in detail.items()}
-        with self._database.transaction() as connection:
+        with self._database.stroke() as connection:
             events.append(connection, EventKind.LOOKED_UP, at=datetime.now(UTC), actor=actor.name[:128], detail=bounded)
 
     def _authorise(self, actor: Actor, asked: Asked) -> None:
