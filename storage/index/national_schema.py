@@ -64,6 +64,16 @@ orders = sa.Table(
 """`body` is the order as JSON, the columns before it what is searched; from `matched` to `performed_at` is kept up by
 `vna.teleradiology` and can be found out again."""
 
+_UNMATCHED = sa.text("matched = 0")
+sa.Index(
+    "ix_orders_unmatched",
+    orders.c.facility,
+    orders.c.requested_at,
+    orders.c.id,
+    sqlite_where=_UNMATCHED,
+    postgresql_where=_UNMATCHED,
+)
+
 performed_steps = sa.Table(
     "performed_steps",
     metadata,

@@ -228,3 +228,11 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_codes_alias", "codes", ["version_fk", "alias"], unique=False)
+    op.create_index(
+        "ix_orders_unmatched",
+        "orders",
+        ["facility", "requested_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("matched = 0"),
+        postgresql_where=sa.text("matched = 0"),
+    )
