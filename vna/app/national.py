@@ -20,7 +20,7 @@ from vna.model.profile import Profile
 from vna.security.links import Links
 from vna.security.policy import Policy
 from vna.security.sources import Sources
-from vna.settings.national import NationalSettings
+from vna.settings.national import MedulaSettings, NationalSettings
 from vna.sgk.medula import Medula
 from vna.teleradiology import codes, dose, looks, matching, notifying, quarantine, reports, standing
 from vna.teleradiology.codes import Codes
@@ -164,7 +164,6 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     receivers = around.sources.receivers
     filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
     match = Matching(database, policy, said.matching)
-    standings = Standings(database, said, rules, authorities)
 
     def institution(facility: str) -> str:
         found = tables.facility(facility)
@@ -172,6 +171,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
 
     payer = PAYERS[settings.payer](settings)
     standings = Standings(database, said, rules, authorities, notifying.begin if payer is not None else None)
+    telling = Notifying(database, policy, said, tables, standings, payer)
     return National(
         database=database,
         profile=said,
@@ -186,7 +186,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         rules=rules,
         doses=Doses(database, standing.again),
         standings=standings,
-        notifying=Notifying(database, policy, said, tables, standings, payer),
+        notifying=telling,
         duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
@@ -195,17 +195,20 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         quarantine=Quarantine(database, policy, around.deletion),
         lookups=_lookups(settings, around, tables, duplicates, said),
         order_ids=OrderIds(database, policy),
-        reprocessing=Reprocessing(database, policy, match, standings),
+        reprocessing=Reprocessing(database, policy, match, standings, telling),
         listings=Listings(database, policy, tables, said.zone),
     )
 
 
-def _medula(settings: NationalSettings) -> Payer:
-    said = settings.medula
-    return Medula(said.url, said.user, said.password.get_secret_value(), timeout=said.timeout, wsdl=said.wsdl)
+def _medula(settings: MedulaSettings) -> Payer:
+    password = settings.password.get_secret_value()
+    return Medula(settings.url, settings.user, password, timeout=settings.timeout, wsdl=settings.wsdl)
 
 
-PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {"": lambda _: None, "medula": _medula}
+PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {
+    "": lambda _: None,
+    "medula": lambda settings: _medula(settings.medula),
+}
 """By what VNA_NATIONAL__PAYER says."""
 
 
