@@ -20,7 +20,7 @@ from vna.model.profile import Profile
 from vna.security.links import Links
 from vna.security.policy import Policy
 from vna.security.sources import Sources
-from vna.settings.national import NationalSettings
+from vna.settings.national import MedulaSettings, NationalSettings
 from vna.sgk.medula import Medula
 from vna.teleradiology import codes, dose, looks, matching, notifying, quarantine, reports, standing
 from vna.teleradiology.codes import Codes
@@ -189,12 +189,15 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     )
 
 
-def _medula(settings: NationalSettings) -> Payer:
-    said = settings.medula
-    return Medula(said.url, said.user, said.password.get_secret_value(), timeout=said.timeout, wsdl=said.wsdl)
+def _medula(settings: MedulaSettings) -> Payer:
+    password = settings.password.get_secret_value()
+    return Medula(settings.url, settings.user, password, timeout=settings.timeout, wsdl=settings.wsdl)
 
 
-PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {"": lambda _: None, "medula": _medula}
+PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {
+    "": lambda _: None,
+    "medula": lambda settings: _medula(settings.medula),
+}
 """By what VNA_NATIONAL__PAYER says."""
 
 
