@@ -26,16 +26,19 @@ from vna.teleradiology import codes, dose, looks, matching, notifying, quarantin
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.listings import Listings
 from vna.teleradiology.looks import Looks
 from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.matching import MATCH, Matching
 from vna.teleradiology.notifying import NOTIFY, Notifying
+from vna.teleradiology.order_ids import OrderIds
 from vna.teleradiology.outbound import SEND_REPORT
 from vna.teleradiology.quarantine import RELEASE, Quarantine
 from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
 from vna.teleradiology.report_out import ReportsOut
 from vna.teleradiology.reports import Listed, Reports
+from vna.teleradiology.reprocessing import Reprocessing
 from vna.teleradiology.rules import Rules
 from vna.teleradiology.standing import STANDING, Standings
 from vna.teleradiology.tracking import Tracking
@@ -91,6 +94,9 @@ class National:
     matching: Matching
     unmatched: Unmatched
     quarantine: Quarantine
+    listings: Listings
+    reprocessing: Reprocessing
+    order_ids: OrderIds
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -157,6 +163,8 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     duplicates = Duplicates(database, policy, rules, authorities)
     receivers = around.sources.receivers
     filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
+    match = Matching(database, policy, said.matching)
+    standings = Standings(database, said, rules, authorities)
 
     def institution(facility: str) -> str:
         found = tables.facility(facility)
@@ -182,10 +190,13 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
-        matching=Matching(database, policy, said.matching),
+        matching=match,
         unmatched=Unmatched(database, policy, said.matching),
         quarantine=Quarantine(database, policy, around.deletion),
         lookups=_lookups(settings, around, tables, duplicates, said),
+        order_ids=OrderIds(database, policy),
+        reprocessing=Reprocessing(database, policy, match, standings),
+        listings=Listings(database, policy, tables, said.zone),
     )
 
 
