@@ -17,9 +17,10 @@ from vna.model.query import Element, Match
 
 
 class Answers:
-    """Makes the data sets of one request's answers."""
+    """Makes the data sets of one request's answers; `ae_title` is the place to retrieve from, None where the answers
+    name neither place nor level."""
 
-    def __init__(self, request: Request, ae_title: str) -> None:
+    def __init__(self, request: Request, ae_title: str | None) -> None:
         self._asked = request.asked
         self._charset = request.charset
         self._criteria = criteria(request.query)
@@ -28,13 +29,11 @@ class Answers:
     def dataset(self, match: Match) -> Dataset:
         """Attributes that were asked and are not known come back empty."""
         ds = self._filled(match.elements, self._asked, self._criteria, 0)
-        _add(ds, QUERY_LEVEL, "CS", match.level.name)
-        place = match.elements.get(RETRIEVE_AE)
-        _add(ds, RETRIEVE_AE, "AE", self._ae_title if place is None else value_of("AE", place))
-        charset = choose_charset(_texts(ds), self._charset)
-        if charset and not all(text.isascii() for text in _texts(ds)):
-            ds.SpecificCharacterSet = charset.split("\\")
-        return ds
+        if self._ae_title is not None:
+            _add(ds, QUERY_LEVEL, "CS", match.level.name)
+            place = match.elements.get(RETRIEVE_AE)
+            _add(ds, RETRIEVE_AE, "AE", self._ae_title if place is None else value_of("AE", place))
+        return with_charset(ds, self._charset)
 
     def _filled(
         self, elements: Mapping[str, Element], asked: Sequence[Asked], wanted: Sequence[Criterion], depth: int
@@ -53,6 +52,14 @@ class Answers:
 
     def _item(self, item: Mapping[str, Element], asked: Asked, wanted: Sequence[Criterion], depth: int) -> Dataset:
         return self._filled(item, asked.items, wanted, depth) if asked.items else dataset_of(item)
+
+
+def with_charset(ds: Dataset, wanted: Sequence[str]) -> Dataset:
+    """The data set itself, which says in what it is written: `wanted` where its texts can be."""
+    charset = choose_charset(_texts(ds), wanted)
+    if charset and not all(text.isascii() for text in _texts(ds)):
+        ds.SpecificCharacterSet = charset.split("\\")
+    return ds
 
 
 def dataset_of(elements: Mapping[str, Element]) -> Dataset:

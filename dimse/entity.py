@@ -1,14 +1,15 @@
 """The archive's application entity: which SOP Classes it serves, in which syntaxes, and who may associate."""
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from pynetdicom.dimse_primitives import C_ECHO
 from pynetdicom.presentation import PresentationContext
 
-from dimse.extended import answer_find
-from dimse.find import Broker, find_service
-from dimse.models import FIND_CLASSES, MODELS
+from dimse.extended import answer_find, answer_worklist
+from dimse.find import Broker, find_service, worklist_service
+from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE
+from dimse.procedure_step import step_service
 from dimse.retrieve import MoveRules, retrieve_services
 from dimse.status import SUCCESS
 from dimse.store import ArchiveStore
@@ -35,16 +36,22 @@ from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFE
 from vna.places import Places
 from vna.security.peers import Peers
 from vna.turns import Turns
+from vna.worklist.performed import PerformedSteps
+from vna.worklist.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
 
+_OF_WORKLIST: Final = (MODALITY_WORKLIST, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE)
+
+
 def contexts(*, unknown_sop_classes: bool) -> ContextTable:
-    """Storage classes in every syntax and both roles (a C-GET requestor is SCP), query/retrieve, verification."""
+    """Storage classes in every syntax and both roles (a C-GET requestor is SCP), query/retrieve,
+    worklist, verification."""
     storage = frozenset(STORAGE_TRANSFER_SYNTAXES)
     others = frozenset(QUERY_TRANSFER_SYNTAXES)
     supported = [SupportedContext(uid, storage, requestor_may_be_scp=True) for uid in sorted(STORAGE_CLASSES)]
-    supported += [SupportedContext(uid, others) for uid in (VERIFICATION, *MODELS)]
+    supported += [SupportedContext(uid, others) for uid in (VERIFICATION, *MODELS, *_OF_WORKLIST)]
     return ContextTable(supported, STORAGE_TRANSFER_SYNTAXES if unknown_sop_classes else None)
 
 
@@ -104,6 +111,8 @@ def profile(
     store: Store,
     search: Search,
     retrieval: Retrieval,
+    schedule: Schedule,
+    performed: PerformedSteps,
     peers: Peers,
     admission: Admission,
     limits: Limits,
@@ -118,13 +127,15 @@ def profile(
     sender = Profile(ae_title, ContextTable([]), limits=limits)
     services.update(retrieve_services(retrieval, peers.get, sender, move_rules, retrieving))
     services[VERIFICATION] = echo
+    services[MODALITY_WORKLIST] = worklist_service(schedule)
+    services[PERFORMED_STEP] = services[PERFORMED_STEP_RETRIEVE] = step_service(performed)
     return Profile(
         ae_title,
         contexts(unknown_sop_classes=unknown_sop_classes),
         store=ArchiveStore(store, storing),
         services=services,
         admit=admission,
-        extended=dict.fromkeys(FIND_CLASSES, answer_find),
+        extended={**dict.fromkeys(FIND_CLASSES, answer_find), MODALITY_WORKLIST: answer_worklist},
         limits=limits,
         implementation_version_name="VNA_0_1",
     )

@@ -11,6 +11,9 @@ _SUPPORTED: Final = bytes([1, 1, 1, 0, 0, 1, 1])
 empty value and multiple value matching (PS3.4 Table C.5-2)."""
 
 
+_OF_WORKLIST: Final = bytes([1, 1, 1, 0])
+
+
 @dataclass(frozen=True, slots=True)
 class FindOptions:
     """What was agreed on for one SOP Class of one association; without negotiation, nothing."""
@@ -32,6 +35,12 @@ def answer_extended(sop_class_uid: str, asked: bytes) -> bytes | None:
 def answer_find(asked: bytes) -> bytes | None:
     """`answer_extended` for a C-FIND SOP Class, as the upper layer's profile wants it."""
     return answer_extended(FIND_CLASSES[0], asked)
+
+
+def answer_worklist(asked: bytes) -> bytes:
+    """The same for the Modality Worklist: two bytes that are reserved, fuzzy names, no timezone adjustment (PS3.4
+    K.5)."""
+    return bytes(wanted & offered for wanted, offered in zip(asked, _OF_WORKLIST, strict=False))
 
 
 def negotiated(assoc: Any, sop_class_uid: str) -> FindOptions:

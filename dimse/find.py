@@ -1,11 +1,12 @@
-"""C-FIND as provider: Patient Root, Study Root and Patient/Study Only (PS3.4 C.4.1, PS3.7 9.1.2)."""
+"""C-FIND as provider: Patient Root, Study Root, Patient/Study Only and Modality Worklist (PS3.4 C.4.1, K.4.1, PS3.7
+9.1.2)."""
 
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydicom import Dataset
 from pynetdicom import evt
@@ -16,15 +17,16 @@ from pynetdicom.presentation import PresentationContext
 from dimse.answers import Answers
 from dimse.callers import actor_of as admitted_actor
 from dimse.extended import negotiated
-from dimse.identifiers import Request, read_request
+from dimse.identifiers import Request, read_request, read_worklist
 from dimse.models import MODELS
 from vna import events as signals
 from vna.archive.search import Search
 from vna.model.access import Actor
 from vna.model.comments import comment
 from vna.model.errors import BadRequest, NotAuthorized, OutOfResources, TooLarge, VnaError
-from vna.model.query import Lack, SearchPage
+from vna.model.query import Lack, Query, SearchPage
 from vna.routing.across import Across
+from vna.worklist.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ Response = tuple[Dataset, Dataset | None]
 """Status, with a comment where there is one, and the identifier of a match."""
 
 ActorOf = Callable[[Any], Actor]
+Service = Callable[[Any, Any, PresentationContext], None]
 _Read = Callable[[], Dataset]
 _IsCancelled = Callable[[], bool]
 
@@ -67,11 +70,20 @@ class Broker:
     partial: int = INCOMPLETE
 
 
+class Finds(Protocol):
+    """What answers queries: the archive's search, or its worklist."""
+
+    def find(self, actor: Actor, query: Query) -> SearchPage:
+        """One page of what matches."""
+
+
 class FindProvider:
     """Answers C-FIND requests; `ae_title` is ours, which answers name as the place to retrieve from."""
 
+    door = "C-FIND"
+
     def __init__(
-        self, search: Search, ae_title: str, actor_of: ActorOf = admitted_actor, broker: Broker | None = None
+        self, search: Finds, ae_title: str, actor_of: ActorOf = admitted_actor, broker: Broker | None = None
     ) -> None:
         self._search = search
         self._ae_title = ae_title
@@ -112,8 +124,8 @@ class FindProvider:
         fields = {"peer_ae": assoc.requestor.ae_title}
         try:
             request, page = self._found(assoc, sop_class_uid, read, is_cancelled)
-            answers, partial = Answers(request, self._ae_title), self._broker.partial if self._broker else SUCCESS
-            yield from _answered(answers, page, is_cancelled, fields, partial)
+            partial = self._broker.partial if self._broker else SUCCESS
+            yield from _answered(self._answers(request), page, is_cancelled, fields, partial)
         except VnaError as exc:
             log.info("C-FIND refused", extra={**fields, "reason": str(exc)})
             yield _status(_status_of(exc), str(exc)), None
@@ -126,24 +138,47 @@ class FindProvider:
     ) -> tuple[Request, SearchPage]:
         actor = self._actor_of(assoc)
         try:
-            request = read_request(read(), MODELS[sop_class_uid], negotiated(assoc, sop_class_uid))
+            request = self._request(assoc, sop_class_uid, read())
         except VnaError:
             raise
         except Exception as exc:
             raise BadRequest("the identifier cannot be read") from exc
         started = time.perf_counter()
-        if self._broker is not None and str(getattr(assoc, "called_ae", "")).strip() == self._broker.ae_title:
-            page = self._broker.across.find(actor, request.query, wanted=lambda: not is_cancelled())
-        else:
-            page = self._search.find(actor, request.query)
+        page = self._page(assoc, actor, request, is_cancelled)
         signals.emit(
             "query.answered",
-            door="C-FIND",
+            door=self.door,
             level=request.query.level.name,
             matches=len(page.matches),
             seconds=time.perf_counter() - started,
         )
         return request, page
+
+    def _request(self, assoc: Any, sop_class_uid: str, identifier: Dataset) -> Request:
+        return read_request(identifier, MODELS[sop_class_uid], negotiated(assoc, sop_class_uid))
+
+    def _page(self, assoc: Any, actor: Actor, request: Request, is_cancelled: _IsCancelled) -> SearchPage:
+        if self._broker is not None and str(getattr(assoc, "called_ae", "")).strip() == self._broker.ae_title:
+            return self._broker.across.find(actor, request.query, wanted=lambda: not is_cancelled())
+        return self._search.find(actor, request.query)
+
+    def _answers(self, request: Request) -> Answers:
+        return Answers(request, self._ae_title)
+
+
+class WorklistProvider(FindProvider):
+    """Answers C-FIND requests of the Modality Worklist (PS3.4 K.4.1); `search` is what knows of scheduled steps."""
+
+    door = "worklist"
+
+    def __init__(self, schedule: Schedule, actor_of: ActorOf = admitted_actor) -> None:
+        super().__init__(schedule, "", actor_of)
+
+    def _request(self, assoc: Any, sop_class_uid: str, identifier: Dataset) -> Request:
+        return read_worklist(identifier, negotiated(assoc, sop_class_uid))
+
+    def _answers(self, request: Request) -> Answers:
+        return Answers(request, None)
 
 
 def find_handler(
@@ -155,9 +190,14 @@ def find_handler(
 
 def find_service(
     search: Search, ae_title: str, actor_of: ActorOf = admitted_actor, broker: Broker | None = None
-) -> Callable[[Any, Any, PresentationContext], None]:
+) -> Service:
     """A service for the profile of our upper layer, for each of `dimse.models.FIND_CLASSES`."""
     return FindProvider(search, ae_title, actor_of, broker).serve
+
+
+def worklist_service(schedule: Schedule, actor_of: ActorOf = admitted_actor) -> Service:
+    """The same for the Modality Worklist."""
+    return WorklistProvider(schedule, actor_of).serve
 
 
 def _answered(

@@ -77,6 +77,15 @@ def read_request(identifier: Dataset, model: InformationModel, options: FindOpti
     return Request(query, tuple(asked), charset)
 
 
+def read_worklist(identifier: Dataset, options: FindOptions) -> Request:
+    """Read an identifier of the Modality Worklist, which has no levels (PS3.4 K.4.1.1.3); a range of dates and the one
+    of times beside it are one range (Table K.6-1)."""
+    charset = character_set(identifier)
+    asked, keys = _Reader(charsets.codecs_of(charset)[0]).attributes(identifier, ())
+    returns = frozenset(one.tag for one in asked)
+    return Request(Query(Level.PATIENT, tuple(keys), returns, fuzzy=options.fuzzy), tuple(asked), charset)
+
+
 def character_set(identifier: Dataset) -> tuple[str, ...]:
     """The values of SpecificCharacterSet, empty when it has none."""
     texts = _Reader((charsets.ASCII,)).texts(identifier, BaseTag(0x00080005), "CS")

@@ -43,4 +43,10 @@ MODELS: Final[Mapping[str, InformationModel]] = {
 }
 """By SOP Class UID of FIND, MOVE and GET (PS3.4 C.6.1.3, C.6.2.3, C.6.3.3)."""
 
+MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
+PERFORMED_STEP: Final = "1.2.840.10008.3.1.2.3.3"
+PERFORMED_STEP_RETRIEVE: Final = "1.2.840.10008.3.1.2.3.4"
+"""Modality Worklist Information Model - FIND (PS3.4 K.6.1.4), Modality Performed Procedure Step (F.7) and its
+retrieval (F.8)."""
+
 FIND_CLASSES: Final = ("1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.3.1")

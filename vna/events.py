@@ -15,7 +15,7 @@ Name = Literal[
     "association.opened",  # (nothing)
     "association.closed",  # (nothing)
     "association.refused",  # reason
-    "query.answered",  # door (C-FIND | QIDO-RS), level, matches, seconds
+    "query.answered",  # door (C-FIND | worklist | QIDO-RS), level, matches, seconds
     "source.searched",  # source, outcome (whole | partial | nothing)
     "retrieve.answered",  # door (C-MOVE | C-GET | WADO-RS), instances, bytes, seconds
     "http.answered",  # method, route, status, seconds

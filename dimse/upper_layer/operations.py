@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from dimse.models import MODELS
+from dimse.models import MODALITY_WORKLIST, MODELS, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE
 from dimse.upper_layer.command import (
     AFFECTED_SOP_CLASS_UID,
     COMMAND_DATA_SET_TYPE,
@@ -44,13 +44,19 @@ REQUESTS: Final[Mapping[int, str]] = {  # PS3.7 Table E.1-1
 """By Command Field; C-CANCEL has no response."""
 
 _OF_MODELS: Final = {"1": 0x0020, "2": 0x0021, "3": 0x0010}
-OFFERED: Final[Mapping[str, int]] = {VERIFICATION: 0x0030} | {uid: _OF_MODELS[uid[-1]] for uid in MODELS}
-"""The request that is served in a context of this abstract syntax; those that are not here are for storing."""
+OFFERED: Final[Mapping[str, frozenset[int]]] = {
+    VERIFICATION: frozenset({0x0030}),
+    **{uid: frozenset({_OF_MODELS[uid[-1]]}) for uid in MODELS},
+    MODALITY_WORKLIST: frozenset({0x0020}),
+    PERFORMED_STEP: frozenset({0x0140, 0x0120}),
+    PERFORMED_STEP_RETRIEVE: frozenset({0x0110}),
+}
+"""The requests that are served in a context of this abstract syntax; those that are not here are for storing."""
 
 
 def is_unexpected(field: int, abstract_syntax: str) -> bool:
     """Whether a request has no place in a context; C-STORE is refused by the lean path, in words of its own."""
-    return field in REQUESTS and REQUESTS[field] != "C-STORE" and field != OFFERED.get(abstract_syntax)
+    return field in REQUESTS and REQUESTS[field] != "C-STORE" and field not in OFFERED.get(abstract_syntax, ())
 
 
 def encode_unrecognized(elements: Mapping[int, bytes], field: int) -> bytes:

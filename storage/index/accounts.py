@@ -51,7 +51,7 @@ class PeerRow:
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """A known system elsewhere; `addresses` is a comma list, `tls` 0 or 1."""
+    """A known system elsewhere; `addresses` is a comma list, `tls` and `hl7_tls` 0 or 1."""
 
     name: str
     application: str
@@ -80,6 +80,11 @@ class SourceRow:
     connections: int = 0
     bulk_bandwidth: int = 0
     bulk_connections: int = 0
+    hl7_profile: str = ""
+    hl7_character_set: str = ""
+    hl7_host: str = ""
+    hl7_port: int = 0
+    hl7_tls: int = 0
 
 
 SOURCE_SECRETS = ("password", "token")

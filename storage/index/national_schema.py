@@ -28,6 +28,7 @@ orders = sa.Table(
     _key(),
     _word("facility"),
     _word("accession_number", 16),
+    _word("study_instance_uid"),
     _word("patient_id"),
     _word("national_number", 16),
     _text("patient_name"),
@@ -52,9 +53,10 @@ orders = sa.Table(
     sa.UniqueConstraint("facility", "accession_number", name="uq_orders"),
     sa.Index("ix_orders_accession", "accession_number"),
     sa.Index("ix_orders_examination", "national_number", "sut_code", "requested_at"),
-    sa.Index("ix_orders_patient", "facility", "patient_id"),
+    sa.Index("ix_orders_patient", "patient_id", "facility"),
     sa.Index("ix_orders_scheduled", "state", "scheduled_at"),
     sa.Index("ix_orders_requested", "facility", "requested_at"),
+    sa.Index("ix_orders_study", "study_instance_uid"),
     sqlite_autoincrement=True,
 )
 """`body` is the order as JSON, the columns before it what is searched; from `matched` to `performed_at` is kept up by
@@ -205,7 +207,7 @@ doses = sa.Table(
     sa.Index("ix_doses_study", "study_instance_uid"),
     sqlite_autoincrement=True,
 )
-"""What radiation dose reports say; `body` is JSON, with units in the names."""
+"""What radiation dose reports say; `body` is JSON, each value with its unit."""
 
 looks = sa.Table(
     "looks",
@@ -261,6 +263,7 @@ patient_details = sa.Table(
     _text("said"),
     _word("changed_at", 32),
     sa.UniqueConstraint("authority", "value", name="uq_patient_details"),
+    sa.Index("ix_patient_details_changed", "changed_at"),
     sqlite_autoincrement=True,
 )
 """What an identity feed says of a patient (`said`, JSON by keyword), shown in place of what images say."""

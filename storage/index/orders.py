@@ -22,6 +22,7 @@ _READ = (
     table.c.performed_at,
     table.c.changed_at,
 )
+_MOST = 100
 _KEY = (table.c.facility == sa.bindparam("facility")) & (table.c.accession_number == sa.bindparam("accession_number"))
 _BY_KEY = Prepared(sa.select(*_READ).where(_KEY))
 _BY_ACCESSION = Prepared(
@@ -50,6 +51,26 @@ def find(connection: sa.Connection, key: OrderKey, *, lock: bool = False) -> Kno
 def with_accession(connection: sa.Connection, accession_number: str) -> list[KnownOrder]:
     """The orders with this accession number, of every facility, the oldest first."""
     return [known(row) for row in _BY_ACCESSION.run(connection, accession_number=accession_number).fetchall()]
+
+
+def file_numbers(connection: sa.Connection, facility: str, national_number: str) -> list[str]:
+    """The file numbers of a patient at a facility, by the national number of its orders."""
+    mine = (table.c.national_number == national_number, table.c.facility == facility, table.c.patient_id != "")
+    return list(connection.execute(sa.select(table.c.patient_id).where(*mine).distinct().limit(_MOST)).scalars())
+
+
+def of_patient(
+    connection: sa.Connection, number: str, *, facility: str | None, after: int
+) -> list[tuple[int, KnownOrder]]:
+    """Orders for whoever has this file number or national number, of one facility (None: of all, by the national number
+    alone), some at a time by the keys of their rows, locked until the transaction ends."""
+    if facility is None:
+        whose = table.c.national_number == number
+    else:
+        whose = (table.c.facility == facility) & ((table.c.patient_id == number) | (table.c.national_number == number))
+    statement = select(whose, table.c.id > after).add_columns(table.c.id).order_by(table.c.id).limit(_MOST)
+    rows = connection.execute(statement.with_for_update()).all()
+    return [(row[-1], known(row[:-1])) for row in rows]
 
 
 def set_standing(connection: sa.Connection, key: OrderKey, standing: Standing) -> None:
@@ -96,6 +117,7 @@ def _columns(order: Order) -> dict[str, Any]:
     return {
         "facility": order.key.facility,
         "accession_number": order.key.accession_number,
+        "study_instance_uid": order.study_instance_uid,
         "patient_id": order.patient.patient_id,
         "national_number": order.patient.national_number,
         "patient_name": order.patient.name,

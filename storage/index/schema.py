@@ -320,6 +320,11 @@ sources = sa.Table(
     _count("connections"),
     sa.Column("bulk_bandwidth", sa.BigInteger, nullable=False, server_default="0"),
     _count("bulk_connections"),
+    _text("hl7_profile"),
+    _text("hl7_character_set"),
+    _text("hl7_host"),
+    _count("hl7_port"),
+    _count("hl7_tls"),
 )
 """Systems elsewhere: what feeds us by HL7 messages (`addresses` is a comma list), and archives that we read from."""
 

@@ -157,6 +157,12 @@ def _value_pattern(condition: Condition) -> str | None:
     return None
 
 
+def of_name(column: sa.Column[str], condition: Name, dialect: Dialect) -> Clause | None:
+    """What narrows rows to those in which the normal form of a name can match; None when nothing does."""
+    part = _name(column, condition, dialect)
+    return None if part is None else part.where
+
+
 def order_column(tag: str) -> "sa.Column[str] | sa.Column[int] | None":
     """The column that an attribute is sorted by."""
     return _NAMES.get(tag, _column(tag))

@@ -29,6 +29,7 @@ def test_an_archive_is_kept_with_everything_that_is_said_of_it(vna: Vna) -> None
         *("--rad69", "http://10.0.0.9/rad69", "--repository", "1.2.3", "--location-uid", "1.2.4"),
         *("--retrieve-ae", "PACS", "--priority", "7", "--bandwidth", "1000000", "--connections", "3"),
         *("--bulk-bandwidth", "500000", "--bulk-connections", "2"),
+        *("--hl7", "[::1]:2575", "--hl7-tls", "--hl7-profile", "national", "--character-set", "UTF8"),
     )
     assert done.out == "CITY is known\n"
     (row,) = json.loads(vna("source", "list", "--format", "json").out)
@@ -51,6 +52,10 @@ def test_an_archive_is_kept_with_everything_that_is_said_of_it(vna: Vna) -> None
         "connections": 3,
         "bulk_bandwidth": 500000,
         "bulk_connections": 2,
+        "hl7": "[::1]:2575",
+        "hl7_tls": True,
+        "hl7_profile": "national",
+        "character_set": "UTF8",
     }
 
 

@@ -6,17 +6,22 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from tests.archives import Backend, Open
 from tests.hl7.messages import DOMAIN
+from tests.hl7.national import FACILITY
 from vna.app import Application, build, prepare
 from vna.app.doors import hl7_dispatch
 from vna.hl7.dispatch import Dispatch
 from vna.hl7.listener import Answering, Limits, Listener
 from vna.hl7.message import Message, read, read_header
+from vna.model.access import SYSTEM
+from vna.model.sources import MessageProfile, Messages, Source
+from vna.settings import SecurityMode
 
 
 def parsed(data: bytes) -> Message:
@@ -47,6 +52,19 @@ class Feed:
         place, coded = (1, (1, 4)) if old else (2, (3, 1))
         where = f"{errors[0].value(place)}-{errors[0].value(place, 3)}".rstrip("-")
         return code, errors[0].value(*coded), where
+
+    def enforced(self) -> Feed:
+        """The same archive for senders that have to be known."""
+        settings = self.archive.settings
+        security = settings.security.model_copy(update={"mode": SecurityMode.ENFORCED})
+        archive = build(settings.model_copy(update={"security": security}))
+        return Feed(archive, hl7_dispatch(archive))
+
+    def know(self, name: str, **changes: Any) -> None:
+        """A source at this address that belongs to the usual facility and declared UTF8, national unless told."""
+        messages = Messages(changes.pop("profile", MessageProfile.NATIONAL), changes.pop("character_set", "UTF8"))
+        usual = Source(name, name, addresses=("127.0.0.1",), facility=FACILITY, messages=messages)
+        self.archive.sources.add(SYSTEM, replace(usual, **changes))
 
 
 @pytest.fixture

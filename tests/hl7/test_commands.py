@@ -228,6 +228,7 @@ def test_sources_are_added_changed_listed_and_removed(vna: Vna) -> None:
         "addresses": "10.0.0.7,10.1.0.0/16",
         "facility": "34001",
         "connections": 4,
+        "hl7_profile": "hospital",
     }
     assert row["sending_facility"] == ""
     assert "10.0.0.300 is no address or network" in vna("source", "add", "X", "--address", "10.0.0.300").err

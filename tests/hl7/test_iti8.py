@@ -100,7 +100,7 @@ def test_without_an_affinity_domain_every_oid_is_kept(open_archive: Open) -> Non
         (adt("A40", mrg=cx("X")) + f"PID|||{cx('P3')}\rMRG|{cx('P4')}\r", ("AE", "100", "MRG")),
         (adt("A03"), ("AR", "201", "MSH-9")),
         (adt("A04").replace("ADT^A04", "ADT"), ("AR", "201", "MSH-9")),
-        (adt("O01").replace("ADT^", "ORM^"), ("AR", "200", "MSH-9")),
+        (adt("T02").replace("ADT^", "MDM^"), ("AR", "200", "MSH-9")),
         (adt("A04").replace("ADT^A04", ""), ("AR", "101", "MSH-9")),
         (adt(version="3.0"), ("AR", "203", "MSH-12")),
         (adt(version="2.2"), ("AR", "203", "MSH-12")),

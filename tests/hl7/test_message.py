@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hl7.messages import adt, encoded
-from vna.hl7.charsets import codec_of
 from vna.hl7.message import MAX_REPETITIONS, MAX_SEGMENTS, Message, read, read_header
 from vna.hl7.refusal import Condition, Refused
+from vna.model.message_charsets import codec_of
 
 
 def message(data: bytes | str, undeclared: str = "utf-8") -> Message:

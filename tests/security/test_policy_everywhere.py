@@ -19,16 +19,21 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_role
 
 from dicomweb.routes import ADDRESSES as DICOMWEB
-from dimse.models import FIND_CLASSES, MODELS
+from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE
 from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
-from tests.archives import Backend
+from tests.archives import Backend, ready
+from tests.hl7 import national
 from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
+from tests.sgk.messages import PATH as LOOK_UPS
+from tests.sgk.messages import message as look_up
+from tests.worklist.ordering import order
+from tests.worklist.steps import begun, ended
 from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
-from vna.app import Application, build, migrate, prepare
+from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.care import Care
 from vna.archive.changes import Changes
@@ -48,13 +53,16 @@ from vna.documents.registry import Registry
 from vna.documents.reports import Reports
 from vna.documents.repository import Repository, WantedDocument
 from vna.documents.responding_gateway import RespondingGateway
+from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
+from vna.model.lookups import Operation
 from vna.model.orders import Order, OrderedPatient, OrderKey
+from vna.model.reports import Report
 from vna.model.sources import Source
 from vna.routing.across import Across
 from vna.routing.downloads import Fetching
@@ -66,15 +74,20 @@ from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.sources import Sources
+from vna.sgk import contract
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.matching import Matching
 from vna.teleradiology.quarantine import Quarantine
+from vna.teleradiology.reports import Reports as NationalReports
 from vna.teleradiology.unmatched import Unmatched
+from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
-from vna.worklist.orders import Orders
+from vna.worklist.orders import Orders, Tiding, Told
+from vna.worklist.performed import PerformedSteps
+from vna.worklist.schedule import Schedule
 from xds import (
     imaging_source,
     initiating_gateway,
@@ -106,6 +119,7 @@ WITHOUT_POLICY = {
     (Links, "look"),
     (Links, "open"),
     (Links, "visitor"),
+    (Links, "issue"),  # for use cases that asked before
     (Peers, "get"),
     (Peers, "all"),
     (Peers, "actor_for"),
@@ -116,6 +130,8 @@ WITHOUT_POLICY = {
     (Sources, "admits"),
     (Sources, "archives"),  # for use cases that asked before
     (Sources, "actor_for"),
+    (Sources, "known"),
+    (Sources, "receivers"),  # for use cases that asked before, and jobs
     (Store, "add"),  # the inner halves of accept and reindex, which ask; no door calls them
     (Store, "replace"),
     (Manifests, "rate"),  # a job
@@ -143,9 +159,12 @@ class DenyAll:
 
 
 _ESTABLISHING = frozenset(
-    {"status.readiness", "status.jobs", "peers._fresh", "sources._fresh", "accounts.authenticate_basic", "links.open"}
+    {
+        *("status.readiness", "status.jobs", "peers._fresh", "sources._fresh"),
+        *("accounts.authenticate_basic", "links.open", "lookups.note"),
+    }
 )
-"""What is read to find out who asks, or whether anything works."""
+"""What is read to find out who asks, or whether anything works; and the audit of look-ups, refused ones too."""
 
 
 @dataclass
@@ -181,8 +200,7 @@ def touches(monkeypatch: pytest.MonkeyPatch) -> Touches:
 @pytest.fixture
 def denying(tmp_path: Path) -> Iterator[Application]:
     settings = Backend("sqlite+folder", tmp_path).settings(xds={"home_community_id": HOME})
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     application = build(settings, policy=DenyAll())
     application.peers.get("ANY")  # the table of AE titles is read before anybody counts
     yield application
@@ -207,6 +225,7 @@ USE_CASES = (
     "jobs",
     "documents",
     "patients",
+    "hospitals",
     "imaging",
     "repository",
     "publishing",
@@ -221,6 +240,9 @@ USE_CASES = (
     "initiating",
     "national.orders",
     "national.codes",
+    "national.schedule",
+    "national.performed",
+    "national.reports",
     "national.matching",
     "national.unmatched",
     "national.quarantine",
@@ -248,6 +270,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Jobs,
             Registry,
             Patients,
+            HospitalPatients,
             ImagingSource,
             Repository,
             Publishing,
@@ -262,6 +285,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             InitiatingGateway,
             Orders,
             Codes,
+            Schedule,
+            PerformedSteps,
+            NationalReports,
             Matching,
             Unmatched,
             Quarantine,
@@ -305,6 +331,8 @@ def _argument(name: str, kind: Any) -> Any:
         return _instance()
     if kind is Asked:
         return Asked(by_patient=True)
+    if kind is Report:
+        return Report(OrderKey("x", "x"), 0, ())
     if kind is Order:
         return Order(OrderKey("x", "x"), OrderedPatient())
     if kind is Peer:
@@ -313,6 +341,8 @@ def _argument(name: str, kind: Any) -> Any:
         return Source("X", "X", addresses=("127.0.0.1",))
     if name == "incoming":
         return None
+    if name == "tidings":
+        return [Tiding(Told.NEW, order())]
     if name == "selection":
         from vna.model.instances import Selection
 
@@ -336,7 +366,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"]}
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A31", "A40"], "ORM": ["O01"], "ORU": ["R01"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
@@ -359,6 +389,7 @@ ACTORS = (registry, repository, imaging_source, responding_gateway, initiating_g
 SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES]
+API += [(method, path.replace("{number:int}", "1"), 403) for method, path, _ in REPORTS]
 HTTP = [*DOORS, *API, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
@@ -371,6 +402,7 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
         path = path.replace(name, "1.2.3")
     path = path.replace("{frames}", "1").replace("{path:path}", "7FE00010")
     body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part10(ct()) + b"\r\n--b--\r\n"
+    body = b"{}" if path.startswith("/api/") else body
     headers = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'} if method == "POST" else {}
 
     async def ask() -> httpx.Response:
@@ -406,6 +438,26 @@ def test_every_transaction_asks_the_policy_before_it_touches_storage(
     assert touches.by == []
 
 
+@pytest.mark.parametrize("operation", Operation)
+def test_every_look_up_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: Operation
+) -> None:
+    names = contract.read().operations[operation]
+    app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+    fields = dict.fromkeys(names.takes.values(), "1")
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+            headers = {"Content-Type": "text/xml"}
+            return await client.post(LOOK_UPS, content=look_up(names.request, **fields), headers=headers)
+
+    answer = anyio.run(ask)
+
+    assert "<sonucKodu>1010</sonucKodu>" in answer.text
+    assert touches.by == []
+
+
 HL7 = [(kind, event) for kind, events in EVENTS.items() for event in events]
 
 
@@ -417,7 +469,10 @@ def test_the_walk_knows_every_hl7_message(denying: Application) -> None:
 def test_every_hl7_message_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, kind: str, event: str
 ) -> None:
-    message = adt(event, mrg=cx("P2") if event == "A40" else None).replace("ADT^", f"{kind}^")
+    message = adt(event, mrg=cx("P2") if event == "A40" else None)
+    if kind != "ADT":
+        msh = national.header(f"{kind}^{event}", "MSG1", m3="HIS")
+        message = national.order(msh=msh) if kind == "ORM" else national.report(msh=msh)
 
     answer = hl7_dispatch(denying).answer(message.encode(), "127.0.0.1").decode()
 
@@ -447,7 +502,7 @@ def _association(denying: Application, contexts: list[str], roles: list[Any]) ->
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.2", *MODELS])
+@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.2", MODALITY_WORKLIST, *MODELS])
 def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, uid: str
 ) -> None:
@@ -461,7 +516,7 @@ def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
             ds = ct()
             part10(ds)
             status = assoc.send_c_store(ds)
-        elif uid in FIND_CLASSES:
+        elif uid in (*FIND_CLASSES, MODALITY_WORKLIST):
             status = list(assoc.send_c_find(query, uid))[-1][0]
         elif uid.endswith(".2"):
             status = list(assoc.send_c_move(query, "ANY", uid))[-1][0]
@@ -472,4 +527,24 @@ def test_every_dicom_service_asks_the_policy_before_it_touches_storage(
         server.shutdown(2)
 
     assert status.Status in (0x0124, 0xA801), status
+    assert touches.by == []
+
+
+@pytest.mark.parametrize("operation", ["N-CREATE", "N-SET", "N-GET"])
+def test_every_operation_on_performed_steps_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: str
+) -> None:
+    assoc, server = _association(denying, [PERFORMED_STEP, PERFORMED_STEP_RETRIEVE], [])
+    try:
+        if operation == "N-CREATE":
+            status = assoc.send_n_create(begun(order()), PERFORMED_STEP, "1.2.3")[0]
+        elif operation == "N-SET":
+            status = assoc.send_n_set(ended(), PERFORMED_STEP, "1.2.3")[0]
+        else:
+            status = assoc.send_n_get([], PERFORMED_STEP_RETRIEVE, "1.2.3")[0]
+    finally:
+        assoc.release()
+        server.shutdown(2)
+
+    assert status.Status == 0x0124, status
     assert touches.by == []

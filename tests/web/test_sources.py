@@ -47,6 +47,7 @@ def test_a_source_is_added_shown_replaced_and_removed(archive: Open) -> None:
         "application": "CITY",
         "has_password": True,
         "connections": 4,
+        "hl7_profile": "hospital",
     }
     assert [one["name"] for one in opened.web.get("/api/sources").json()] == ["CITY"]
     replaced = put(opened, dicom="", priority=9)

@@ -1,27 +1,66 @@
 """The national side: from the profile to its use cases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from storage.index.engine import Connection, Database
 from vna.archive.deletion import Deletion
 from vna.archive.reindex import Replay
-from vna.archive.store import Admits
+from vna.archive.store import Admits, Store
+from vna.hl7.report_sender import ReportSender
 from vna.jobs.dispatch import Subscriber
+from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model import profile
-from vna.model.events import EventKind
+from vna.model.events import Event, EventKind
 from vna.model.profile import Profile
+from vna.security.links import Links
 from vna.security.policy import Policy
+from vna.security.sources import Sources
 from vna.settings.national import NationalSettings
-from vna.teleradiology import codes, matching, quarantine
+from vna.teleradiology import codes, dose, looks, matching, quarantine, reports, standing
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.dose import DOSE, Doses
+from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.looks import Looks
+from vna.teleradiology.lookup_checks import covered
+from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.matching import MATCH, Matching
+from vna.teleradiology.outbound import SEND_REPORT
 from vna.teleradiology.quarantine import RELEASE, Quarantine
+from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
+from vna.teleradiology.report_out import ReportsOut
+from vna.teleradiology.reports import Listed, Reports
+from vna.teleradiology.rules import Rules
+from vna.teleradiology.standing import STANDING, Standings
+from vna.teleradiology.tracking import Tracking
 from vna.teleradiology.unmatched import Unmatched
-from vna.worklist import orders
+from vna.teleradiology.windows import Windows
+from vna.worklist import orders, patients, performed
 from vna.worklist.orders import Orders
+from vna.worklist.performed import PerformedSteps
+from vna.worklist.receipts import Receipts
+from vna.worklist.schedule import Bounds, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the national side has of the rest of the archive: settings of searches, and use cases.
+
+    `affinity_domain` is the authority of patient identifiers, where there is one.
+    """
+
+    database: Database
+    policy: Policy
+    bounds: Bounds
+    phonetic: bool
+    affinity_domain: str
+    store: Store
+    deletion: Deletion
+    links: Links
+    sources: Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +71,59 @@ class National:
     profile: Profile
     orders: Orders
     codes: Codes
+    reports: Reports
+    reports_out: ReportsOut
+    report_objects: ReportObjects
+    lookups: Lookups
+    schedule: Schedule
+    performed: PerformedSteps
+    rules: Rules
+    doses: Doses
+    standings: Standings
+    duplicates: Duplicates
+    looks: Looks
+    tracking: Tracking
+    receipts: Receipts
     matching: Matching
     unmatched: Unmatched
     quarantine: Quarantine
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {"matching": self.matching}
+
+        def standing(batch: Sequence[Event]) -> None:
+            self.doses(batch)  # first: how an order stands depends on them
+            self.standings(batch)
+
+        return {
+            "worklist": patients.following(self.database),
+            "matching": self.matching,
+            "report-objects": self.report_objects.notice,
+            "standing": standing,
+        }
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {MATCH: self.matching.every, RELEASE: self.quarantine}
+        return {
+            MATCH: self.matching.every,
+            RELEASE: self.quarantine,
+            STORE_REPORTS: self.report_objects,
+            SEND_REPORT: self.reports_out,
+            STANDING: self.standings.every,
+            DOSE: self.doses.every,
+        }
+
+    def ladders(self) -> Mapping[str, Ladder]:
+        """When jobs that failed are tried again, where that is not as usual."""
+        return {SEND_REPORT: Ladder(self.profile.hl7.retry_seconds, self.profile.hl7.retry_days)}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
+    EventKind.PREVIOUS_SEEN: looks.replay,
     EventKind.CODES_LOADED: codes.replay,
+    EventKind.REPORT_CHANGED: reports.replay,
+    EventKind.STEP_CHANGED: performed.replay,
     EventKind.MATCH_CHANGED: matching.replay,
 }
 """What a reindex does again."""
@@ -56,6 +132,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
     matching.again(connection)
+    dose.again(connection)  # and then how orders stand
 
 
 def admission(settings: NationalSettings) -> Admits | None:
@@ -63,18 +140,60 @@ def admission(settings: NationalSettings) -> Admits | None:
     return quarantine.admission(_profile(settings))
 
 
-def build(settings: NationalSettings, database: Database, policy: Policy, deletion: Deletion) -> National:
-    """Wire the national side; BadRequest when the site's profile cannot be read."""
+def build(settings: NationalSettings, around: Surroundings) -> National:
+    """Wire the national side; BadRequest when the site's profile, or a file that it names, cannot be read."""
+    database, policy = around.database, around.policy
     said = _profile(settings)
+    known, tables = Orders(database, policy), Codes(database, policy)
+    rules = Rules(said, tables, _windows(settings, said))
+    authorities = sorted({said.national_authority, around.affinity_domain} - {""})
+    duplicates = Duplicates(database, policy, rules, authorities)
+    receivers = around.sources.receivers
+    filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
+
+    def institution(facility: str) -> str:
+        found = tables.facility(facility)
+        return found.name if found is not None else ""
+
     return National(
         database=database,
         profile=said,
-        orders=Orders(database, policy),
-        codes=Codes(database, policy),
+        orders=known,
+        receipts=Receipts(database, policy, days=said.hl7.remembered_days),
+        codes=tables,
+        reports=filed,
+        reports_out=ReportsOut(database, known, filed, receivers, ReportSender(said)),
+        report_objects=ReportObjects(database, around.store, around.deletion, said.reports),
+        schedule=Schedule(database, policy, around.bounds, phonetic=around.phonetic, institution=institution),
+        performed=PerformedSteps(database, policy, known),
+        rules=rules,
+        doses=Doses(database, standing.again),
+        standings=Standings(database, said, rules, authorities),
+        duplicates=duplicates,
+        looks=Looks(database, policy, said, rules, authorities),
+        tracking=Tracking(database, policy),
         matching=Matching(database, policy, said.matching),
         unmatched=Unmatched(database, policy, said.matching),
-        quarantine=Quarantine(database, policy, deletion),
+        quarantine=Quarantine(database, policy, around.deletion),
+        lookups=_lookups(settings, around, tables, duplicates, said),
     )
+
+
+def _windows(settings: NationalSettings, said: Profile) -> Windows:
+    """A file that the profile names from its own folder."""
+    return Windows(Path(settings.profile).parent / said.rules.windows if said.rules.windows else None)
+
+
+def _lookups(
+    settings: NationalSettings, around: Surroundings, known: Codes, duplicates: Duplicates, said: Profile
+) -> Lookups:
+    rules = LookupRules(
+        markers=said.matching.markers,
+        requires=covered(said.notification.sut_codes).__contains__,
+        zone=said.zone,
+        link_lifetime=timedelta(seconds=settings.link_lifetime),
+    )
+    return Lookups(around.database, around.policy, around.links, known, duplicates, rules)
 
 
 def _profile(settings: NationalSettings) -> Profile:

@@ -49,7 +49,9 @@ from vna.documents.reports import Reports
 from vna.documents.repository import InMemory, Repository
 from vna.documents.responding_gateway import RespondingGateway
 from vna.documents.unanswered import SETTLE
+from vna.identity import hospital
 from vna.identity import patients as identity
+from vna.identity.hospital import UPDATE, HospitalPatients
 from vna.identity.patients import MERGE, Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
@@ -84,6 +86,7 @@ from vna.security.policy import EnforcedPolicy, LocalPolicy, Policy
 from vna.security.sources import Sources
 from vna.settings import FederationSettings, SecurityMode, Settings, XdsSettings
 from vna.turns import Turns
+from vna.worklist.schedule import Bounds
 from xds.community_client import CommunityClient
 from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
@@ -129,6 +132,7 @@ class Application:
     eviction: Eviction
     prefetch: Prefetch
     patients: Patients
+    hospitals: HospitalPatients
     documents: Registry
     repository: Repository
     imaging: ImagingSource
@@ -174,6 +178,7 @@ class Application:
         works: dict[str, Work] = {
             FILL: filling(self.database),
             MERGE: self.merging,
+            UPDATE: self.merging.update,
             PUBLISH: self.publisher,
             SETTLE: partial(self.repository.settle, SYSTEM),
             manifests.READ: self.manifests,
@@ -184,7 +189,12 @@ class Application:
             PREFETCH: self.prefetch,
         }
         works[REMOVE] = self.removing
-        return Workers(self.database, {**works, **self.national.works()}, threads=self.settings.jobs.workers)
+        return Workers(
+            self.database,
+            {**works, **self.national.works()},
+            threads=self.settings.jobs.workers,
+            ladders=self.national.ladders(),
+        )
 
     def catch_up(self) -> None:
         """Do what is pending and due now, unless an archive is running that does it."""
@@ -262,6 +272,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     deletion = Deletion(database, blobs, policy, store, Limits())
+    links = Links(database, policy)
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -270,7 +281,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         policy=policy,
         peers=peers,
         accounts=Accounts(database, policy),
-        links=Links(database, policy),
+        links=links,
         store=store,
         search=search,
         across=Across(
@@ -320,6 +331,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
             Room(int(settings.federation.cache_size), settings.federation.cache_seconds),
         ),
         patients=patients,
+        hospitals=HospitalPatients(database, policy),
         documents=documents,
         repository=repository,
         space=space,
@@ -332,7 +344,20 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy, deletion),
+        national=national.build(
+            settings.national,
+            national.Surroundings(
+                database=database,
+                policy=policy,
+                bounds=Bounds(settings.dimse.max_matches, settings.database.max_scanned),
+                phonetic=settings.search.phonetic,
+                affinity_domain=settings.xds.affinity_domain,
+                store=store,
+                deletion=deletion,
+                links=links,
+                sources=sources_known,
+            ),
+        ),
     )
 
 
@@ -342,6 +367,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
+    EventKind.PATIENT_UPDATED: hospital.replay,
     EventKind.STUDY_REASSIGNED: merging.replay,
     EventKind.INSTANCE_CORRECTED: merging.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),

@@ -14,7 +14,7 @@ from typing import Any
 from storage.blobs.base import BlobStore, Growing, Upload
 from storage.elements import text
 from storage.frames import Buffer
-from storage.index import elsewhere, events, lookup, quarantine
+from storage.index import elsewhere, events, lookup, patient_details, quarantine
 from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import AlreadyHeld, InstanceWriter, NewInstance, Places, Raced
@@ -27,7 +27,7 @@ from storage.spool import Incoming
 from storage.temporary import whole
 from vna import events as signals
 from vna.archive import overlay, rows
-from vna.archive.correction import Identify, corrected_rows, difference, nobody, survivor
+from vna.archive.correction import Identify, corrected_rows, differing, due, nobody
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import blob_name, guessed_name, guessed_uids, names_instance
 from vna.archive.requirements import require_form, require_storage, require_transfer_syntax, required_uid
@@ -52,6 +52,7 @@ Admits = Callable[[Connection, NewInstance, "Provenance"], bool]
 """Whether an instance may be seen, or goes into quarantine."""
 
 _ATTEMPTS = 5
+_LOOK_SECONDS = 2.0
 _READERS = 8
 
 
@@ -121,6 +122,7 @@ class Store:
         self._identify = identify
         self._admits = admits
         self._writer = InstanceWriter()
+        self._looked_at, self._newest = 0.0, ""
         self._begin = partial(_begin, blobs) if isinstance(blobs, Growing) else None
         self._readers = ThreadPoolExecutor(_READERS, "reader")
         self._space = Space(blobs, rules.min_free)
@@ -290,12 +292,13 @@ class Store:
         raise Unavailable("the index is too busy with this study")
 
     def _survivors(self, connection: Connection, rows: Sequence[NewInstance]) -> Iterator[NewInstance]:
-        """Those of a patient that was merged as the other's."""
+        """Those of a patient that was merged as the other's, and as feeds say of him."""
         keys = {(new.patient_key, new.study_instance_uid) for new in rows}
-        found = {one: survivor(connection, self._identify, *one) for one in keys}
+        found = {one: due(connection, self._identify, *one) for one in keys}
         for new in rows:
-            key = found[new.patient_key, new.study_instance_uid]
-            yield new if key is None else corrected_rows(new, key, difference(new.patient_key, key))
+            key, said = found[new.patient_key, new.study_instance_uid]
+            values = differing(new.instance["header"], said) if said else {}
+            yield corrected_rows(new, key, values) if values else new
 
     def _arrive(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> bool:
         """Whether it was known as kept elsewhere: then the bytes of it came."""
@@ -314,6 +317,7 @@ class Store:
     def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> tuple[NewInstance, Places | None]:
         """Where it is filed; nowhere when it went into quarantine."""
         with self._database.transaction() as connection:
+            self._look_again(connection)
             known = self._writer.knows(new)
             new, provenance = self._ready(connection, new, provenance, known=known)
             if tell is None and not known and self._has_to_wait(connection, new, provenance):
@@ -360,6 +364,16 @@ class Store:
             return replace(held, transfer_syntax_uid=meta.transfer_syntax_uid, dataset_offset=meta.dataset_offset)
         return held
 
+    def _look_again(self, connection: Connection) -> None:
+        """Forget where series are filed when feeds said something new of patients; looked for every two seconds, as the
+        job that corrects images comes again later than that."""
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_SECONDS:
+            self._looked_at, known = now, self._newest
+            self._newest = patient_details.newest(connection)
+            if self._newest != known:
+                self._writer.forget()
+
     def _ready(
         self, connection: Connection, new: NewInstance, provenance: Provenance, *, known: bool = False
     ) -> tuple[NewInstance, Provenance]:
@@ -381,11 +395,11 @@ class Store:
     def _since_merges(
         self, connection: Connection, new: NewInstance, provenance: Provenance
     ) -> tuple[NewInstance, Provenance]:
-        """What comes of a patient that was merged is the other's from the start."""
-        key = survivor(connection, self._identify, new.patient_key, new.study_instance_uid)
-        if key is None:
+        """What comes of a patient that was merged is the other's from the start, and says of him what feeds do."""
+        key, said = due(connection, self._identify, new.patient_key, new.study_instance_uid)
+        values = differing(new.instance["header"], said) if said else {}
+        if not values:
             return new, provenance
-        values = difference(new.patient_key, key)
         return corrected_rows(new, key, values), replace(provenance, coercion=corrected(provenance.coercion, values))
 
     def _own(self, new: NewInstance, provenance: Provenance, held: lookup.Content) -> bool:

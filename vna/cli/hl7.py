@@ -24,7 +24,6 @@ app = typer.Typer(
 )
 
 _LISTED = 20
-_PLACE = re.compile(r"(?P<host>\[[^]]+\]|[^:]+):(?P<port>[0-9]{1,5})")
 
 Certificate = Annotated[Path | None, typer.Option(metavar="FILE", help="Our own certificate (PEM), for TLS.")]
 Key = Annotated[Path | None, typer.Option(metavar="FILE", help="Its key (PEM), where that is another file.")]
@@ -70,11 +69,13 @@ def send(
 
 
 def _place(context: typer.Context, text: str) -> tuple[str, int]:
-    found = _PLACE.fullmatch(text)
-    if found is None or not 0 < int(found["port"]) < 65536:
+    from vna.model.identifiers import host_and_port
+
+    found = host_and_port(text)
+    if found is None:
         words = f"{text} is no listener: write HOST:PORT, such as 127.0.0.1:2575"
         raise typer.BadParameter(words, context, param_hint="'--to'")
-    return found["host"].strip("[]"), int(found["port"])
+    return found
 
 
 class _Report:

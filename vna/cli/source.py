@@ -28,6 +28,7 @@ def _option(metavar: str, words: str, *, default: str | bool = False) -> Any:
     "add",
     epilog=example(
         "vna source add HIS --address 10.0.0.7",
+        "vna source add HBYS --address 10.0.0.8 --facility 500059 --hl7-profile national --character-set UTF8",
         "vna source add CITY --dicom PACS@10.0.0.9:104 --wado-rs https://10.0.0.9/dicom-web",
     ),
 )
@@ -40,6 +41,15 @@ def add(
     application: Annotated[str | None, _option("WORD", "What it calls itself in MSH-3.", default="NAME")] = None,
     sending_facility: Annotated[str | None, _option("WORD", "What it writes in MSH-4.", default="anything")] = None,
     facility: Annotated[str | None, _option("CODE", "Code of the facility it belongs to.")] = None,
+    hl7: Annotated[str | None, _option("HOST:PORT", "Where HL7 messages to it go.", default="nowhere")] = None,
+    hl7_tls: Annotated[bool | None, typer.Option("--hl7-tls/--no-hl7-tls", help="Send those over TLS.")] = None,
+    hl7_profile: Annotated[
+        str | None,
+        _option("NAME", "Rules for its orders and reports: national or hospital.", default="hospital"),
+    ] = None,
+    character_set: Annotated[
+        str | None, _option("WORD", "Character set of its messages: UTF8, Windows1254.", default="as MSH-18 says")
+    ] = None,
     dicom: Annotated[str | None, _option("AET@HOST:PORT", "Its application entity.")] = None,
     tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak DICOM over TLS.")] = None,
     tls_ca: Annotated[str | None, _option("FILE", "Certificates that sign its own.", default="the machine's")] = None,
@@ -72,7 +82,7 @@ def add(
     """Add a source, or change what is given of one and keep the rest. An empty word takes away what was known."""
     from vna.cli.output import say
     from vna.model.access import SYSTEM
-    from vna.model.source_json import addresses_of, entity_of
+    from vna.model.source_json import addresses_of, entity_of, place_of, profile_of
     from vna.model.sources import Source
 
     given = {
@@ -101,11 +111,18 @@ def add(
         "bulk_bandwidth": bulk_bandwidth,
         "bulk_connections": bulk_connections,
     }
+    messages = {
+        **({} if hl7 is None else place_of(hl7)),
+        "tls": hl7_tls,
+        "profile": None if hl7_profile is None else profile_of(hl7_profile),
+        "character_set": character_set,
+    }
     session: Session = context.obj
     with session.archive() as opened:
         known = next((source for source in opened.sources.all() if source.name == name), Source(name, name))
         changed = replace(known.archive, **_said(archive))
-        opened.sources.add(SYSTEM, replace(known, **_said(given), archive=changed))
+        spoken = replace(known.messages, **_said(messages))
+        opened.sources.add(SYSTEM, replace(known, **_said(given), archive=changed, messages=spoken))
     say(f"{name} is known")
 
 

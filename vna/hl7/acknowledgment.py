@@ -2,13 +2,15 @@
 
 import re
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from vna.hl7.charsets import codec_of
 from vna.hl7.message import Delimiters, Segment
 from vna.hl7.refusal import Refused
+from vna.model.message_charsets import codec_of
 
 _APPLICATION: Final = "VNA"
 _VERSION: Final = "2.3.1"
@@ -30,6 +32,28 @@ class Code(StrEnum):
     REJECT = "AR"
 
 
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """Codes of a national profile for what is wrong, by the names of its rules, for messages of some types.
+
+    `other` is for what has no name there; what is wrong with the message as such, and has no name, has no code either.
+    """
+
+    kinds: frozenset[str] = frozenset()
+    codes: Mapping[str, str] = field(default_factory=dict)
+    other: str = ""
+    system: str = ""
+
+    def code(self, header: Segment | None, refused: Refused) -> str:
+        """The code; empty where there is none."""
+        if header is None or not refused.rule or header.value(9, 1) not in self.kinds:
+            return ""
+        return self.codes.get(refused.rule, self.other)
+
+
+NO_CODING: Final = Coding()
+
+
 def code_of(refused: Refused | None) -> Code:
     """What the answer says in MSA-1."""
     if refused is None:
@@ -37,13 +61,18 @@ def code_of(refused: Refused | None) -> Code:
     return Code.REJECT if refused.rejects else Code.ERROR
 
 
-def acknowledge(header: Segment | None, refused: Refused | None = None) -> bytes:
-    """The answer to the message with this header (None: it had none that could be read), in its own character set."""
+def acknowledge(header: Segment | None, refused: Refused | None = None, coding: Coding = NO_CODING) -> bytes:
+    """The answer to the message with this header (None: it had none that could be read), in its own character set.
+
+    A code of the national profile goes before that of HL7 table 0357 in ERR-1 of old versions, and into ERR-5 of new
+    ones.
+    """
     echo = _Echo(header)
     signs = echo.delimiters
     lines = [_msh(echo), signs.field.join(("MSA", code_of(refused), echo(10), *_words(refused, signs)))]
     if refused is not None:
-        lines.append(_err(refused, echo.version, signs))
+        national = (coding.code(header, refused), coding.system)
+        lines.append(_err(refused, echo.version, signs, national))
     codec = header.codec if header is not None else "ascii"
     return ("\r".join(lines) + "\r").encode(codec, "replace")
 
@@ -93,16 +122,21 @@ def _words(refused: Refused | None, signs: Delimiters) -> tuple[str, ...]:
     return () if refused is None else (escaped(str(refused)[:_WORDS], signs),)
 
 
-def _err(refused: Refused, version: str, signs: Delimiters) -> str:
+def _err(refused: Refused, version: str, signs: Delimiters, national: tuple[str, str]) -> str:
     code, text, _ = refused.condition.value
     segment, field, component = (*map(str, refused.place), "", "", "")[:3]
-    words = escaped(str(refused), signs)
+    sequence, words = str(refused.sequence), escaped(str(refused), signs)[:_ECHOED]
+    coded: tuple[str, ...] = (code, text, "HL70357")
     if version in _OLD_ERR:
-        coded = signs.subcomponent.join((code, text, "HL70357"))
-        return signs.field.join(("ERR", signs.component.join((segment, "1" if segment else "", field, coded))))
-    place = (segment, "1", field, *(("1", component) if component else ())) if field else (segment,)
-    coded = signs.component.join((code, text, "HL70357"))
-    return signs.field.join(("ERR", "", signs.component.join(place), coded, "E", "", "", "", words[:_ECHOED]))
+        if national[0]:
+            coded = (national[0], words, national[1], *coded)
+        place = (segment, sequence if segment else "", field, signs.subcomponent.join(coded))
+        return signs.field.join(("ERR", signs.component.join(place)))
+    place = (segment, sequence, field, *(("1", component) if component else ())) if field else (segment,)
+    application = signs.component.join((national[0], words, national[1])) if national[0] else ""
+    return signs.field.join(
+        ("ERR", "", signs.component.join(place), signs.component.join(coded), "E", application, "", "", words)
+    )
 
 
 def escaped(text: str, signs: Delimiters) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from vna import events as signals
-from vna.hl7.acknowledgment import acknowledge, code_of
-from vna.hl7.charsets import UNDECLARED
+from vna.hl7.acknowledgment import NO_CODING, Coding, acknowledge, code_of
 from vna.hl7.message import Message, Segment, read, read_header
 from vna.hl7.refusal import Condition, Refused
 from vna.model.access import Actor
-from vna.model.errors import BadRequest, Conflict, NotFound, VnaError
+from vna.model.errors import BadRequest, Conflict, NotAuthorized, NotFound, Rejected, Reused, RuleBroken, VnaError
+from vna.model.message_charsets import UNDECLARED, codec_of
 from vna.security.sources import Sources
 
 log = logging.getLogger(__name__)
@@ -22,20 +22,24 @@ VERSIONS: Final = frozenset(
 )
 PROCESSING_IDS: Final = frozenset({"P", "T", "D"})
 
-Handler = Callable[[Actor, Message], None]
-"""Does what a message says; returns when that is durable. Raises Refused, or an error of the model."""
+Handler = Callable[[Actor, Message], bytes | None]
+"""Does what a message says; returns when that is durable, with the acknowledgment where it is not a plain one. Raises
+Refused, or an error of the model."""
 
 Table = Mapping[str, Mapping[str, Handler]]
 """By message type and trigger event."""
 
-_CONDITIONS: Final[tuple[tuple[type[VnaError], Condition], ...]] = (
-    (BadRequest, Condition.DATA_TYPE),
-    (NotFound, Condition.UNKNOWN_KEY),
-    (Conflict, Condition.UNKNOWN_KEY),
-    (VnaError, Condition.INTERNAL),
+_CONDITIONS: Final[tuple[tuple[type[VnaError], Condition, str], ...]] = (
+    (BadRequest, Condition.DATA_TYPE, "text"),
+    (NotFound, Condition.UNKNOWN_KEY, "unknown_order"),
+    (Reused, Condition.DUPLICATE_KEY, "control_id"),
+    (Conflict, Condition.UNKNOWN_KEY, "order_closed"),
+    (RuleBroken, Condition.DATA_TYPE, ""),
+    (Rejected, Condition.DATA_TYPE, "text"),
+    (VnaError, Condition.INTERNAL, ""),
 )
-"""What an error of a use case is in HL7 table 0357; those that may pass by themselves are AR, so that the sender tries
-again."""
+"""What an error of a use case is in HL7 table 0357, and by the rules of the national profile; those that may pass by
+themselves are AR, so that the sender tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,24 @@ class Dispatch:
     table: Table
     sources: Sources
     undeclared: str = UNDECLARED
+    coding: Coding = NO_CODING
 
     def answer(self, data: bytes, address: str) -> bytes:
         """The acknowledgment; nothing is acknowledged with AA before it is durable."""
         started = time.monotonic()
         header = read_header(data, self.undeclared)
-        refused = self._refusal(data, header, address)
+        answer, refused = None, None
+        try:
+            answer = self._handle(data, header, address)
+        except Refused as exc:
+            refused = exc
+        except VnaError as exc:
+            refused = _refusal(exc)
+        except Exception:
+            log.exception("message failed", extra={"address": address})
+            refused = Refused(Condition.INTERNAL, "the archive failed at this message")
         self._tell(header, refused, address, time.monotonic() - started)
-        return acknowledge(header, refused)
+        return answer or acknowledge(header, refused, self.coding)
 
     def reject(self, data: bytes, words: str, address: str) -> bytes:
         """The answer to a message of which only the beginning was read."""
@@ -61,27 +75,32 @@ class Dispatch:
         self._tell(header, refused, address, 0.0)
         return acknowledge(header, refused)
 
-    def _refusal(self, data: bytes, header: Segment | None, address: str) -> Refused | None:
-        try:
-            self._handle(data, header, address)
-        except Refused as exc:
-            return exc
-        except VnaError as exc:
-            condition = next(condition for kind, condition in _CONDITIONS if isinstance(exc, kind))
-            return Refused(condition, str(exc))
-        except Exception:
-            log.exception("message failed", extra={"address": address})
-            return Refused(Condition.INTERNAL, "the archive failed at this message")
-        return None
-
-    def _handle(self, data: bytes, header: Segment | None, address: str) -> None:
+    def _handle(self, data: bytes, header: Segment | None, address: str) -> bytes | None:
         if header is None:
             raise Refused(Condition.SEQUENCE, "this is no HL7 message: it does not begin with MSH", rejects=True)
-        message = read(data, header, self.undeclared)
-        actor = self.sources.actor_for(message.header.value(3), message.header.value(4), address)
+        actor = self._actor(header, address)
+        message = self._read(data, header, actor)
         handler = self._handler(message)
         _require_current(message.header)
-        handler(actor, message)
+        return handler(actor, message)
+
+    def _actor(self, header: Segment, address: str) -> Actor:
+        try:
+            return self.sources.actor_for(header.value(3), header.value(4), address)
+        except NotAuthorized as exc:
+            if header.value(9, 1) in self.coding.kinds:
+                raise RuleBroken(
+                    "company", "MSH-3 and MSH-4 are not what a sender at this address is known by"
+                ) from exc
+            raise
+
+    def _read(self, data: bytes, header: Segment, actor: Actor) -> Message:
+        """In the character set of MSH-18, else in that which its sender declared."""
+        source = self.sources.known(actor)
+        declared = codec_of([source.messages.character_set]) if source and source.messages.character_set else None
+        if declared is None or declared == self.undeclared:
+            return read(data, header, self.undeclared)
+        return read(data, read_header(data, declared) or header, declared)
 
     def _handler(self, message: Message) -> Handler:
         kind, event = message.type
@@ -111,10 +130,17 @@ class Dispatch:
         return f"{kind}^{event}" if event in self.table.get(kind, ()) else "other"
 
 
+def _refusal(exc: VnaError) -> Refused:
+    condition, rule = next((condition, rule) for kind, condition, rule in _CONDITIONS if isinstance(exc, kind))
+    return Refused(condition, str(exc), rule=exc.rule if isinstance(exc, RuleBroken) else rule)
+
+
 def _require_current(header: Segment) -> None:
     if header.value(12) not in VERSIONS:
-        raise Refused(Condition.VERSION, "MSH-12 names no version from 2.3 to 2.9", ("MSH", 12))
+        raise Refused(Condition.VERSION, "MSH-12 names no version from 2.3 to 2.9", ("MSH", 12), rule="version")
     if header.value(11) not in PROCESSING_IDS:
-        raise Refused(Condition.PROCESSING_ID, "MSH-11 is none of P, T and D", ("MSH", 11))
+        raise Refused(Condition.PROCESSING_ID, "MSH-11 is none of P, T and D", ("MSH", 11), rule="processing")
     if not header.value(10):
-        raise Refused(Condition.REQUIRED, "MSH-10 is empty: the answer could not say to what", ("MSH", 10))
+        raise Refused(
+            Condition.REQUIRED, "MSH-10 is empty: the answer could not say to what", ("MSH", 10), rule="control_id"
+        )

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from vna.hl7.charsets import UNDECLARED, codec_of
 from vna.hl7.refusal import Condition, Refused
+from vna.model.message_charsets import UNDECLARED, codec_of
 
 MAX_SEGMENTS: Final = 10_000
 MAX_FIELDS: Final = 1_000
@@ -154,12 +154,18 @@ def read(data: bytes, header: Segment, undeclared: str = UNDECLARED) -> Message:
     cannot be."""
     codec = _codec(header, undeclared)
     if codec is None:
-        raise Refused(Condition.TABLE_VALUE, "the character set in MSH-18 is not known", ("MSH", 18), rejects=True)
+        raise Refused(
+            Condition.TABLE_VALUE,
+            "the character set in MSH-18 is not known",
+            ("MSH", 18),
+            rejects=True,
+            rule="character_set",
+        )
     try:
         text = data.removeprefix(_MARK).decode(codec)
     except UnicodeDecodeError as exc:
         words = f"byte {exc.start + 1} of the message is not in its character set ({codec}): MSH-18 has to say which"
-        raise Refused(Condition.DATA_TYPE, words, ("MSH", 18), rejects=True) from exc
+        raise Refused(Condition.DATA_TYPE, words, ("MSH", 18), rejects=True, rule="character_set") from exc
     return Message(tuple(_segments(text, header.delimiters, codec)))
 
 

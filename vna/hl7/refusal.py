@@ -33,13 +33,23 @@ class Condition(Enum):
 class Refused(Exception):
     """A message that is not taken: `place` is segment, field and component that are to blame, as far as known.
 
-    The words go to the sender; they hold nothing of the patient.
+    `sequence` is which one of several segments of that name, `rule` the name by which the national profile has a code
+    for it. The words go to the sender; they hold nothing of the patient.
     """
 
     def __init__(
-        self, condition: Condition, words: str, place: tuple[str | int, ...] = (), *, rejects: bool | None = None
+        self,
+        condition: Condition,
+        words: str,
+        place: tuple[str | int, ...] = (),
+        *,
+        rejects: bool | None = None,
+        rule: str = "",
+        sequence: int = 1,
     ) -> None:
         super().__init__(words)
         self.condition = condition
         self.place = place
+        self.rule = rule
+        self.sequence = sequence
         self.rejects = condition.value.rejects if rejects is None else rejects

@@ -2,6 +2,9 @@
 
 VnaError
 ├── BadRequest          the request itself is malformed
+│   ├── InvalidValue    an attribute has a value that it cannot have
+│   ├── MissingAttribute    an attribute is not there
+│   └── MissingValue    an attribute is there, and has no value
 ├── CannotUnderstand    bytes that are no usable DICOM object
 │   └── Damaged         what is held cannot be read: its pixels are no pixels, its bytes are gone or cut
 ├── NotAuthorized       no rule allows it
@@ -15,7 +18,9 @@ VnaError
 │   ├── Mismatch        data set and command or address disagree
 │   └── TooLarge        a bound is exceeded
 ├── Conflict            contradicts what is held
-│   └── DuplicateInstance   same SOP Instance UID, other content
+│   ├── DuplicateInstance   same SOP Instance UID, other content
+│   ├── Finished        is over, and changes no more
+│   └── Reused          an identifier that something else came under before
 ├── OutOfResources      no space left, or too much asked at once
 └── Unavailable         a part of the archive does not answer, or an archive elsewhere
     └── NotHere         kept elsewhere: it has to be fetched first
@@ -36,6 +41,18 @@ class VnaError(Exception):
 
 class BadRequest(VnaError):
     """The request itself is malformed."""
+
+
+class InvalidValue(BadRequest):
+    """An attribute has a value that it cannot have."""
+
+
+class MissingAttribute(BadRequest):
+    """An attribute that has to be there is not."""
+
+
+class MissingValue(BadRequest):
+    """An attribute that has to have a value has none."""
 
 
 class CannotUnderstand(VnaError):
@@ -100,6 +117,14 @@ class Conflict(VnaError):
 
 class DuplicateInstance(Conflict):
     """Another content is held under the same SOP Instance UID."""
+
+
+class Finished(Conflict):
+    """It is over, and changes no more."""
+
+
+class Reused(Conflict):
+    """Something else came under this identifier before."""
 
 
 class OutOfResources(VnaError):

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from vna.model.errors import BadRequest
-from vna.model.identifiers import entity_address
-from vna.model.sources import RemoteArchive, Source
+from vna.model.identifiers import entity_address, host_and_port
+from vna.model.sources import MessageProfile, Messages, RemoteArchive, Source
 
 SERVICES: Final = {"WADO-URI": "wado_uri", "WADO-RS": "wado_rs", "QIDO-RS": "qido_rs", "RAD-69": "rad69"}
 
@@ -31,6 +31,7 @@ _OF_ARCHIVE: Final[Mapping[str, str]] = {
     "bulk_connections": "bulk_connections",
 }
 """Attributes of RemoteArchive by what they are called; each has the type of its default."""
+_OF_MESSAGES: Final = ("hl7", "hl7_tls", "hl7_profile", "character_set")
 _SECRETS: Final = ("password", "token")
 """Taken, and never shown."""
 _SHOWN_ONLY: Final = frozenset({"has_password", "has_token"})
@@ -49,7 +50,36 @@ def as_json(source: Source) -> dict[str, Any]:
         "dicom": entity_text(archive),
         **{name: getattr(archive, attribute) for name, attribute in _OF_ARCHIVE.items()},
         **{f"has_{name}": bool(getattr(archive, name)) for name in _SECRETS},
+        "hl7": place_text(source.messages),
+        "hl7_tls": source.messages.tls,
+        "hl7_profile": source.messages.profile.value,
+        "character_set": source.messages.character_set,
     }
+
+
+def place_text(messages: Messages) -> str:
+    """`HOST:PORT`, or nothing where no messages go to it."""
+    if not messages.host:
+        return ""
+    return f"[{messages.host}]:{messages.port}" if ":" in messages.host else f"{messages.host}:{messages.port}"
+
+
+def place_of(text: str) -> dict[str, Any]:
+    """The attributes of Messages that `HOST:PORT` says; an empty text takes them away."""
+    if not text:
+        return {"host": "", "port": 0}
+    found = host_and_port(text)
+    if found is None:
+        raise BadRequest(f"{text[:100]} is no listener: write HOST:PORT, such as 127.0.0.1:2575")
+    return dict(zip(("host", "port"), found, strict=True))
+
+
+def profile_of(text: str) -> MessageProfile:
+    """The profile by its name; that of hospitals where none is said."""
+    try:
+        return MessageProfile(text or MessageProfile.HOSPITAL)
+    except ValueError as exc:
+        raise BadRequest(f"the profile of HL7 messages is one of {', '.join(MessageProfile)}") from exc
 
 
 def entity_text(archive: RemoteArchive) -> str:
@@ -82,7 +112,7 @@ def gives_login(said: Mapping[str, Any]) -> bool:
 
 def from_json(name: str, said: Mapping[str, Any]) -> Source:
     """What is said of a source; what is not is as of a new one. BadRequest names what is wrong."""
-    known = {"name", "addresses", "dicom", *_OF_SOURCE, *_OF_ARCHIVE, *_SECRETS, *_SHOWN_ONLY}
+    known = {"name", "addresses", "dicom", *_OF_MESSAGES, *_OF_SOURCE, *_OF_ARCHIVE, *_SECRETS, *_SHOWN_ONLY}
     if unknown := sorted(said.keys() - known):
         raise BadRequest(f"{unknown[0][:64]!r} is nothing that is known of a source")
     if said.get("name", name) != name:
@@ -98,6 +128,12 @@ def from_json(name: str, said: Mapping[str, Any]) -> Source:
         addresses_of(_value(said, "addresses", "")),
         _value(said, "facility", ""),
         replace(new, **archive, **secrets, **entity),
+        Messages(
+            profile_of(_value(said, "hl7_profile", "")),
+            _value(said, "character_set", ""),
+            tls=_value(said, "hl7_tls", False),
+            **place_of(_value(said, "hl7", "")),
+        ),
     )
 
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from vna.model.priority import Priority
@@ -50,9 +51,32 @@ class RemoteArchive:
         return any((self.host, self.wado_uri, self.wado_rs, self.qido_rs, self.rad69))
 
 
+class MessageProfile(StrEnum):
+    """By which rules orders and reports of a sender are read: to the letter of the national profile, or as hospitals'
+    systems send them."""
+
+    NATIONAL = "national"
+    HOSPITAL = "hospital"
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """HL7 messages of a source, and where those to it go (no host: nowhere).
+
+    `character_set` is what it declared, in the words of HL7 table 0211; `tls` is for messages to it, with the
+    certificates of its archive.
+    """
+
+    profile: MessageProfile = MessageProfile.HOSPITAL
+    character_set: str = ""
+    host: str = ""
+    port: int = 0
+    tls: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A known system elsewhere (`vna source`), which sends HL7 messages, or has an archive, or both.
+    """A known system elsewhere (`vna source`), which sends or takes HL7 messages, or has an archive, or all of it.
 
     `application` and `sending_facility` are what it calls itself in MSH-3 and MSH-4, `addresses` (of machines and
     networks) are whence it sends; an empty `sending_facility` is any. `facility` is the code of the facility it belongs
@@ -65,6 +89,7 @@ class Source:
     addresses: tuple[str, ...] = ()
     facility: str = ""
     archive: RemoteArchive = field(default_factory=RemoteArchive)
+    messages: Messages = Messages()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from vna.model.errors import BadRequest
 from vna.model.identifiers import is_ae_title, is_uid
-from vna.model.sources import RemoteArchive, Source
+from vna.model.message_charsets import codec_of
+from vna.model.sources import Messages, RemoteArchive, Source
 
 MOST_CONNECTIONS = 64
 MOST_PRIORITY = 100
@@ -18,13 +19,14 @@ def require_acceptable(source: Source) -> None:
     for text in (source.name, source.application):
         if not 0 < len(text) <= 64 or not text.isprintable() or text != text.strip():
             raise BadRequest("a source and what it calls itself are 1 to 64 printable characters")
-    if not source.addresses and not source.archive.is_there:
+    if not source.addresses and not source.archive.is_there and not source.messages.host:
         raise BadRequest("a source needs an address or a network that it sends from, or an archive that can be read")
     for address in source.addresses:
         try:
             ipaddress.ip_network(address, strict=False)
         except ValueError as exc:
             raise BadRequest(f"{address} is no address or network: write 10.0.0.7 or 10.0.0.0/24") from exc
+    _require_messages(source.messages)
     _require_dicom(source.archive)
     _require_services(source.archive)
     _require_login(source.archive)
@@ -51,16 +53,29 @@ def _origins(archive: RemoteArchive) -> set[tuple[str, str | None, int | None]]:
     return {(parts.scheme, parts.hostname, parts.port) for parts in found if parts is not None}
 
 
+def _require_messages(messages: Messages) -> None:
+    said = messages.character_set
+    if said and (codec_of([said]) is None or not said.isprintable()):
+        raise BadRequest("a character set is one of HL7 table 0211, such as UNICODE UTF-8, or UTF8, or Windows1254")
+    if bool(messages.host) != bool(messages.port):
+        raise BadRequest("messages go to a host and a port, both")
+    _require_place(messages.host, messages.port)
+
+
+def _require_place(host: str, port: int) -> None:
+    if not 0 <= port <= 65535:
+        raise BadRequest("a port is a number from 1 to 65535")
+    if host and (not host.isprintable() or any(sign in host for sign in " /@")):
+        raise BadRequest(f"{host} is no host: write a name or an address")
+
+
 def _require_dicom(archive: RemoteArchive) -> None:
     given = (archive.ae_title, archive.host, archive.port)
     if any(given) and not all(given):
         raise BadRequest("the DICOM address of an archive is AE title, host and port, all three")
     if archive.ae_title and not is_ae_title(archive.ae_title):
         raise BadRequest("an AE title is 1 to 16 printable ASCII characters without backslash")
-    if not 0 <= archive.port <= 65535:
-        raise BadRequest("a port is a number from 1 to 65535")
-    if archive.host and (not archive.host.isprintable() or any(sign in archive.host for sign in " /@")):
-        raise BadRequest(f"{archive.host} is no host: write a name or an address")
+    _require_place(archive.host, archive.port)
     for name in (archive.tls_ca, archive.tls_certificate, archive.tls_key):
         if name and (not name.startswith("/") or not name.isprintable()):
             raise BadRequest("a file of certificates or keys is named by its whole path, from / on")

@@ -48,7 +48,8 @@ class HttpRules:
     """Whom to believe and how much to take; `origins` are those of other sites whose pages may ask.
 
     `names` are hosts that the archive is called by, beside that of `public_url`, loopback and the address that the
-    caller reached; `any_host` are paths that answer under every name.
+    caller reached; `any_host` are paths that answer under every name. `own_logins` are open paths whose doors hear of
+    logins that fail, and answer 401 themselves.
     """
 
     public_url: str = ""
@@ -58,6 +59,7 @@ class HttpRules:
     trusted_proxies: tuple[str, ...] = ()
     open_paths: frozenset[str] = frozenset({"/healthz"})
     open_folders: tuple[str, ...] = ()
+    own_logins: frozenset[str] = frozenset()
     max_body: int = 16 << 30
     body_idle_seconds: float = 60.0
 
@@ -255,6 +257,7 @@ class Login:
         self._accounts = accounts
         self._open_paths = rules.open_paths
         self._open_folders = rules.open_folders
+        self._own_logins = rules.own_logins
         self._limiter = anyio.CapacityLimiter(_LOGINS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -262,8 +265,10 @@ class Login:
             try:
                 actor = await self._actor(scope)
             except NotAuthorized as error:
-                await _refuse(scope, send, 401, str(error))
-                return
+                if scope["path"] not in self._own_logins:
+                    await _refuse(scope, send, 401, str(error))
+                    return
+                actor = Actor(ActorKind.ANONYMOUS, "", address=_address(scope))
             except VnaError:
                 await _refuse(scope, send, 503, "nobody can be logged in at the moment")
                 return

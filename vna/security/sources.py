@@ -14,7 +14,7 @@ from storage.index.engine import Connection, Database
 from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import NotAuthorized, NotFound
 from vna.model.events import Event, EventKind
-from vna.model.sources import RemoteArchive, Source
+from vna.model.sources import MessageProfile, Messages, RemoteArchive, Source
 from vna.security.acceptable import require_acceptable, with_login_of
 from vna.security.policy import Policy
 
@@ -110,6 +110,16 @@ class Sources:
             return Actor(ActorKind.LOCAL, application, _FEEDS, "", address)
         raise NotAuthorized("no source is known that is called so in MSH-3 and MSH-4 and sends from this address")
 
+    def known(self, actor: Actor) -> Source | None:
+        """What is known of the source that `actor_for` said it is; None of anybody else."""
+        if actor.kind is not ActorKind.SOURCE:
+            return None
+        return next((source for source in self._fresh() if source.name == actor.name), None)
+
+    def receivers(self, facility: str) -> tuple[Source, ...]:
+        """Those of a facility that take HL7 messages, by name, for use cases that asked the policy before."""
+        return tuple(one for one in self.all() if one.facility == facility and one.messages.host)
+
     def _from(self, address: str) -> Iterator[Source]:
         at = _address(address)
         return (
@@ -156,7 +166,14 @@ def _source(row: SourceRow) -> Source:
     addresses = tuple(filter(None, row.addresses.split(",")))
     said: dict[str, Any] = {one.name: getattr(row, one.name) for one in fields(RemoteArchive)}
     archive = RemoteArchive(**{**said, "tls": bool(row.tls), "connections": row.connections or _CONNECTIONS})
-    return Source(row.name, row.application, row.sending_facility, addresses, row.facility, archive)
+    messages = Messages(
+        MessageProfile(row.hl7_profile or MessageProfile.HOSPITAL),
+        row.hl7_character_set,
+        row.hl7_host,
+        row.hl7_port,
+        bool(row.hl7_tls),
+    )
+    return Source(row.name, row.application, row.sending_facility, addresses, row.facility, archive, messages)
 
 
 def _row(source: Source) -> SourceRow:
@@ -170,6 +187,11 @@ def _row(source: Source) -> SourceRow:
         ",".join(source.addresses),
         source.facility,
         **{**said, "tls": int(archive.tls)},
+        hl7_profile=source.messages.profile.value,
+        hl7_character_set=source.messages.character_set,
+        hl7_host=source.messages.host,
+        hl7_port=source.messages.port,
+        hl7_tls=int(source.messages.tls),
     )
 
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, ByteSize, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from vna.hl7.charsets import codec_of
 from vna.model.access import Action, Coercion, Peer
+from vna.model.message_charsets import codec_of
 from vna.model.priority import priority_of
 from vna.settings.values import AETitle, Port, Seconds, Section, words
 

@@ -14,6 +14,7 @@ from vna.model.errors import (
     NotFound,
     OutOfResources,
     Rejected,
+    RuleBroken,
     TooLarge,
     Unavailable,
     VnaError,
@@ -63,8 +64,11 @@ def refusal(error: VnaError) -> Response:
         for challenge in CHALLENGES:
             answer.headers.append("WWW-Authenticate", challenge)
         return answer
-    return _refusal(next((HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS), 500), str(error))
+    rule = {"rule": error.rule} if isinstance(error, RuleBroken) else {}
+    status = next((HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS), 500)
+    return _refusal(status, str(error), **rule)
 
 
-def _refusal(status: int, sentence: str) -> Response:
-    return Response(orjson.dumps({"status": status, "message": sentence}), status, HEADERS, "application/json")
+def _refusal(status: int, sentence: str, **more: str) -> Response:
+    body = orjson.dumps({"status": status, "message": sentence, **more})
+    return Response(body, status, HEADERS, "application/json")

@@ -1,20 +1,41 @@
 """Orders: placed, changed and cancelled, by whatever door they come."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 
-from storage.index import events
+from storage.index import events, identities
 from storage.index import orders as rows
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from vna.model.access import Action, Actor
-from vna.model.errors import Conflict, NotFound
+from vna.model.errors import Conflict, NotFound, RuleBroken
 from vna.model.events import Event, EventKind
-from vna.model.orders import KnownOrder, Order, OrderKey, OrderState
+from vna.model.identifiers import facility_identifier
+from vna.model.orders import KnownOrder, Order, OrderedPatient, OrderKey, OrderState
 from vna.security.policy import Policy
 
 _OVER = frozenset({OrderState.COMPLETED, OrderState.DISCONTINUED})
+_RANKS = {OrderState.SCHEDULED: 0, OrderState.IN_PROGRESS: 1, OrderState.COMPLETED: 2, OrderState.DISCONTINUED: 2}
+"""How far each is; what is told late takes nothing back."""
+
+
+class Told(StrEnum):
+    """What is told of an order."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    CANCELLED = "cancelled"
+    STATE = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Tiding:
+    """What a message tells of one order: all of it where it is new or changed, else key and state."""
+
+    told: Told
+    order: Order
 
 
 class Orders:
@@ -26,31 +47,35 @@ class Orders:
 
     def place(self, actor: Actor, order: Order) -> None:
         """A new order; one that is known already is changed to this. Conflict when it was cancelled."""
-        self._policy.check(actor, Action.FEED, str(order.key))
-        with self._database.transaction() as connection:
-            self.put(connection, actor, order)
+        self._alone(actor, Tiding(Told.NEW, order))
 
     def change(self, actor: Actor, order: Order) -> None:
-        """An order is as this says from now on, except how far it is; NotFound when it is not known, Conflict when it
-        was cancelled."""
-        self._policy.check(actor, Action.FEED, str(order.key))
-        with self._database.transaction() as connection:
-            if rows.find(connection, order.key, lock=True) is None:
-                raise NotFound("no such order is known at this facility")
-            self.put(connection, actor, order)
+        """An order is as this says from now on, except that it is no less far; NotFound when it is not known, Conflict
+        when it was cancelled."""
+        self._alone(actor, Tiding(Told.CHANGED, order))
 
     def cancel(self, actor: Actor, key: OrderKey) -> None:
         """The examination is not to be made; NotFound when it is not known, Conflict when it was made. A cancelled one
         stays so."""
+        self._alone(actor, Tiding(Told.CANCELLED, Order(key, OrderedPatient())))
+
+    def take(self, connection: Connection, actor: Actor, tidings: Sequence[Tiding]) -> None:
+        """All that a message tells, in the caller's transaction; those of one order in their order.
+
+        Orders are locked by their keys' order, so that two messages never wait for each other.
+        """
+        for tiding in sorted(tidings, key=lambda one: str(one.order.key)):
+            self._policy.check(actor, Action.FEED, str(tiding.order.key))
+            self._take(connection, actor, tiding)
+
+    def expect(self, actor: Actor, key: OrderKey, patient: OrderedPatient) -> None:
+        """RuleBroken when the order is known and another patient's: by national number, or by file number where one of
+        them has none."""
         self._policy.check(actor, Action.FEED, str(key))
-        with self._database.transaction() as connection:
-            known = rows.find(connection, key, lock=True)
-            if known is None:
-                raise NotFound("no such order is known at this facility")
-            if known.order.state in _OVER:
-                raise Conflict("the examination was performed: its order cannot be cancelled")
-            if known.order.state is not OrderState.CANCELLED:
-                write(connection, actor, replace(known.order, state=OrderState.CANCELLED))
+        with self._database.glance() as connection:
+            known = rows.find(connection, key)
+        if known is not None and _differ(known.order.patient, patient):
+            raise RuleBroken("patient_differs", "the order is another patient's")
 
     def get(self, actor: Actor, key: OrderKey) -> KnownOrder:
         """The order with how it stands; NotFound when it is not known."""
@@ -63,14 +88,38 @@ class Orders:
 
     def put(self, connection: Connection, actor: Actor, order: Order) -> None:
         """`place` in the caller's transaction, for use cases that asked the policy."""
-        known = rows.find(connection, order.key, lock=True)
+        self._write(connection, actor, order, rows.find(connection, order.key, lock=True))
+
+    def _write(self, connection: Connection, actor: Actor, order: Order, known: KnownOrder | None) -> None:
+        order = since_merges(connection, order)
         if known is not None:
             if known.order.state is OrderState.CANCELLED:
                 raise Conflict("the order was cancelled")
-            order = replace(order, state=known.order.state)
+            order = replace(order, state=_reached(known.order.state, order.state))
             if order == replace(known.order, source=order.source):
                 return
         write(connection, actor, order)
+
+    def _alone(self, actor: Actor, tiding: Tiding) -> None:
+        self._policy.check(actor, Action.FEED, str(tiding.order.key))
+        with self._database.transaction() as connection:
+            self._take(connection, actor, tiding)
+
+    def _take(self, connection: Connection, actor: Actor, tiding: Tiding) -> None:
+        order = tiding.order
+        if tiding.told is Told.NEW:
+            self.put(connection, actor, order)
+            return
+        found = _locked(connection, order.key)
+        if tiding.told is Told.CHANGED:
+            self._write(connection, actor, order, found)
+            return
+        known = found.order
+        if tiding.told is Told.CANCELLED:
+            order = replace(order, state=OrderState.CANCELLED)
+        state = _reached(known.state, order.state)
+        if state is not known.state:
+            write(connection, actor, replace(known, state=state))
 
     def advance(self, connection: Connection, actor: Actor, keys: Sequence[OrderKey], state: OrderState) -> None:
         """How far these are, in the caller's transaction; those that are not known or were cancelled are left."""
@@ -78,6 +127,39 @@ class Orders:
             known = rows.find(connection, key, lock=True)
             if known is not None and known.order.state not in (OrderState.CANCELLED, state):
                 write(connection, actor, replace(known.order, state=state))
+
+
+def _differ(known: OrderedPatient, said: OrderedPatient) -> bool:
+    if known.national_number and said.national_number:
+        return known.national_number != said.national_number
+    return bool(known.patient_id and said.patient_id) and known.patient_id != said.patient_id
+
+
+def _locked(connection: Connection, key: OrderKey) -> KnownOrder:
+    known = rows.find(connection, key, lock=True)
+    if known is None:
+        raise NotFound("no such order is known at this facility")
+    return known
+
+
+def _reached(known: OrderState, said: OrderState) -> OrderState:
+    """How far an order is that was told to be so far: never less than before, and a cancelled one stays so."""
+    if known is OrderState.CANCELLED:
+        return known
+    if said is OrderState.CANCELLED:
+        if known in _OVER:
+            raise Conflict("the examination was performed: its order cannot be cancelled")
+        return said
+    return said if _RANKS[said] > _RANKS[known] else known
+
+
+def since_merges(connection: Connection, order: Order) -> Order:
+    """The order under the file number that stands for its own since the facility merged them."""
+    if not identities.any_merged(connection):
+        return order
+    number = facility_identifier(order.patient.patient_id, order.key.facility)
+    survivor = identities.survivor(connection, number) if number is not None else None
+    return order if survivor is None else replace(order, patient=replace(order.patient, patient_id=survivor.value))
 
 
 def write(connection: Connection, actor: Actor, order: Order) -> None:

@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("id", _key(), autoincrement=True, nullable=False),
         sa.Column("facility", sa.String(length=64), server_default="", nullable=False),
         sa.Column("accession_number", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), server_default="", nullable=False),
         sa.Column("patient_id", sa.String(length=64), server_default="", nullable=False),
         sa.Column("national_number", sa.String(length=16), server_default="", nullable=False),
         sa.Column("patient_name", sa.Text(), server_default="", nullable=False),
@@ -144,8 +145,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_orders_accession", "orders", ["accession_number"], unique=False)
     op.create_index("ix_orders_examination", "orders", ["national_number", "sut_code", "requested_at"], unique=False)
-    op.create_index("ix_orders_patient", "orders", ["facility", "patient_id"], unique=False)
+    op.create_index("ix_orders_patient", "orders", ["patient_id", "facility"], unique=False)
     op.create_index("ix_orders_requested", "orders", ["facility", "requested_at"], unique=False)
+    op.create_index("ix_orders_study", "orders", ["study_instance_uid"], unique=False)
     op.create_index("ix_orders_scheduled", "orders", ["state", "scheduled_at"], unique=False)
     op.create_table(
         "patient_details",
@@ -158,6 +160,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("authority", "value", name="uq_patient_details"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_patient_details_changed", "patient_details", ["changed_at"], unique=False)
     op.create_table(
         "performed_steps",
         sa.Column("id", _key(), autoincrement=True, nullable=False),

@@ -1,0 +1,97 @@
+"""`make bench ARGS="orders"`: HL7 orders per second, each acknowledged when it is durable, over four connections.
+
+make bench ARGS="orders --count 4000 --connections 4 --rounds 3 --database sqlite"
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.contestants import folder
+from tests.archives import Backend, start_archive
+from tests.hl7.national import group, header, order
+from tests.peers.postgres import PostgresServer
+from vna.hl7.framing import framed
+
+WANTED = 300
+_WARM = 50
+
+
+def main(words: list[str]) -> None:
+    """Serve, send, count, print; every round begins empty."""
+    parser = argparse.ArgumentParser(prog='make bench ARGS="orders ..."', description=__doc__)
+    parser.add_argument("--count", type=int, default=4000, help="orders of a round (default 4000)")
+    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    options = parser.parse_args(words)
+    for name in ("sqlite", "postgresql"):
+        if options.database in (name, "both"):
+            rates = [_round(name, options.count, options.connections) for _ in range(options.rounds)]
+            middle, low, high = statistics.median(rates), min(rates), max(rates)
+            print(
+                f"    orders on {name:11s} {middle:5.0f} per second ({low:.0f} to {high:.0f}), wanted {WANTED}",
+                flush=True,
+            )
+
+
+def _round(name: str, count: int, connections: int) -> float:
+    each = count // connections
+    with folder() as path, _database(name) as environment:
+        archive = start_archive(Backend(name, path, environment), LOG__LEVEL="warning")
+        try:
+            _send(archive.hl7_port, 0, _WARM)
+            started = time.perf_counter()
+            threads = [
+                threading.Thread(target=_send, args=(archive.hl7_port, number + 1, each))
+                for number in range(connections)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return each * connections / (time.perf_counter() - started)
+        finally:
+            archive.stop()
+
+
+@contextmanager
+def _database(name: str) -> Iterator[dict[str, str]]:
+    """PostgreSQL as it comes, with fsync."""
+    if name == "sqlite":
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="vna-bench-pg-", ignore_cleanup_errors=True) as directory:
+        server = PostgresServer(Path(directory), settings=())
+        server.start()
+        try:
+            yield {"VNA_DATABASE__URL": server.new_database()}
+        finally:
+            server.stop()
+
+
+def _send(port: int, connection: int, count: int) -> None:
+    """Orders over one connection, the next one when the one before is acknowledged; anything but AA ends it all."""
+    messages = [
+        framed(order(group(f"{connection}-{n}"), msh=header("ORM^O01", f"{connection}.{n}")).encode())
+        for n in range(count)
+    ]
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
+        for message in messages:
+            sock.sendall(message)
+            answer = b""
+            while not answer.endswith(b"\x1c\r"):
+                piece = sock.recv(65536)
+                if not piece:
+                    raise SystemExit("the archive ended the connection")
+                answer += piece
+            if b"MSA|AA|" not in answer:
+                raise SystemExit(f"not acknowledged: {answer!r}")
