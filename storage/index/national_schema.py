@@ -57,6 +57,8 @@ orders = sa.Table(
     sa.Index("ix_orders_scheduled", "state", "scheduled_at"),
     sa.Index("ix_orders_requested", "facility", "requested_at"),
     sa.Index("ix_orders_study", "study_instance_uid"),
+    sa.Index("ix_orders_planned", "facility", "scheduled_at"),
+    sa.Index("ix_orders_performing", "performing_facility", "requested_at"),
     sqlite_autoincrement=True,
 )
 """`body` is the order as JSON, the columns before it what is searched; from `matched` to `performed_at` is kept up by
