@@ -75,7 +75,9 @@ def of_orders(connection: sa.Connection, keys: Iterable[OrderKey], *, lock: bool
         wanted.setdefault(key.accession_number, set()).add(key.facility)
     found: list[Match] = []
     for some in batches(wanted):
-        statement = sa.select(table).where(table.c.accession_number.in_(some)).order_by(table.c.id)
+        facilities = set().union(*(wanted[number] for number in some))  # the index begins with them
+        those = table.c.facility.in_(facilities), table.c.accession_number.in_(some)
+        statement = sa.select(table).where(*those).order_by(table.c.id)
         rows = connection.execute(statement.with_for_update() if lock else statement)
         found += [_match(row) for row in rows if row.facility in wanted[row.accession_number]]
     return found

@@ -57,10 +57,22 @@ orders = sa.Table(
     sa.Index("ix_orders_scheduled", "state", "scheduled_at"),
     sa.Index("ix_orders_requested", "facility", "requested_at"),
     sa.Index("ix_orders_study", "study_instance_uid"),
+    sa.Index("ix_orders_planned", "facility", "scheduled_at"),
+    sa.Index("ix_orders_performing", "performing_facility", "requested_at"),
     sqlite_autoincrement=True,
 )
 """`body` is the order as JSON, the columns before it what is searched; from `matched` to `performed_at` is kept up by
 `vna.teleradiology` and can be found out again."""
+
+_UNMATCHED = sa.text("matched = 0")
+sa.Index(
+    "ix_orders_unmatched",
+    orders.c.facility,
+    orders.c.requested_at,
+    orders.c.id,
+    sqlite_where=_UNMATCHED,
+    postgresql_where=_UNMATCHED,
+)
 
 performed_steps = sa.Table(
     "performed_steps",

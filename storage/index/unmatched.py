@@ -24,6 +24,7 @@ def of_orders(
         at <= end,
         sa.or_(at > after[0], key > after[1]),
         orders.c.state != OrderState.CANCELLED.value,
+        orders.c.matched == sa.literal_column("0"),  # as `ix_orders_unmatched` says it; kept up a moment later
         ~matched,
     )
     if modality:

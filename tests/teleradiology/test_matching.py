@@ -12,6 +12,7 @@ from pydicom import Dataset
 from pydicom.uid import CTImageStorage
 
 from storage.index import matches, subjects
+from tests.archive.test_plans import explained
 from tests.archives import Open, make_backend, put, rows
 from tests.routing.manifests import kos, written
 from tests.teleradiology.imaging import FACILITY, KEY, NATIONAL, image, pairs, settle, store
@@ -300,6 +301,18 @@ def one_archive(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixtur
     archive = build(backend.settings())
     yield archive
     archive.close()
+
+
+def test_no_table_is_looked_through_for_what_is_unmatched_or_has_to_be_matched(one_archive: Application) -> None:
+    put(one_archive, image("1.999", AccessionNumber="B1"))
+    one_archive.national.orders.place(SYSTEM, order("B1", "plans"))
+    with explained(one_archive.database) as lines:
+        one_archive.national.unmatched.unmatched_orders(SYSTEM, "plans", "2026", "2027")
+        one_archive.national.unmatched.unmatched_studies(SYSTEM, "plans", "2026", "2027")
+        with one_archive.database.transaction() as connection:
+            one_archive.national.matching.look(connection, {"1.999"}, {OrderKey("plans", "B1")})
+    assert lines
+    assert [line for line in lines if line.startswith("SCAN") and not line.startswith("SCAN anon_")] == []
 
 
 _STEPS = st.lists(

@@ -44,6 +44,8 @@ from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
 from vna.turns import Turns
+from vna.web.national import routes as national_routes
+from vna.web.national.door import NationalDoor
 from xds import imaging_source, initiating_gateway, responding_gateway
 from xds import registry as document_registry
 from xds import repository as document_repository
@@ -118,10 +120,30 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         trial=application.trial,
         reports=application.national.reports,
     )
+    national = NationalDoor(
+        listings=application.national.listings,
+        tracking=application.national.tracking,
+        order_ids=application.national.order_ids,
+        unmatched=application.national.unmatched,
+        matching=application.national.matching,
+        reprocessing=application.national.reprocessing,
+        duplicates=application.national.duplicates,
+        looks=application.national.looks,
+        reports=application.national.reports,
+        accounts=application.accounts,
+        profile=application.national.profile,
+    )
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(
         # Tried in this order: what viewers ask for each picture comes first.
-        routes=[*dicomweb[:MOST_ASKED], *lookups.routes(), *web.routes(site), *sharing, *dicomweb[MOST_ASKED:]],
+        routes=[
+            *dicomweb[:MOST_ASKED],
+            *lookups.routes(),
+            *web.routes(site),
+            *national_routes.routes(national),
+            *sharing,
+            *dicomweb[MOST_ASKED:],
+        ],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute
@@ -132,7 +154,8 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,
-        open_paths=web.OPEN_PATHS | {lookups.path},
+        open_paths=web.OPEN_PATHS | national_routes.OPEN_PATHS | {lookups.path},
+        login_paths=national_routes.LOGIN_PATHS,
         open_folders=web.OPEN_FOLDERS,
         own_logins=frozenset({lookups.path}),
         max_body=int(settings.http.max_body),

@@ -1,6 +1,6 @@
 """The national side: from the profile to its use cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,24 +15,30 @@ from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model import profile
 from vna.model.events import Event, EventKind
+from vna.model.notifications import Payer
 from vna.model.profile import Profile
 from vna.security.links import Links
 from vna.security.policy import Policy
 from vna.security.sources import Sources
 from vna.settings.national import NationalSettings
-from vna.teleradiology import codes, dose, looks, matching, quarantine, reports, standing
+from vna.sgk.medula import Medula
+from vna.teleradiology import codes, dose, looks, matching, notifying, quarantine, reports, standing
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.listings import Listings
 from vna.teleradiology.looks import Looks
 from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.matching import MATCH, Matching
+from vna.teleradiology.notifying import NOTIFY, Notifying
+from vna.teleradiology.order_ids import OrderIds
 from vna.teleradiology.outbound import SEND_REPORT
 from vna.teleradiology.quarantine import RELEASE, Quarantine
 from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
 from vna.teleradiology.report_out import ReportsOut
 from vna.teleradiology.reports import Listed, Reports
+from vna.teleradiology.reprocessing import Reprocessing
 from vna.teleradiology.rules import Rules
 from vna.teleradiology.standing import STANDING, Standings
 from vna.teleradiology.tracking import Tracking
@@ -80,6 +86,7 @@ class National:
     rules: Rules
     doses: Doses
     standings: Standings
+    notifying: Notifying
     duplicates: Duplicates
     looks: Looks
     tracking: Tracking
@@ -87,6 +94,9 @@ class National:
     matching: Matching
     unmatched: Unmatched
     quarantine: Quarantine
+    listings: Listings
+    reprocessing: Reprocessing
+    order_ids: OrderIds
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -111,6 +121,7 @@ class National:
             SEND_REPORT: self.reports_out,
             STANDING: self.standings.every,
             DOSE: self.doses.every,
+            NOTIFY: self.notifying,
         }
 
     def ladders(self) -> Mapping[str, Ladder]:
@@ -121,6 +132,7 @@ class National:
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
     EventKind.PREVIOUS_SEEN: looks.replay,
+    EventKind.NOTIFICATION_CHANGED: notifying.replay,
     EventKind.CODES_LOADED: codes.replay,
     EventKind.REPORT_CHANGED: reports.replay,
     EventKind.STEP_CHANGED: performed.replay,
@@ -133,6 +145,7 @@ def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
     matching.again(connection)
     dose.again(connection)  # and then how orders stand
+    notifying.after_reindex(connection)
 
 
 def admission(settings: NationalSettings) -> Admits | None:
@@ -150,11 +163,15 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     duplicates = Duplicates(database, policy, rules, authorities)
     receivers = around.sources.receivers
     filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
+    match = Matching(database, policy, said.matching)
+    standings = Standings(database, said, rules, authorities)
 
     def institution(facility: str) -> str:
         found = tables.facility(facility)
         return found.name if found is not None else ""
 
+    payer = PAYERS[settings.payer](settings)
+    standings = Standings(database, said, rules, authorities, notifying.begin if payer is not None else None)
     return National(
         database=database,
         profile=said,
@@ -168,15 +185,28 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         performed=PerformedSteps(database, policy, known),
         rules=rules,
         doses=Doses(database, standing.again),
-        standings=Standings(database, said, rules, authorities),
+        standings=standings,
+        notifying=Notifying(database, policy, said, tables, standings, payer),
         duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
-        matching=Matching(database, policy, said.matching),
+        matching=match,
         unmatched=Unmatched(database, policy, said.matching),
         quarantine=Quarantine(database, policy, around.deletion),
         lookups=_lookups(settings, around, tables, duplicates, said),
+        order_ids=OrderIds(database, policy),
+        reprocessing=Reprocessing(database, policy, match, standings),
+        listings=Listings(database, policy, tables, said.zone),
     )
+
+
+def _medula(settings: NationalSettings) -> Payer:
+    said = settings.medula
+    return Medula(said.url, said.user, said.password.get_secret_value(), timeout=said.timeout, wsdl=said.wsdl)
+
+
+PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {"": lambda _: None, "medula": _medula}
+"""By what VNA_NATIONAL__PAYER says."""
 
 
 def _windows(settings: NationalSettings, said: Profile) -> Windows:

@@ -50,7 +50,7 @@ class HospitalFeed:
         self._hospitals.update(actor, self._patient(actor, pid), said(pid))
 
     def _merge(self, actor: Actor, message: Message) -> None:
-        pid, mrg = message.one("PID"), message.one("MRG")
+        mrg, pid = message.one("MRG"), message.one("PID")
         new, old = self._own(actor, pid, _IDENTIFIERS), self._own(actor, mrg, _PRIOR_IDENTIFIERS)
         if not (new and old) or (self._domain.names(pid, _IDENTIFIERS) and self._domain.names(mrg, _PRIOR_IDENTIFIERS)):
             self._domain.merge(actor, message)

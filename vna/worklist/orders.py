@@ -74,7 +74,8 @@ class Orders:
         self._policy.check(actor, Action.FEED, str(key))
         with self._database.glance() as connection:
             known = rows.find(connection, key)
-        if known is not None and _differ(known.order.patient, patient):
+            said = since_merges(connection, Order(key, patient)).patient if known is not None else patient
+        if known is not None and _differ(known.order.patient, said):
             raise RuleBroken("patient_differs", "the order is another patient's")
 
     def get(self, actor: Actor, key: OrderKey) -> KnownOrder:

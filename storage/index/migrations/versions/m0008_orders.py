@@ -148,6 +148,8 @@ def upgrade() -> None:
     op.create_index("ix_orders_patient", "orders", ["patient_id", "facility"], unique=False)
     op.create_index("ix_orders_requested", "orders", ["facility", "requested_at"], unique=False)
     op.create_index("ix_orders_study", "orders", ["study_instance_uid"], unique=False)
+    op.create_index("ix_orders_planned", "orders", ["facility", "scheduled_at"], unique=False)
+    op.create_index("ix_orders_performing", "orders", ["performing_facility", "requested_at"], unique=False)
     op.create_index("ix_orders_scheduled", "orders", ["state", "scheduled_at"], unique=False)
     op.create_table(
         "patient_details",
@@ -226,3 +228,11 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_codes_alias", "codes", ["version_fk", "alias"], unique=False)
+    op.create_index(
+        "ix_orders_unmatched",
+        "orders",
+        ["facility", "requested_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("matched = 0"),
+        postgresql_where=sa.text("matched = 0"),
+    )
