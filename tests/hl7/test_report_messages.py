@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -210,7 +209,7 @@ class Hospital:
 
 
 @pytest.fixture
-def hospital(feed: Feed, listen: Listen) -> Iterator[tuple[Feed, Hospital, Live]]:
+def hospital(feed: Feed, listen: Listen) -> tuple[Feed, Hospital, Live]:
     """An archive that has an order and its report, made elsewhere; the hospital takes reports of its orders."""
     receiving = Hospital()
     live = listen(answering=receiving)

@@ -76,6 +76,7 @@ from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
 from vna.worklist.orders import Orders
 from vna.worklist.performed import PerformedSteps
+from vna.worklist.receipts import Receipts
 from vna.worklist.schedule import Schedule
 from xds import (
     imaging_source,
@@ -222,6 +223,7 @@ USE_CASES = (
     "responding",
     "initiating",
     "national.orders",
+    "national.receipts",
     "national.codes",
     "national.schedule",
     "national.performed",
@@ -262,6 +264,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             RespondingGateway,
             InitiatingGateway,
             Orders,
+            Receipts,
             Codes,
             Schedule,
             PerformedSteps,
