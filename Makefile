@@ -24,7 +24,7 @@ test: .venv/.dev ## set up and run all tests (ARGS="tests/dimse -k store" choose
 	@scripts/install-test-packages
 	@scripts/fetch-viewer || echo "The tests of the viewer are skipped."
 	@scripts/fetch-npm-peers || echo "The tests with HL7 packages of npm are skipped."
-	@exec scripts/in-namespace .venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@exec scripts/in-namespace .venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev ## format, lint, types, import rules
 	@.venv/bin/ruff format --check --quiet .

@@ -6,6 +6,7 @@ make bench ARGS="retrieve" measures frames, metadata, downloads beside nginx and
 make bench ARGS="on-demand" measures reading what another archive keeps (benchmarks/on_demand.py)
 make bench ARGS="rad69" measures RAD-69 beside WADO-RS (benchmarks/rad69.py)
 make bench ARGS="documents --count 200000" measures stored queries (benchmarks/documents.py)
+make bench ARGS="lookups" measures look-ups by accession number (benchmarks/lookups.py)
 make bench ARGS="orders" measures orders by HL7 (benchmarks/orders.py)
 make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
 """
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from benchmarks import documents, migrate, on_demand, orders, rad69, retrieve, search
+from benchmarks import documents, lookups, migrate, on_demand, orders, rad69, retrieve, search
 from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
 from benchmarks.objects import ct_images, small_objects
 
@@ -78,6 +79,7 @@ def main() -> None:
     others = {
         "search": search.main,
         "documents": documents.main,
+        "lookups": lookups.main,
         "orders": orders.main,
         "rad69": rad69.main,
         "retrieve": retrieve.main,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from storage.index.engine import Database
+from storage.index.migrate import upgrade
+from tests.peers import forks
 from tests.peers.postgres import PostgresServer
 from tests.peers.processes import Child, start
 from tests.peers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
@@ -58,18 +62,68 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
 def make_backend(name: str, request: pytest.FixtureRequest, folder: Path) -> Backend:
     if name == "sqlite+folder":
         return Backend(name, folder)
-    postgres: PostgresServer = request.getfixturevalue("postgres_server")
     seaweedfs: SeaweedFS = request.getfixturevalue("seaweedfs")
     return Backend(
         name,
         folder,
         {
-            "VNA_DATABASE__URL": postgres.new_database(),
+            "VNA_DATABASE__URL": new_index(request),
             "VNA_STORAGE__URL": f"s3://{seaweedfs.new_bucket()}?endpoint={seaweedfs.endpoint}",
             "VNA_STORAGE__ACCESS_KEY": ACCESS_KEY,
             "VNA_STORAGE__SECRET_KEY": SECRET_KEY,
         },
     )
+
+
+def ready(settings: Settings) -> None:
+    """What the start of `vna serve` does, on an index that is there already."""
+    if settings.database_url.startswith("sqlite"):
+        lay_index(settings.data_dir)
+    prepare(settings)
+
+
+def lay_index(data: Path) -> None:
+    """An index without rows in a new data folder; migrating takes longer than most tests."""
+    data.mkdir(parents=True, exist_ok=True)
+    if not (data / "index.sqlite").exists():
+        (data / "index.sqlite").write_bytes(_empty_index())
+
+
+def new_index(request: pytest.FixtureRequest) -> str:
+    """The same on PostgreSQL, until whoever requests it is done."""
+    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    url = postgres.new_database(_migrated(postgres))
+    request.addfinalizer(functools.partial(postgres.drop, url))
+    return url
+
+
+def open_index(request: pytest.FixtureRequest, folder: Path) -> Database:
+    """An index without rows on the database that the fixture's parameter names: sqlite or postgresql."""
+    if request.param == "postgresql":
+        return Database(new_index(request))
+    lay_index(folder)
+    return Database(f"sqlite:///{folder}/index.sqlite")
+
+
+@functools.cache
+def _empty_index() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "index.sqlite")
+        _upgraded(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
+@functools.cache
+def _migrated(postgres: PostgresServer) -> str:
+    """An empty index that is copied."""
+    return _upgraded(postgres.new_database())
+
+
+def _upgraded(url: str) -> str:
+    database = Database(url, pool_size=1)
+    upgrade(database)
+    database.close()
+    return url
 
 
 Open = Callable[..., Application]
@@ -83,8 +137,7 @@ def open_archive(backend: Backend) -> Iterator[Open]:
     def make(**sections: dict[str, object]) -> Application:
         settings = backend.settings(**sections)
         if not opened:
-            migrate(settings)
-            prepare(settings)
+            ready(settings)
         opened.append(build(settings))
         return opened[-1]
 
@@ -119,15 +172,7 @@ class LiveArchive:
 
     def vna(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command on the same archive."""
-        return subprocess.run(
-            [sys.executable, "-m", "vna.cli", *arguments],
-            env={**os.environ, **self.environment},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return forks.run(arguments, env=self.environment, stdin=stdin, timeout=120)
 
     @property
     def dicomweb(self) -> str:
@@ -162,7 +207,13 @@ def start_archive(backend: Backend, *arguments: str, wrapper: tuple[str, ...] = 
     }
     if backend.environment:
         migrate(backend.settings())
-    child = start([*wrapper, sys.executable, "-m", "vna.cli", "serve", *arguments], log=log, env=env)
+    else:
+        lay_index(backend.folder / "data")
+    if wrapper:
+        child = start([*wrapper, sys.executable, "-m", "vna.cli", "serve", *arguments], log=log, env=env)
+    else:
+        with log.open("ab") as output:
+            child = Child("vna", forks.fork(["serve", *arguments], output=output, env=env), log)
 
     def ready() -> re.Match[str] | None:
         return _READY.search(child.output()[begin:])

@@ -151,6 +151,17 @@ class Database:
                     yield connection
 
     @contextmanager
+    def stroke(self) -> Iterator[sa.Connection]:
+        """A connection for one writing statement, which is durable when it returns: `transaction` without the cost of
+        what begins and ends one. The statement is given to the driver (`Prepared`)."""
+        with self.glance() as connection:
+            if self.is_sqlite:
+                with self._writer_lock():
+                    yield connection
+            else:
+                yield connection
+
+    @contextmanager
     def _translated(self) -> Iterator[None]:
         """`translated`; after an outage connections that broke unnoticed are let go, so that it is over at once."""
         try:

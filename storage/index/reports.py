@@ -6,6 +6,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.index.national_schema import order_matches
 from storage.index.national_schema import reports as table
 from vna.model.orders import OrderKey
 from vna.model.reports import Report, ReportState
@@ -40,6 +41,14 @@ def change(connection: sa.Connection, report: Report) -> bool:
         _of(report.key), table.c.number == report.number, table.c.state == ReportState.DRAFT.value
     )
     return connection.execute(held.values(**_columns(report))).rowcount == 1
+
+
+def studies(connection: sa.Connection, key: OrderKey) -> list[tuple[str, bool]]:
+    """The studies that the order is matched with (True), or was until a person took that back (False)."""
+    found = sa.select(order_matches.c.study_instance_uid, order_matches.c.released).where(
+        order_matches.c.facility == key.facility, order_matches.c.accession_number == key.accession_number
+    )
+    return [(uid, not released) for uid, released in connection.execute(found.order_by(order_matches.c.id))]
 
 
 def replay(connection: sa.Connection, plain: dict[str, Any]) -> Report:

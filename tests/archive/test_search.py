@@ -18,9 +18,9 @@ from tests.archive.held import AE_TITLE, EXPLICIT_LITTLE, Archive, sqlite_archiv
 from tests.archive.oracle import Asked, Held, Modes, wild
 from tests.archive.population import population
 from tests.archive.questions import question
-from tests.archives import Backend, put
+from tests.archives import Backend, put, ready
 from tests.objects import ct, part10
-from vna.app import build, migrate, prepare
+from vna.app import build
 from vna.archive.search import Search
 from vna.model.access import SYSTEM, Action, Actor, ActorKind
 from vna.model.dates import normal_date, normal_time
@@ -178,8 +178,7 @@ def test_the_bound_on_rows_looked_at_is_said_and_kept(archive: Archive) -> None:
 
 def test_a_setting_bounds_the_rows_looked_at(tmp_path: Path) -> None:
     settings = Backend("sqlite+folder", tmp_path).settings(database={"max_scanned": 2})
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     application = build(settings)
     for _ in range(3):
         put(application, part10(ct(OtherPatientNames="Somebody^Else")))

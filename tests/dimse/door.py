@@ -18,9 +18,9 @@ from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.negotiation import ContextTable, SupportedContext
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.server import Server
-from tests.archives import Backend, put
+from tests.archives import Backend, put, ready
 from tests.objects import part10
-from vna.app import Application, build, migrate, prepare
+from vna.app import Application, build
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Peer
 from vna.model.priority import Priority
 from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
@@ -68,8 +68,7 @@ def open_door(
 ) -> Iterator[Door]:
     """An archive on SQLite and a folder, with its DICOM door listening."""
     settings = Backend("sqlite+folder", folder).settings(**sections)
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     application = build(settings)
     door = Door(application)
     profile = Profile(

@@ -15,7 +15,7 @@ import pytest
 
 from dimse.retrieve import MoveRules
 from dimse.upper_layer.inprocess import listening
-from tests.archives import Backend
+from tests.archives import Backend, ready
 from tests.dimse.clients import (
     CT,
     EXPLICIT,
@@ -38,7 +38,7 @@ from tests.peers.dcmtk import Dcmtk, StoreSCP
 from tests.peers.orthanc import Modality, Orthanc
 from tests.peers.processes import free_port
 from tests.pixels.objects import ramp, values
-from vna.app import build, migrate, prepare
+from vna.app import build
 from vna.app.doors import dimse_server
 
 
@@ -123,8 +123,7 @@ def test_many_instances_go_over_parallel_associations(
 
 def test_a_setting_says_over_how_many_associations(tmp_path: Path) -> None:
     settings = Backend("sqlite+folder", tmp_path).settings(dimse={"move_associations": 4})
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     door = Door(build(settings))
     door.hold(*study_of(24))
     with receiving() as receiver, listening(dimse_server(door.application), grace_seconds=0.2) as door.port:

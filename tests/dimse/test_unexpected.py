@@ -11,7 +11,7 @@ from pynetdicom import AE
 from dimse.models import MODELS
 from dimse.upper_layer.inprocess import listening
 from dimse.upper_layer.operations import REQUESTS
-from tests.archives import Backend
+from tests.archives import Backend, ready
 from tests.dimse.upper_layer.harness import (
     CT,
     EXPLICIT,
@@ -26,7 +26,7 @@ from tests.dimse.upper_layer.harness import (
     us,
 )
 from tests.objects import ct, part10
-from vna.app import build, migrate, prepare
+from vna.app import build
 from vna.app.doors import dimse_server
 from vna.model.sop_classes import VERIFICATION
 
@@ -41,8 +41,7 @@ DATA_SET, NO_DATA_SET = 0x0001, 0x0101
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     settings = Backend("sqlite+folder", tmp_path_factory.mktemp("archive")).settings()
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     application = build(settings)
     with listening(dimse_server(application), grace_seconds=0.2) as number:
         yield number

@@ -34,8 +34,6 @@ authority = "{DOMAIN}"
 FRAME = {"Accept": "application/octet-stream"}
 WHOLE = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 
-pytestmark = pytest.mark.xdist_group("federation")
-
 
 @dataclass
 class Study:

@@ -27,7 +27,6 @@ from vna.model.identifiers import require_uid
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
-    pytest.mark.xdist_group("round-trip"),
 ]
 
 REFUSED = {

@@ -18,7 +18,7 @@ from tests.dimse.clients import STUDY_ROOT
 from tests.dimse.test_find import Answer, ask, identifier
 from tests.peers.postgres import PostgresServer
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("searching")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 FIND, FUZZY = f"{STUDY_ROOT}.1", b"\x00\x00\x01"
 PEOPLE = {"1": "Schmidt^Karl", "2": "Yıldız^Ayşe", "3": "Öztürk^Ali"}  # noqa: RUF001

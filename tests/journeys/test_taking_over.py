@@ -23,11 +23,10 @@ from pydicom.uid import generate_uid
 
 from tests.archives import Backend, LiveArchive, start_archive
 from tests.objects import ct, part10
+from tests.peers import forks
 from tests.peers.orthanc import Orthanc
 from tests.peers.processes import wait_for
 from tests.routing.dcmqrscp import start_dcmqrscp
-
-pytestmark = pytest.mark.xdist_group("sources")
 
 STUDIES, EACH = 600, 4
 ROOT = Path(__file__).parents[2]
@@ -72,9 +71,8 @@ class Taker:
         )
 
     def vna(self, *words: str) -> tuple[int, str, str]:
-        running = self.start(*words)
-        out, err = running.communicate(timeout=120)
-        return running.returncode, out, err
+        done = forks.run(words, env=self.environment, cwd=self.folder)
+        return done.returncode, done.stdout, done.stderr
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         path = self.folder / "data" / "index.sqlite"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +25,7 @@ from tests.journeys.viewer_studies import SENTENCE, Study
 from tests.peers.processes import missing, system_program, wait_for
 from tests.routing.manifests import kos, written
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("viewer")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = Path(os.environ.get("TEST_ARTEFACTS", ROOT / "build")) / "viewer"
@@ -265,6 +266,31 @@ def test_a_jpeg_2000_ultrasound_shows_in_colour(page: Page, held: dict[str, Stud
 def test_a_structured_report_shows_its_sentence(page: Page, held: dict[str, Study]) -> None:
     _open(page, held["SR"])
     expect(page.locator('[data-cy="viewport-grid"]')).to_contain_text(SENTENCE, timeout=PATIENCE)
+
+
+def test_an_approved_report_shows_beside_its_images(page: Page, live: LiveArchive, held: dict[str, Study]) -> None:
+    study = held["CT"]
+    sentence = "Beyin parankiminde patolojik bulgu saptanmamıştır; şişlik, çökme ve ödem yoktur."  # noqa: RUF001
+    with closing(sqlite3.connect(Path(live.environment["VNA_DATA_DIR"]) / "index.sqlite")) as index, index:
+        index.execute(
+            "insert or ignore into order_matches (facility, accession_number, study_instance_uid) values (?, ?, ?)",
+            ("500059", study.accession, study.uid),
+        )
+    said = ("--findings", sentence, "--conclusion", "Normal.", "--approved", "--by", "10000000382:ÖRNEK^IŞIL")
+    done = live.vna("report", "file", "500059", study.accession, *said)
+    assert done.returncode == 0, done.stderr
+
+    def rendered() -> list[str]:
+        series = httpx.get(f"{live.dicomweb}/studies/{study.uid}/instances?Modality=SR&includefield=0020000E").json()
+        found = [
+            f"series/{one['0020000E']['Value'][0]}/instances/{one['00080018']['Value'][0]}" for one in series or ()
+        ]
+        return [httpx.get(f"{live.dicomweb}/studies/{study.uid}/{one}/rendered").text for one in found]
+
+    wait_for(lambda: any(sentence in text for text in rendered()), what="the report", timeout=30)
+    _open(page, study)
+    page.locator('[data-cy="study-browser-thumbnail-no-image"]').filter(has_text="SR").dblclick()
+    expect(page.locator('[data-cy="viewport-grid"]')).to_contain_text(sentence, timeout=PATIENCE)
 
 
 def test_a_document_shows_its_page(page: Page, held: dict[str, Study]) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -61,16 +62,30 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Fast shutdown: open connections are cut."""
+        self._end(signal.SIGINT)
+
+    def throw_away(self) -> None:
+        """Immediate shutdown: nothing of it is kept, and writing out what it holds takes many seconds."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, how: signal.Signals) -> None:
         if self._child is not None:
-            self._child.stop(signal.SIGINT)
+            self._child.stop(how)
             self._child = None
 
-    def new_database(self) -> str:
-        """Make an empty database and return its SQLAlchemy address."""
+    def new_database(self, like: str = "") -> str:
+        """Make an empty database, or a copy of one that nobody is connected to, and return its SQLAlchemy address."""
         name = f"vna_{next(self._numbers)}"
+        original = like.rpartition("/")[2] or "template0"
         with psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+            how = "STRATEGY file_copy" if connection.info.server_version >= 150000 else ""  # as before, and quicker
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {original} {how}")
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def drop(self, url: str) -> None:
+        """What is in memory is given back; whoever is still connected is cut."""
+        with suppress(psycopg.OperationalError), psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
     @property
     def _dsn(self) -> str:
@@ -97,13 +112,19 @@ def _unprivileged_user() -> str | None:
     return pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
 
 
+def _memory() -> Path | None:
+    """A file system in memory with room for us: on a disk, a copy of a database takes ten times as long."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30 else None
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A running PostgreSQL; `new_database()` gives an address of an empty database."""
     _binary("initdb")
     # Not pytest's own folder: that one is closed to the user postgres.
-    with tempfile.TemporaryDirectory(prefix="vna-postgres-", ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(prefix="vna-postgres-", dir=_memory(), ignore_cleanup_errors=True) as directory:
         server = PostgresServer(Path(directory))
         server.start()
         yield server
-        server.stop()
+        server.throw_away()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import psutil
 import pytest
@@ -63,12 +63,23 @@ def wait_for_port(port: int, *, timeout: float = 30) -> None:
     wait_for(lambda: answers(port), what=f"port {port}", timeout=timeout)
 
 
+class Running(Protocol):
+    """What a child is asked: a `subprocess.Popen`, or what was forked (`forks`)."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Child:
     """A process of ours; its output is in `log`."""
 
     name: str
-    popen: subprocess.Popen[bytes]
+    popen: Running
     log: Path
 
     @property

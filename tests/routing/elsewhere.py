@@ -14,10 +14,10 @@ from pydicom import Dataset
 from pynetdicom import AE, evt
 
 from dimse.client.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
-from tests.archives import Backend, put
+from tests.archives import Backend, put, ready
 from tests.objects import ct, part10
 from tests.routing.servers import Server, answer, says, serving
-from vna.app import Application, build, migrate, prepare
+from vna.app import Application, build
 from vna.model.access import SYSTEM
 from vna.model.dictionary import tag_of, vr_of
 from vna.model.query import Key, Match, Query, SearchPage
@@ -139,8 +139,7 @@ def centre(empty: Path, folder: Path, **sections: dict[str, object]) -> Iterator
 def make_empty(folder: Path) -> Path:
     """Made once: migrations take longer than most tests."""
     settings = Backend("sqlite+folder", folder).settings()
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     return folder / "data"
 
 

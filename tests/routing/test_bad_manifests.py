@@ -11,11 +11,11 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 
-from tests.archives import Backend, put
+from tests.archives import Backend, put, ready
 from tests.objects import ct, part10
 from tests.routing.manifests import evidence, kos, written
 from tests.routing.servers import Behave, answer, multipart, says, serving
-from vna.app import Application, build, migrate, prepare
+from vna.app import Application, build
 from vna.model.access import SYSTEM
 from vna.model.errors import Unavailable
 from vna.model.instances import Instance, Selection
@@ -32,8 +32,7 @@ MULTIPART = 'multipart/related; type="application/dicom"; boundary=b'
 @pytest.fixture
 def archive(tmp_path: Path) -> Application:
     settings = Backend("sqlite+folder", tmp_path).settings(federation={"wait_timeout": 20})
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     return build(settings)
 
 

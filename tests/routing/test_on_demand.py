@@ -34,8 +34,6 @@ STUDY = "1.2.826.7"
 LOCATION = "1.2.826.7.99"
 SERIES = {f"{STUDY}.{n}": tuple(f"{STUDY}.{n}.{k}" for k in range(1, 7)) for n in (1, 2)}
 
-pytestmark = pytest.mark.xdist_group("on-demand")
-
 
 @dataclass
 class Hospital:

@@ -50,8 +50,6 @@ name = "all of it"
 most_studies = 50
 """
 
-pytestmark = pytest.mark.xdist_group("prefetch")
-
 
 def day(back: int) -> str:
     return (TODAY - timedelta(days=back)).strftime("%Y%m%d")

@@ -30,8 +30,6 @@ SIZE = 131072
 BOUNDS = Bounds(connect_seconds=3, wait_seconds=20)
 ALL = StudyPart(STUDY, sop_class_uids=(CT,))
 
-pytestmark = pytest.mark.xdist_group("sources")
-
 
 @pytest.fixture(scope="module")
 def files() -> list[bytes]:

@@ -38,8 +38,6 @@ IMAGE = {
 NAMED = StudyPart(STUDY, SERIES, UIDS[:3], (CT,))
 BOUNDS = Bounds(connect_seconds=3, wait_seconds=10)
 
-pytestmark = pytest.mark.xdist_group("sources")
-
 
 @dataclass
 class Hospital:

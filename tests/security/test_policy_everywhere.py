@@ -23,15 +23,18 @@ from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP
 from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
-from tests.archives import Backend
+from tests.archives import Backend, ready
 from tests.hl7 import national
 from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
+from tests.sgk.messages import PATH as LOOK_UPS
+from tests.sgk.messages import message as look_up
+from tests.web.national.questions import sent
 from tests.worklist.ordering import order
 from tests.worklist.steps import begun, ended
 from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
-from vna.app import Application, build, migrate, prepare
+from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.care import Care
 from vna.archive.changes import Changes
@@ -51,13 +54,16 @@ from vna.documents.registry import Registry
 from vna.documents.reports import Reports
 from vna.documents.repository import Repository, WantedDocument
 from vna.documents.responding_gateway import RespondingGateway
+from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
+from vna.model.lookups import Operation
 from vna.model.orders import Order, OrderedPatient, OrderKey
+from vna.model.reports import Report
 from vna.model.sources import Source
 from vna.routing.across import Across
 from vna.routing.downloads import Fetching
@@ -69,12 +75,29 @@ from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
 from vna.security.sources import Sources
+from vna.sgk import contract
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.listings import Listings
+from vna.teleradiology.looks import Looks
+from vna.teleradiology.matching import Matching
+from vna.teleradiology.notifying import Notifying
+from vna.teleradiology.order_ids import OrderIds
+from vna.teleradiology.quarantine import Quarantine
+from vna.teleradiology.reports import Reports as NationalReports
+from vna.teleradiology.reprocessing import Reprocessing
+from vna.teleradiology.tracking import Tracking
+from vna.teleradiology.unmatched import Unmatched
+from vna.web.national.operations import Operation as StatusOperation
+from vna.web.national.routes import OPERATIONS
+from vna.web.national.routes import PAGES as NATIONAL_PAGES
+from vna.web.national.tracking_form import VIEWS
+from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
-from vna.worklist.orders import Orders
+from vna.worklist.orders import Orders, Tiding, Told
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.receipts import Receipts
 from vna.worklist.schedule import Schedule
@@ -106,9 +129,11 @@ WITHOUT_POLICY = {
     (Status, "jobs"),  # the same of its work: how many jobs wait, or were given up
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
+    (Accounts, "grant"),
     (Links, "look"),
     (Links, "open"),
     (Links, "visitor"),
+    (Links, "issue"),  # for use cases that asked before
     (Peers, "get"),
     (Peers, "all"),
     (Peers, "actor_for"),
@@ -134,6 +159,8 @@ WITHOUT_POLICY = {
     (Codes, "period_months"),
     (Codes, "reason"),
     (Codes, "has"),
+    (Matching, "every"),  # a job
+    (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
 
@@ -146,9 +173,12 @@ class DenyAll:
 
 
 _ESTABLISHING = frozenset(
-    {"status.readiness", "status.jobs", "peers._fresh", "sources._fresh", "accounts.authenticate_basic", "links.open"}
+    {
+        *("status.readiness", "status.jobs", "peers._fresh", "sources._fresh"),
+        *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
+    }
 )
-"""What is read to find out who asks, or whether anything works."""
+"""What is read to find out who asks, or whether anything works; and the audit of look-ups, refused ones too."""
 
 
 @dataclass
@@ -184,8 +214,7 @@ def touches(monkeypatch: pytest.MonkeyPatch) -> Touches:
 @pytest.fixture
 def denying(tmp_path: Path) -> Iterator[Application]:
     settings = Backend("sqlite+folder", tmp_path).settings(xds={"home_community_id": HOME})
-    migrate(settings)
-    prepare(settings)
+    ready(settings)
     application = build(settings, policy=DenyAll())
     application.peers.get("ANY")  # the table of AE titles is read before anybody counts
     yield application
@@ -210,6 +239,7 @@ USE_CASES = (
     "jobs",
     "documents",
     "patients",
+    "hospitals",
     "imaging",
     "repository",
     "publishing",
@@ -225,8 +255,19 @@ USE_CASES = (
     "national.orders",
     "national.receipts",
     "national.codes",
+    "national.listings",
+    "national.reprocessing",
+    "national.order_ids",
     "national.schedule",
     "national.performed",
+    "national.reports",
+    "national.matching",
+    "national.unmatched",
+    "national.quarantine",
+    "national.duplicates",
+    "national.looks",
+    "national.tracking",
+    "national.notifying",
 )
 
 
@@ -251,6 +292,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Jobs,
             Registry,
             Patients,
+            HospitalPatients,
             ImagingSource,
             Repository,
             Publishing,
@@ -266,8 +308,19 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Orders,
             Receipts,
             Codes,
+            Listings,
+            Reprocessing,
+            OrderIds,
             Schedule,
             PerformedSteps,
+            NationalReports,
+            Matching,
+            Unmatched,
+            Quarantine,
+            Duplicates,
+            Looks,
+            Tracking,
+            Notifying,
         ),
         strict=True,
     ):
@@ -308,6 +361,8 @@ def _argument(name: str, kind: Any) -> Any:
         return _instance()
     if kind is Asked:
         return Asked(by_patient=True)
+    if kind is Report:
+        return Report(OrderKey("x", "x"), 0, ())
     if kind is Order:
         return Order(OrderKey("x", "x"), OrderedPatient())
     if kind is Peer:
@@ -316,6 +371,8 @@ def _argument(name: str, kind: Any) -> Any:
         return Source("X", "X", addresses=("127.0.0.1",))
     if name == "incoming":
         return None
+    if name == "tidings":
+        return [Tiding(Told.NEW, order())]
     if name == "selection":
         from vna.model.instances import Selection
 
@@ -339,7 +396,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"], "ORM": ["O01"], "ORU": ["R01"]}
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A31", "A40"], "ORM": ["O01"], "ORU": ["R01"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
@@ -362,6 +419,7 @@ ACTORS = (registry, repository, imaging_source, responding_gateway, initiating_g
 SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSACTIONS]
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES]
+API += [(method, path.replace("{number:int}", "1"), 403) for method, path, _ in REPORTS]
 HTTP = [*DOORS, *API, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
@@ -374,6 +432,7 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
         path = path.replace(name, "1.2.3")
     path = path.replace("{frames}", "1").replace("{path:path}", "7FE00010")
     body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part10(ct()) + b"\r\n--b--\r\n"
+    body = b"{}" if path.startswith("/api/") else body
     headers = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'} if method == "POST" else {}
 
     async def ask() -> httpx.Response:
@@ -386,6 +445,58 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
 
     assert answer.status_code == expected, answer.text
     assert touches.by == []
+
+
+NATIONAL = [(one, address) for one in OPERATIONS for address in one.addresses]
+
+
+@pytest.mark.parametrize(("operation", "address"), NATIONAL, ids=lambda value: getattr(value, "name", value))
+def test_every_operation_of_the_status_api_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: StatusOperation, address: str
+) -> None:
+    path, params, body = sent(operation, address)
+
+    answer = _asked(denying, operation.method, path, params=params, content=body)
+
+    assert answer.status_code == 403, answer.text
+    assert touches.by == []
+
+
+TRACKED = [(method, path) for methods, path, _ in NATIONAL_PAGES for method in methods if "/tracking" in path]
+_ORDER_ID = "NTAwMDU5AEEx"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("method", "path"), TRACKED)
+def test_the_tracking_page_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, method: str, path: str, view: str
+) -> None:
+    form = {"view": view, "facility": "500059", "begin": "2026-11-30", "order": _ORDER_ID}
+    said = {"params": form} if method == "GET" else {"data": form}
+
+    answer = _asked(denying, method, path, **said)
+
+    assert answer.status_code == 403, answer.text
+    assert touches.by == []
+
+
+def test_a_token_is_given_to_nobody_who_is_not_known(denying: Application, touches: Touches) -> None:
+    form = {"grant_type": "password", "username": "x", "password": "x"}
+
+    answer = _asked(denying, "POST", "/connect/token", data=form, auth=("x", "x"))
+
+    assert answer.status_code == 401, answer.text
+    assert touches.by == []
+
+
+def _asked(denying: Application, method: str, path: str, **said: Any) -> httpx.Response:
+    app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8080") as client:
+            return await client.request(method, path, **said)
+
+    return anyio.run(ask)
 
 
 @pytest.mark.parametrize(("path", "action"), SOAP)
@@ -406,6 +517,26 @@ def test_every_transaction_asks_the_policy_before_it_touches_storage(
 
     assert answer.status_code == 400, answer.text
     assert "denied to" in answer.text
+    assert touches.by == []
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_every_look_up_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: Operation
+) -> None:
+    names = contract.read().operations[operation]
+    app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+    fields = dict.fromkeys(names.takes.values(), "1")
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+            headers = {"Content-Type": "text/xml"}
+            return await client.post(LOOK_UPS, content=look_up(names.request, **fields), headers=headers)
+
+    answer = anyio.run(ask)
+
+    assert "<sonucKodu>1010</sonucKodu>" in answer.text
     assert touches.by == []
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp
 
+from tests import archives
 from tests.archives import Backend
 from tests.dicomweb.client import Web
-from vna.app import Application, build, migrate, prepare
+from vna.app import Application, build
 from vna.app.doors import Addresses, http_application
 from vna.metrics import FOLDER_VARIABLE, Metrics
 
@@ -41,8 +42,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     def make(*, ready: bool = True, **sections: dict[str, object]) -> Archive:
         settings = Backend("sqlite+folder", tmp_path).settings(**sections)
         if ready:
-            migrate(settings)
-            prepare(settings)
+            archives.ready(settings)
         application = build(settings)
         opened.append(application)
         app = http_application(

@@ -24,6 +24,7 @@ from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
 from vna.board import SharedBoard
 from vna.hl7.acknowledgment import Coding
+from vna.hl7.adt import HospitalFeed
 from vna.hl7.dispatch import Dispatch
 from vna.hl7.intake import Intake
 from vna.hl7.iti8 import AssigningAuthority, PatientFeed
@@ -37,10 +38,14 @@ from vna.security import http as http_security
 from vna.security import tls
 from vna.security.http import HttpRules
 from vna.settings import DimseSettings, TlsSettings
+from vna.sgk import contract
+from vna.sgk.service import LookupService
 from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
 from vna.turns import Turns
+from vna.web.national import routes as national_routes
+from vna.web.national.door import NationalDoor
 from xds import imaging_source, initiating_gateway, responding_gateway
 from xds import registry as document_registry
 from xds import repository as document_repository
@@ -94,6 +99,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         turns=application.turns("HTTP"),
     )
     sharing = document_services(application, service.turns)
+    lookups = lookup_service(application, service.turns)
     shown = web.Addresses(
         settings.dimse.ae_title,
         *addresses.dimse,
@@ -112,11 +118,32 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         links=application.links,
         sources=application.sources,
         trial=application.trial,
+        reports=application.national.reports,
+    )
+    national = NationalDoor(
+        listings=application.national.listings,
+        tracking=application.national.tracking,
+        order_ids=application.national.order_ids,
+        unmatched=application.national.unmatched,
+        matching=application.national.matching,
+        reprocessing=application.national.reprocessing,
+        duplicates=application.national.duplicates,
+        looks=application.national.looks,
+        reports=application.national.reports,
+        accounts=application.accounts,
+        profile=application.national.profile,
     )
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(
         # Tried in this order: what viewers ask for each picture comes first.
-        routes=[*dicomweb[:MOST_ASKED], *web.routes(site), *sharing, *dicomweb[MOST_ASKED:]],
+        routes=[
+            *dicomweb[:MOST_ASKED],
+            *lookups.routes(),
+            *web.routes(site),
+            *national_routes.routes(national),
+            *sharing,
+            *dicomweb[MOST_ASKED:],
+        ],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute
@@ -127,8 +154,10 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,
-        open_paths=web.OPEN_PATHS,
+        open_paths=web.OPEN_PATHS | national_routes.OPEN_PATHS | {lookups.path},
+        login_paths=national_routes.LOGIN_PATHS,
         open_folders=web.OPEN_FOLDERS,
+        own_logins=frozenset({lookups.path}),
         max_body=int(settings.http.max_body),
         body_idle_seconds=settings.http.network_timeout,
     )
@@ -137,6 +166,19 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     else:
         guarded = http_security.enforced(app, rules, application.accounts, application.links)
     return web.Observed(_shared(guarded, settings.http.origins))
+
+
+def lookup_service(application: Application, turns: Turns) -> LookupService:
+    """The look-ups by accession number; the names on their wire are ours, or those of a site's file."""
+    settings = application.settings
+    return LookupService(
+        application.national.lookups,
+        application.accounts,
+        contract.read(Path(settings.national.lookups) if settings.national.lookups else None),
+        link_path=web.LINK,
+        public_url=settings.http.public_url,
+        turns=turns,
+    )
 
 
 def document_services(application: Application, turns: Turns) -> list[Route]:
@@ -242,7 +284,8 @@ def hl7_dispatch(application: Application) -> Dispatch:
     authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
     national = application.national
     intake = Intake(application.sources, national.orders, national.reports, national.receipts, national.profile)
-    table = {"ADT": PatientFeed(application.patients, authority).events(), **intake.events()}
+    domain = PatientFeed(application.patients, authority)
+    table = {"ADT": HospitalFeed(domain, application.hospitals).events(), **intake.events()}
     said = national.profile.hl7
     coding = Coding(frozenset(("ORM", "ORU")), said.errors, said.other_error, said.coding_system)
     return Dispatch(table, application.sources, codec_of([settings.character_set]) or UNDECLARED, coding)

@@ -49,7 +49,9 @@ from vna.documents.reports import Reports
 from vna.documents.repository import InMemory, Repository
 from vna.documents.responding_gateway import RespondingGateway
 from vna.documents.unanswered import SETTLE
+from vna.identity import hospital
 from vna.identity import patients as identity
+from vna.identity.hospital import UPDATE, HospitalPatients
 from vna.identity.patients import MERGE, Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
@@ -130,6 +132,7 @@ class Application:
     eviction: Eviction
     prefetch: Prefetch
     patients: Patients
+    hospitals: HospitalPatients
     documents: Registry
     repository: Repository
     imaging: ImagingSource
@@ -175,6 +178,7 @@ class Application:
         works: dict[str, Work] = {
             FILL: filling(self.database),
             MERGE: self.merging,
+            UPDATE: self.merging.update,
             PUBLISH: self.publisher,
             SETTLE: partial(self.repository.settle, SYSTEM),
             manifests.READ: self.manifests,
@@ -233,7 +237,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
 
-    store = Store(database, blobs, policy, coercion_for, rules, identify)
+    store = Store(database, blobs, policy, coercion_for, rules, identify, national.admission(settings.national))
     sources_known = Sources(database, policy, local=local)
     remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check, shared=settings.data_dir / SHARED)
     on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)
@@ -267,6 +271,8 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         phonetic=settings.search.phonetic,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
+    deletion = Deletion(database, blobs, policy, store, Limits())
+    links = Links(database, policy)
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -275,7 +281,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         policy=policy,
         peers=peers,
         accounts=Accounts(database, policy),
-        links=Links(database, policy),
+        links=links,
         store=store,
         search=search,
         across=Across(
@@ -290,11 +296,11 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         tags=SearchTags(database, policy),
         retrieval=retrieval,
         rendering=Rendering(retrieval, blobs),
-        deletion=Deletion(database, blobs, policy, store, Limits()),
+        deletion=deletion,
         changes=Changes(database, policy),
         jobs=Jobs(database, policy),
         care=Care(database, blobs, policy),
-        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, manifests.after_reindex),
+        reindex=Reindex(database, blobs, policy, store, Limits(), REPLAYS, _after_reindex),
         status=Status(database, blobs, policy, min_free=int(settings.storage.min_free)),
         sources=sources_known,
         remotes=remotes,
@@ -325,6 +331,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
             Room(int(settings.federation.cache_size), settings.federation.cache_seconds),
         ),
         patients=patients,
+        hospitals=HospitalPatients(database, policy),
         documents=documents,
         repository=repository,
         space=space,
@@ -337,13 +344,21 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, database, policy, _worklist(settings), sources_known),
+        national=national.build(
+            settings.national,
+            national.Surroundings(
+                database=database,
+                policy=policy,
+                bounds=Bounds(settings.dimse.max_matches, settings.database.max_scanned),
+                phonetic=settings.search.phonetic,
+                affinity_domain=settings.xds.affinity_domain,
+                store=store,
+                deletion=deletion,
+                links=links,
+                sources=sources_known,
+            ),
+        ),
     )
-
-
-def _worklist(settings: Settings) -> national.Worklist:
-    bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
-    return national.Worklist(bounds, settings.search.phonetic)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -352,6 +367,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
+    EventKind.PATIENT_UPDATED: hospital.replay,
     EventKind.STUDY_REASSIGNED: merging.replay,
     EventKind.INSTANCE_CORRECTED: merging.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),
@@ -360,6 +376,11 @@ REPLAYS: Mapping[EventKind, Replay] = {
     **national.REPLAYS,
 }
 """What a reindex does again, beside what it knows of images."""
+
+
+def _after_reindex(connection: Connection) -> None:
+    manifests.after_reindex(connection)
+    national.after_reindex(connection)
 
 
 def _destination(

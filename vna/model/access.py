@@ -19,6 +19,7 @@ class Action(StrEnum):
     WRITE_DOCUMENTS = "write-documents"
     FEED = "feed"
     LOOK_UP = "look-up"
+    CHECK_BILLS = "check-bills"
     REPORT = "report"
     MATCH = "match"
     ADMIN = "admin"

@@ -10,13 +10,19 @@ from vna.model.file_range import BodyPiece, FileRange
 
 
 class Door(StrEnum):
-    """Through which door an instance came; FETCH is a copy of what another archive keeps."""
+    """Through which door an instance came; FETCH is a copy of what another archive keeps, REPORT was made here of an
+    approved report."""
 
     C_STORE = "C-STORE"
     STOW = "STOW-RS"
     IMPORT = "import"
     FETCH = "fetch"
     MIGRATION = "migration"
+    REPORT = "report"
+
+
+QUARANTINED = "quarantine: no order matches it"
+"""The reason for which instances in quarantine are out of sight."""
 
 
 class Availability(IntEnum):

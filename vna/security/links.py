@@ -56,6 +56,12 @@ class Links:
     ) -> str:
         """Make a link to a study that is held and return its secret, which is kept nowhere."""
         self._policy.check(actor, Action.ADMIN, study_instance_uid)
+        return self.issue(actor, study_instance_uid, uses=uses, lifetime=lifetime, description=description)[0]
+
+    def issue(
+        self, actor: Actor, study_instance_uid: str, *, uses: int, lifetime: timedelta, description: str = ""
+    ) -> tuple[str, datetime]:
+        """`add` for use cases that asked the policy; the secret, and when the link's time is over."""
         if not 1 <= uses <= _MOST_USES:
             raise BadRequest(f"a link can be opened 1 to {_MOST_USES} times")
         secret = secrets.token_urlsafe(32)
@@ -75,7 +81,7 @@ class Links:
             rows.put(connection, row)
             detail = {"link": row.link_id, "uses": uses, "expires_at": row.expires_at}
             _tell(connection, EventKind.LINK_CHANGED, actor.name, row, detail)
-        return secret
+        return secret, now + lifetime
 
     def remove(self, actor: Actor, link_id: str) -> None:
         """Remove a link; whoever has it open sees nothing more. NotFound when there is none."""

@@ -21,6 +21,7 @@ from vna.model.profile import Profile
 from vna.model.reports import Report, ReportKind, ReportState
 from vna.security.policy import Policy
 from vna.teleradiology import report_objects
+from vna.teleradiology.codes import Codes
 from vna.teleradiology.outbound import send_report
 from vna.teleradiology.report_rules import RADIOLOGIST, check, kept
 
@@ -45,6 +46,20 @@ class NoList:
     def may_approve(self, number: str) -> bool | None:  # noqa: ARG002 (the protocol's)
         """Nothing is known."""
         return None
+
+
+class Listed:
+    """Those who are active in the code list `radiologists`, once there is one."""
+
+    def __init__(self, codes: Codes) -> None:
+        self._codes = codes
+
+    def may_approve(self, number: str) -> bool | None:
+        """Whether the list in force has them as active."""
+        found = self._codes.radiologist(number)
+        if found is not None:
+            return found.active
+        return False if self._codes.has("radiologists") else None
 
 
 def nobody(facility: str) -> bool:  # noqa: ARG001 (told of by name)
@@ -112,6 +127,12 @@ class Reports:
         self._policy.check(actor, Action.LOOK_UP, str(key))
         with self._database.read() as connection:
             return rows.of(connection, key)
+
+    def is_known(self, actor: Actor, key: OrderKey) -> bool:
+        """Whether the order itself has come."""
+        self._policy.check(actor, Action.LOOK_UP, str(key))
+        with self._database.read() as connection:
+            return order_rows.find(connection, key) is not None
 
     def _check_writes(self, actor: Actor, key: OrderKey) -> None:
         self._policy.check(actor, Action.FEED if Action.FEED in actor.rights else Action.REPORT, str(key))

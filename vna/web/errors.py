@@ -14,6 +14,7 @@ from vna.model.errors import (
     NotFound,
     OutOfResources,
     Rejected,
+    RuleBroken,
     TooLarge,
     Unavailable,
     VnaError,
@@ -50,8 +51,7 @@ def told(answer: Answer) -> Answer:
             return Response(status_code=400)
         except Exception:
             log.exception("request failed", extra={"method": request.method, "path": request.url.path})
-            sentence = "the archive could not process the request; its log says why"
-            return _refusal(500, sentence)
+            return unexpected()
 
     return guarded
 
@@ -63,8 +63,16 @@ def refusal(error: VnaError) -> Response:
         for challenge in CHALLENGES:
             answer.headers.append("WWW-Authenticate", challenge)
         return answer
-    return _refusal(next((HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS), 500), str(error))
+    rule = {"rule": error.rule} if isinstance(error, RuleBroken) else {}
+    status = next((HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS), 500)
+    return _refusal(status, str(error), **rule)
 
 
-def _refusal(status: int, sentence: str) -> Response:
-    return Response(orjson.dumps({"status": status, "message": sentence}), status, HEADERS, "application/json")
+def unexpected() -> Response:
+    """The answer to what could not be answered."""
+    return _refusal(500, "the archive could not process the request; its log says why")
+
+
+def _refusal(status: int, sentence: str, **more: str) -> Response:
+    body = orjson.dumps({"status": status, "message": sentence, **more})
+    return Response(body, status, HEADERS, "application/json")

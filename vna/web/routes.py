@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from vna.web import sources
+from vna.web import reports, sources
 from vna.web.errors import Answer
 from vna.web.health import healthz, metrics, readyz
 from vna.web.links import PREFIX as LINK
@@ -34,7 +34,7 @@ def routes(site: Site) -> list[Route]:
     """The addresses, bound to one archive."""
     return [
         *(_route("GET", path, answer, site) for path, answer in ADDRESSES),
-        *(_route(method, path, answer, site) for method, path, answer in sources.ADDRESSES),
+        *(_route(method, path, answer, site) for method, path, answer in (*sources.ADDRESSES, *reports.ADDRESSES)),
     ]
 
 

@@ -9,6 +9,7 @@ from vna.metrics import Metrics
 from vna.routing.trial import Trial
 from vna.security.links import Links
 from vna.security.sources import Sources
+from vna.teleradiology.reports import Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +42,5 @@ class Site:
     links: Links
     sources: Sources
     trial: Trial
+    reports: Reports
     viewer: Path

@@ -1,4 +1,5 @@
-"""The viewer at `/viewer/`: the files that `make viewer` fetched, or one page that says how to get them."""
+"""The viewer at `/viewer/`: the files that `make viewer` fetched, or one page that says how to get them, and one that
+shows pictures of a study without it."""
 
 import re
 from pathlib import Path
@@ -12,6 +13,8 @@ from vna.web.site import Site
 PREFIX = "/viewer"
 INDEX = "index.html"
 CONFIG = Path(__file__).with_name("viewer-config.js")
+THUMBNAILS = Path(__file__).with_name("templates") / "thumbnails.html"
+"""Shows a study where no viewer is installed: pictures of `/wado`, by a script that lists them."""
 
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -80,6 +83,8 @@ async def viewer(request: Request, site: Site) -> Response:
 
 def _answer(request: Request, folder: Path) -> Response:
     name = request.path_params["path"]
+    if not installed(folder) and name == "viewer" and request.query_params.get("StudyInstanceUIDs"):
+        return HTMLResponse(THUMBNAILS.read_bytes(), headers={**HEADERS, "Cache-Control": "no-store"})
     if not installed(folder):
         return HTMLResponse(_MISSING, headers={**HEADERS, "Cache-Control": "no-store"})
     if name == "app-config.js":

@@ -27,10 +27,12 @@ _Plain = dict[str, Any]
 
 
 class Profile(Section):
-    """All sections; `version` names this edition of the rules, `time_zone` the zone of times without an offset."""
+    """All sections; `version` names this edition of the rules, `time_zone` the zone of times without an offset,
+    `national_authority` the OID under which patients are known by their national number."""
 
     version: str
     time_zone: str = "Europe/Istanbul"
+    national_authority: str = "2.16.840.1.113883.3.129.1.1.1"
     hl7: Hl7Profile = Hl7Profile()
     images: ImagesProfile = ImagesProfile()
     matching: MatchingProfile = MatchingProfile()

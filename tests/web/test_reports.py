@@ -1,0 +1,110 @@
+"""Reports over HTTP: written, approved, added to and read by whoever has the right, and refused in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.teleradiology.reporting import CONCLUSION, FINDINGS, RADIOLOGIST
+from tests.web.conftest import PASSWORD, Archive, Open
+from tests.worklist.ordering import order
+from vna.model.access import SYSTEM, Action
+
+PATH = "/api/teleradiology/reports/500059/A1"
+PARTS = [{"name": "findings", "text": FINDINGS.text}, {"name": "conclusion", "text": CONCLUSION.text}]
+BY = [{"number": RADIOLOGIST.number, "name": RADIOLOGIST.name}]
+APPROVED = {"parts": PARTS, "state": "approved", "radiologists": BY, "approved_at": "20261130101500"}
+
+
+def ask(archive: Archive, method: str, path: str, said: object = None, **more: Any) -> Any:
+    content = None if said is None else said if isinstance(said, bytes) else orjson.dumps(said)
+    return archive.web.request(method, path, content=content, **more)
+
+
+def test_a_draft_is_written_replaced_approved_and_added_to(archive: Open) -> None:
+    opened = archive()
+    opened.application.national.orders.place(SYSTEM, order())
+    assert ask(opened, "GET", PATH).json() == {
+        "facility": "500059",
+        "accession_number": "A1",
+        "order_known": True,
+        "reports": [],
+    }
+    first = ask(opened, "POST", PATH, {"parts": PARTS[:1]})
+    assert (first.status_code, first.json()["number"], first.json()["state"]) == (200, 1, "draft")
+    html = {"name": "technique", "text": "<p>5 mm<script>x</script></p>", "html": True}
+    replaced = ask(opened, "PUT", f"{PATH}/1", {"parts": [*PARTS, html]})
+    assert replaced.json()["parts"] == [
+        {"name": "technique", "text": "<p>5 mm</p>", "html": True},
+        *({**part, "html": False} for part in PARTS),
+    ]
+    done = ask(opened, "POST", f"{PATH}/1/approve", {"radiologists": BY, "approved_at": "20261130101500"})
+    assert (done.status_code, done.json()["state"], done.json()["radiologists"]) == (200, "approved", BY)
+    again = ask(opened, "PUT", f"{PATH}/1", {"parts": PARTS})
+    assert (again.status_code, again.json()["message"]) == (
+        409,
+        "an approved report does not change: what is to be said after it is an addendum",
+    )
+    text = {"parts": [{"name": "conclusion", "text": "Kontrol."}], "state": "approved", "radiologists": BY}
+    addendum = ask(opened, "POST", f"{PATH}/1/addendum", text)
+    assert (addendum.json()["number"], addendum.json()["addendum_to"]) == (2, 1)
+    listed = ask(opened, "GET", PATH).json()["reports"]
+    assert listed == [done.json(), addendum.json()]
+    assert ask(opened, "GET", f"{PATH}/2").json() == addendum.json()
+
+
+def test_a_report_of_an_order_that_has_not_come_is_kept_and_says_so(archive: Open) -> None:
+    opened = archive()
+    assert ask(opened, "GET", PATH).status_code == 404
+    assert ask(opened, "POST", PATH, APPROVED).status_code == 200
+    assert ask(opened, "GET", PATH).json()["order_known"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "status", "words"),
+    [
+        (PATH, b"{", 400, "no JSON"),
+        (PATH, {"parts": "x"}, 400, "parts: Input should be a valid"),
+        (PATH, {"parts": [{"name": "sonuc", "text": ""}]}, 400, "parts.0.name"),
+        (PATH, {"part": []}, 400, "part: Extra inputs"),
+        (PATH, {**APPROVED, "quality_rating": 9}, 400, "quality_rating"),
+        (PATH, {**APPROVED, "approved_at": "now"}, 400, "the time of approval"),
+        (PATH, {**APPROVED, "parts": PARTS[1:]}, 409, "part 3 (findings) of the report is missing"),
+        (PATH, {**APPROVED, "radiologists": []}, 409, "does not say who approved it"),
+        (PATH, {"parts": [{"name": "findings", "text": "x" * 100_001}]}, 413, "longer than 100000 characters"),
+        (PATH, b" " * (9 << 20), 413, "longer than"),
+        (PATH + "/1/approve", {"radiologists": BY}, 404, "no version 1"),
+        (PATH + "/3/addendum", APPROVED, 404, "no approved version 3"),
+        (PATH.replace("A1", "A1%5C2"), APPROVED, 400, "a facility, and an accession number"),
+        (PATH.replace("A1", "A" * 17), APPROVED, 413, "longer than 16"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_kept(
+    archive: Open, path: str, said: object, status: int, words: str
+) -> None:
+    opened = archive()
+    answer = ask(opened, "POST", path, said)
+    assert (answer.status_code, words in answer.json()["message"]) == (status, True), answer.text
+    assert ask(opened, "GET", PATH).status_code == 404
+
+
+def test_a_rule_that_is_broken_is_named(archive: Open) -> None:
+    answer = ask(archive(), "POST", PATH, {**APPROVED, "parts": [{"name": "findings", "text": "Normal."}, PARTS[1]]})
+    assert (answer.status_code, answer.json()["rule"]) == (409, "findings")
+
+
+def test_writing_takes_the_right_to_report_and_reading_the_one_to_look_up(archive: Open) -> None:
+    opened = archive(security={"mode": "enforced"})
+    for name, right in (("writer", Action.REPORT), ("reader", Action.LOOK_UP)):
+        opened.application.accounts.add_user(SYSTEM, name, PASSWORD, frozenset({right}))
+    writer, reader = ("writer", PASSWORD), ("reader", PASSWORD)
+    statuses = [
+        ask(opened, "POST", PATH, APPROVED, auth=who).status_code if method == "POST" else
+        ask(opened, "GET", PATH, auth=who).status_code
+        for method, who in (("POST", None), ("POST", reader), ("POST", writer), ("GET", None), ("GET", writer),
+                            ("GET", reader))
+    ]  # fmt: skip
+    assert statuses == [401, 403, 200, 401, 403, 200]
+    assert ask(opened, "GET", PATH, auth=reader).json()["reports"][0]["source"] == "writer"

@@ -1,0 +1,123 @@
+"""Whose an accession number is, and whom its images are of.
+
+An accession number is unique within the facility that made it, and not beyond: what a look-up finds under one is
+parted by its owners before anything is said of it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from storage.index.accessions import FoundStudy
+from vna.model.orders import KnownOrder, OrderState
+
+NOT_IMAGES = frozenset({"AU", "DOC", "KO", "PR", "REG", "SR"})
+"""Modalities of what goes with images and is none: a study that has nothing else has no images (PS3.3 C.7.3.1.1.1)."""
+
+FileNumbers = Callable[[], frozenset[tuple[str, str]]]
+"""Facilities and the file numbers that a patient has there; asked for only where nothing else tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What a facility has under an accession number: its order where one is known, and studies."""
+
+    facility: str
+    known: KnownOrder | None = None
+    studies: tuple[FoundStudy, ...] = ()
+
+    @property
+    def with_images(self) -> tuple[FoundStudy, ...]:
+        """Its studies that have images."""
+        return tuple(filter(shows_images, self.studies))
+
+    @property
+    def has_report(self) -> bool:
+        """Whether its order has a report."""
+        return self.known is not None and self.known.standing.has_report
+
+    @property
+    def examination(self) -> str:
+        """What was ordered, in words."""
+        return self.known.order.sut.text if self.known is not None else ""
+
+
+def shows_images(study: FoundStudy) -> bool:
+    """Whether there is something to see."""
+    return not study.modalities or not NOT_IMAGES.issuperset(study.modalities)
+
+
+def owners(
+    orders: Iterable[KnownOrder], studies: Iterable[FoundStudy], matched: Iterable[tuple[KnownOrder, FoundStudy]] = ()
+) -> list[Owned]:
+    """Orders and studies of one accession number by the facility that made it; `matched` are known to belong together.
+
+    An order that was cancelled is none, unless images were made all the same.
+    """
+    of_orders: list[tuple[KnownOrder, list[FoundStudy]]] = [(known, []) for known in orders]
+    for known, study in matched:
+        next(mine for one, mine in of_orders if one is known).append(study)
+    placed = {study.study_instance_uid for _, mine in of_orders for study in mine}
+    others: dict[str, list[FoundStudy]] = {}
+    for study in studies:
+        if study.study_instance_uid in placed:
+            continue
+        mine = next((mine for one, mine in of_orders if belongs(study, one)), None)
+        if mine is None:
+            mine = others.setdefault(study.facility or f"?{study.patient_id}", [])
+        mine.append(study)
+    return [
+        *(
+            Owned(known.order.key.facility, known, tuple(mine))
+            for known, mine in of_orders
+            if mine or known.order.state is not OrderState.CANCELLED
+        ),
+        *(Owned(facility if facility[:1] != "?" else "", None, tuple(mine)) for facility, mine in others.items()),
+    ]
+
+
+def of_person(found: Iterable[Owned], national_number: str, files: FileNumbers) -> list[Owned]:
+    """What of it is this person's: by national number, else by file number at a facility where that is known to be
+    the person's."""
+    fitting = []
+    for owned in found:
+        order = owned.known.order if owned.known is not None else None
+        is_ordered = order is not None and (
+            order.patient.national_number == national_number
+            or (order.patient.patient_id != "" and (order.key.facility, order.patient.patient_id) in files())
+        )
+        studies = tuple(study for study in owned.studies if _is_of(study, owned, national_number, is_ordered, files))
+        if is_ordered or studies:
+            fitting.append(Owned(owned.facility, owned.known if is_ordered else None, studies))
+    return fitting
+
+
+def belongs(study: FoundStudy, known: KnownOrder) -> bool:
+    """Whether a study under an order's accession number is of the facility that made it."""
+    order = known.order
+    return (
+        study.study_instance_uid == order.study_instance_uid
+        or study.facility in (order.key.facility, order.performed_at)
+        or is_called(study, order.patient.national_number)
+    )
+
+
+def _is_of(study: FoundStudy, owned: Owned, national_number: str, is_ordered: bool, files: FileNumbers) -> bool:
+    if is_called(study, national_number):
+        return True
+    if is_ordered and owned.known is not None:
+        order = owned.known.order
+        if study.study_instance_uid == order.study_instance_uid:
+            return True
+        if order.patient.patient_id and study.patient_id == order.patient.patient_id:
+            return True
+    return any((facility, study.patient_id) in files() for facility in {study.facility, owned.facility} if facility)
+
+
+def is_called(study: FoundStudy, national_number: str) -> bool:
+    """Whether the study's patient has this national number."""
+    return bool(national_number) and (study.patient_id == national_number or national_number in study.other_ids)
+
+
+def several(found: Sequence[Owned]) -> bool:
+    """Whether the accession number says nothing without the patient."""
+    return len(found) > 1
