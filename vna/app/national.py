@@ -9,6 +9,7 @@ from storage.index.engine import Connection, Database
 from vna.archive.deletion import Deletion
 from vna.archive.reindex import Replay
 from vna.archive.store import Store
+from vna.board import SharedBoard
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.workers import Work
 from vna.model import profile
@@ -21,8 +22,8 @@ from vna.teleradiology import codes, dose, looks, reports, standing
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.guesses import Guesses
 from vna.teleradiology.looks import Looks
-from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
 from vna.teleradiology.reports import Listed, Reports
@@ -41,7 +42,8 @@ from vna.worklist.schedule import Bounds, Schedule
 class Surroundings:
     """What the national side has of the rest of the archive: settings of searches, and use cases.
 
-    `affinity_domain` is the authority of patient identifiers, where there is one.
+    `affinity_domain` is the authority of patient identifiers, where there is one; `shared` is the folder by which the
+    processes of this node agree.
     """
 
     database: Database
@@ -52,6 +54,7 @@ class Surroundings:
     store: Store
     deletion: Deletion
     links: Links
+    shared: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +150,9 @@ def _lookups(
 ) -> Lookups:
     rules = LookupRules(
         markers=said.matching.markers,
-        requires=covered(said.notification.sut_codes).__contains__,
+        requires=said.notification.tells_accession,
         zone=said.zone,
         link_lifetime=timedelta(seconds=settings.link_lifetime),
     )
-    return Lookups(around.database, around.policy, around.links, known, duplicates, rules)
+    guesses = Guesses(lambda part: SharedBoard(around.shared, f"look-ups {part}"))
+    return Lookups(around.database, around.policy, around.links, known, duplicates, rules, guesses)

@@ -343,7 +343,8 @@ def _surroundings(
 ) -> national.Surroundings:
     bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
     phonetic, domain = settings.search.phonetic, settings.xds.affinity_domain
-    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion, links)
+    shared = settings.data_dir / SHARED
+    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion, links, shared)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
