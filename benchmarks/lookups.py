@@ -97,12 +97,8 @@ def ask(client: httpx.Client, count: int, rounds: int) -> dict[str, float]:
     headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'}
     for number in range(rounds + _WARMING):
         one = number * 7919 % count
-        found: dict[str, Any] = {
-            "saglikTesisKodu": 11060001,
-            "accession": accession(one),
-            "hastaTCK": person(one // EACH),
-        }
-        repeated: dict[str, Any] = {"saglikTesisKodu": 11060001, "hastaTCK": person(one // EACH), "sutKodu": code(one)}
+        found = {"saglikTesisKodu": "11060001", "accession": accession(one), "hastaTCK": person(one // EACH)}
+        repeated = {"saglikTesisKodu": "11060001", "hastaTCK": person(one // EACH), "sutKodu": code(one)}
         messages = {
             "goruntuSorgula": message("goruntuSorgula", **found),
             "mukerrerSorgula": message("mukerrerSorgula", **repeated, islemTarihi="01.09.2026"),

@@ -22,6 +22,7 @@ _DEEPEST = 32
 _ABOVE = (("Patient", "00100010"), ("Patient ID", "00100020"), ("Date", "00080023"), ("Accession number", "00080050"))
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1c2733}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{color:#5b6b7b}dd{margin:0}
+p{white-space:pre-line}
 section{margin-left:1rem;border-left:2px solid #d5dde5;padding-left:1rem}h2{font-size:1.05rem;margin:.8rem 0 .2rem}"""
 
 

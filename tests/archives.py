@@ -97,6 +97,14 @@ def new_index(request: pytest.FixtureRequest) -> str:
     return url
 
 
+def open_index(request: pytest.FixtureRequest, folder: Path) -> Database:
+    """An index without rows on the database that the fixture's parameter names: sqlite or postgresql."""
+    if request.param == "postgresql":
+        return Database(new_index(request))
+    lay_index(folder)
+    return Database(f"sqlite:///{folder}/index.sqlite")
+
+
 @functools.cache
 def _empty_index() -> bytes:
     with tempfile.TemporaryDirectory() as folder:

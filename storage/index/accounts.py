@@ -176,6 +176,16 @@ def remove_token(connection: sa.Connection, token_id: str) -> bool:
     return bool(connection.execute(sa.delete(tokens).where(tokens.c.token_id == token_id)).rowcount)
 
 
+def remove_granted(connection: sa.Connection, user_name: str, description: str, *, expired_at: str, keep: int) -> None:
+    """Remove tokens of this description that have expired, and of a user all but the newest `keep`."""
+    described = tokens.c.description == description
+    connection.execute(sa.delete(tokens).where(described, tokens.c.expires_at != "", tokens.c.expires_at <= expired_at))
+    own = sa.select(tokens.c.token_id).where(described, tokens.c.user_name == user_name)
+    held = connection.execute(own.order_by(tokens.c.created_at.desc())).scalars().all()
+    if len(held) > keep:
+        connection.execute(sa.delete(tokens).where(tokens.c.token_id.in_(held[keep:])))
+
+
 def remove_peer(connection: sa.Connection, ae_title: str) -> bool:
     """Remove an application entity; False when there is none."""
     return bool(connection.execute(sa.delete(peers).where(peers.c.ae_title == ae_title)).rowcount)

@@ -70,14 +70,22 @@ def delete(
 
 
 def listed(
-    connection: sa.Connection, study: str = "", series_uid: str = "", instance: str = "", *, after: int = 0, limit: int
+    connection: sa.Connection,
+    study: str = "",
+    series_uid: str = "",
+    instance: str = "",
+    *,
+    reason: str = "",
+    after: int = 0,
+    limit: int,
 ) -> list[DeletedInstance]:
-    """What was deleted, oldest first, from a key on."""
+    """What was deleted, for one reason or any, oldest first, from a key on."""
     statement = sa.select(deleted, coercions.c.rules).outerjoin(coercions, coercions.c.id == deleted.c.coercion_fk)
     for column, uid in (
         (deleted.c.study_instance_uid, study),
         (deleted.c.series_instance_uid, series_uid),
         (deleted.c.sop_instance_uid, instance),
+        (deleted.c.reason, reason),
     ):
         if uid:
             statement = statement.where(column == uid)

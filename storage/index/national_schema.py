@@ -47,6 +47,7 @@ orders = sa.Table(
     _word("status", 32),
     _text("reasons"),
     _word("performed_at", 14),
+    _word("placed_at", 32),
     _word("changed_at", 32),
     _text("body"),
     sa.UniqueConstraint("facility", "accession_number", name="uq_orders"),
@@ -56,10 +57,22 @@ orders = sa.Table(
     sa.Index("ix_orders_scheduled", "state", "scheduled_at"),
     sa.Index("ix_orders_requested", "facility", "requested_at"),
     sa.Index("ix_orders_study", "study_instance_uid"),
+    sa.Index("ix_orders_planned", "facility", "scheduled_at"),
+    sa.Index("ix_orders_performing", "performing_facility", "requested_at"),
     sqlite_autoincrement=True,
 )
 """`body` is the order as JSON, the columns before it what is searched; from `matched` to `performed_at` is kept up by
 `vna.teleradiology` and can be found out again."""
+
+_UNMATCHED = sa.text("matched = 0")
+sa.Index(
+    "ix_orders_unmatched",
+    orders.c.facility,
+    orders.c.requested_at,
+    orders.c.id,
+    sqlite_where=_UNMATCHED,
+    postgresql_where=_UNMATCHED,
+)
 
 performed_steps = sa.Table(
     "performed_steps",
@@ -96,6 +109,37 @@ order_matches = sa.Table(
     sqlite_autoincrement=True,
 )
 """Which images are of which orders: `rule` says why, `released` that a person took it back for good."""
+
+named_accessions = sa.Table(
+    "named_accessions",
+    metadata,
+    _key(),
+    sa.Column("study_instance_uid", UID, nullable=False),
+    _word("accession_number", 16),
+    sa.UniqueConstraint("study_instance_uid", "accession_number", name="uq_named_accessions"),
+    sa.Index("ix_named_accessions", "accession_number"),
+    sqlite_autoincrement=True,
+)
+"""Accession numbers that a study names beside its own, in Request Attributes Sequence or by performed steps."""
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    _key(),
+    sa.Column("study_instance_uid", UID, nullable=False, unique=True),
+    _word("facility"),
+    _word("accession_number", 16),
+    _text("patient_id"),
+    _text("numbers"),
+    _word("modality", 16),
+    _word("study_date", 8),
+    _word("known_at", 32),
+    sa.Index("ix_quarantine_accession", "accession_number"),
+    sa.Index("ix_quarantine_facility", "facility", "known_at"),
+    sqlite_autoincrement=True,
+)
+"""Studies that match no order, as their first instance says; the instances themselves are in `deleted`. `numbers` is a
+JSON list of Patient ID and Other Patient IDs."""
 
 reports = sa.Table(
     "reports",
@@ -221,6 +265,7 @@ patient_details = sa.Table(
     _text("said"),
     _word("changed_at", 32),
     sa.UniqueConstraint("authority", "value", name="uq_patient_details"),
+    sa.Index("ix_patient_details_changed", "changed_at"),
     sqlite_autoincrement=True,
 )
 """What an identity feed says of a patient (`said`, JSON by keyword), shown in place of what images say."""

@@ -40,6 +40,19 @@ def of(connection: sa.Connection, keys: Sequence[OrderKey]) -> dict[OrderKey, No
     return {one.key: one for one in map(_made, rows)} if pairs else {}
 
 
+def failed(connection: sa.Connection, facility: str, since: str, until: str, limit: int) -> list[Notification]:
+    """Those of a facility that were refused or not answered, by the time of the last attempt."""
+    unanswered = (table.c.state == NotificationState.SENDING.value) & (table.c.response_message != "")
+    wanted = sa.select(table).where(
+        table.c.facility == facility, (table.c.state == NotificationState.REFUSED.value) | unanswered
+    )
+    if since:
+        wanted = wanted.where(table.c.last_sent_at >= since)
+    if until:
+        wanted = wanted.where(table.c.last_sent_at <= until)
+    return [_made(row) for row in connection.execute(wanted.order_by(table.c.last_sent_at, table.c.id).limit(limit))]
+
+
 def remove(connection: sa.Connection, key: OrderKey) -> None:
     """Nothing is to be told of it for now."""
     connection.execute(sa.delete(table).where(_is(key)))

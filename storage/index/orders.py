@@ -22,6 +22,7 @@ _READ = (
     table.c.performed_at,
     table.c.changed_at,
 )
+_MOST = 100
 _KEY = (table.c.facility == sa.bindparam("facility")) & (table.c.accession_number == sa.bindparam("accession_number"))
 _BY_KEY = Prepared(sa.select(*_READ).where(_KEY))
 _BY_ACCESSION = Prepared(
@@ -31,7 +32,7 @@ _BY_ACCESSION = Prepared(
 
 def put(connection: sa.Connection, order: Order, at: str) -> None:
     """Write an order, in the place of what was known of it; how it stands stays. `at` is a `time_text`."""
-    values = {**_columns(order), "changed_at": at}
+    values = {**_columns(order), "changed_at": at, "placed_at": at}
     _UPSERT[connection.dialect.name].run(connection, **values)
 
 
@@ -50,6 +51,26 @@ def find(connection: sa.Connection, key: OrderKey, *, lock: bool = False) -> Kno
 def with_accession(connection: sa.Connection, accession_number: str) -> list[KnownOrder]:
     """The orders with this accession number, of every facility, the oldest first."""
     return [known(row) for row in _BY_ACCESSION.run(connection, accession_number=accession_number).fetchall()]
+
+
+def file_numbers(connection: sa.Connection, facility: str, national_number: str) -> list[str]:
+    """The file numbers of a patient at a facility, by the national number of its orders."""
+    mine = (table.c.national_number == national_number, table.c.facility == facility, table.c.patient_id != "")
+    return list(connection.execute(sa.select(table.c.patient_id).where(*mine).distinct().limit(_MOST)).scalars())
+
+
+def of_patient(
+    connection: sa.Connection, number: str, *, facility: str | None, after: int
+) -> list[tuple[int, KnownOrder]]:
+    """Orders for whoever has this file number or national number, of one facility (None: of all, by the national number
+    alone), some at a time by the keys of their rows, locked until the transaction ends."""
+    if facility is None:
+        whose = table.c.national_number == number
+    else:
+        whose = (table.c.facility == facility) & ((table.c.patient_id == number) | (table.c.national_number == number))
+    statement = select(whose, table.c.id > after).add_columns(table.c.id).order_by(table.c.id).limit(_MOST)
+    rows = connection.execute(statement.with_for_update()).all()
+    return [(row[-1], known(row[:-1])) for row in rows]
 
 
 def set_standing(connection: sa.Connection, key: OrderKey, standing: Standing) -> None:
@@ -113,12 +134,13 @@ def _columns(order: Order) -> dict[str, Any]:
     }
 
 
-_WRITTEN = (*_columns(Order(OrderKey("", ""), OrderedPatient())), "changed_at")
+_WRITTEN = (*_columns(Order(OrderKey("", ""), OrderedPatient())), "changed_at", "placed_at")
+_STAYS = frozenset({"facility", "accession_number", "placed_at"})
 
 
 def _upsert_for(module: Any) -> Prepared:
     statement = module.insert(table).values({name: sa.bindparam(name) for name in _WRITTEN})
-    changed = {name: statement.excluded[name] for name in _WRITTEN if name not in ("facility", "accession_number")}
+    changed = {name: statement.excluded[name] for name in _WRITTEN if name not in _STAYS}
     return Prepared(statement.on_conflict_do_update(index_elements=["facility", "accession_number"], set_=changed))
 
 

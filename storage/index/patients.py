@@ -93,6 +93,44 @@ def reassign(
     return _rename_conflict(connection, study_instance_uid, old, new) or moves
 
 
+def revise(
+    connection: sa.Connection,
+    study_instance_uid: str,
+    key: PatientKey,
+    revised: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> bool:
+    """Whoever a study is filed under is said to be something else, where that is `key`; False when nothing changes."""
+    lock = sa.select(studies.c.patient_fk).where(studies.c.study_instance_uid == study_instance_uid).with_for_update()
+    patient_fk = connection.execute(lock).scalar()
+    found = connection.execute(sa.select(patients).where(patients.c.id == patient_fk).with_for_update()).one_or_none()
+    if found is None or PatientKey(found.patient_id, found.issuer) != key:
+        return False
+    row = dict(found._mapping)
+    changed = {name: value for name, value in revised(row).items() if row[name] != value}
+    if changed:
+        mine = sa.update(patients).where(patients.c.id == patient_fk)
+        connection.execute(mine.values(**changed, version=patients.c.version + 1))
+    return bool(changed)
+
+
+def study_after(connection: sa.Connection, keys: Iterable[PatientKey], after: int) -> tuple[int, str] | None:
+    """The next study in which images of these patients are, by its row's key: that and its UID."""
+    found: list[tuple[int, str]] = []
+    for key in keys:
+        filed = studies.c.patient_fk.in_(
+            sa.select(patients.c.id).where(patients.c.patient_id == key.patient_id, patients.c.issuer == key.issuer)
+        )
+        listed = studies.c.study_instance_uid.in_(
+            sa.select(conflicts.c.study_instance_uid).where(
+                conflicts.c.patient_id == key.patient_id, conflicts.c.issuer == key.issuer
+            )
+        )
+        for where in (filed, listed):
+            statement = sa.select(studies.c.id, studies.c.study_instance_uid).where(where, studies.c.id > after)
+            found += [(row[0], row[1]) for row in connection.execute(statement.order_by(studies.c.id).limit(1))]
+    return min(found, default=None)
+
+
 def _target(connection: sa.Connection, key: PatientKey, row: dict[str, Any]) -> int:
     """The key of a patient's row, made when there is none."""
     counts = {"number_of_studies": 0, "number_of_series": 0, "number_of_instances": 0, "version": 1}

@@ -7,11 +7,13 @@ from storage.index.events import time_text
 from storage.index.national_schema import (
     doses,
     looks,
+    named_accessions,
     notifications,
     order_matches,
     orders,
     patient_details,
     performed_steps,
+    quarantine,
     reports,
 )
 from storage.index.schema import (
@@ -43,6 +45,7 @@ _EMPTIED = (
     *(document_associations, document_objects, held_documents, patient_identifiers, publications),
     *(manifest_series, manifests),
     *(orders, performed_steps, order_matches, reports, notifications, doses, looks, patient_details),
+    *(named_accessions, quarantine),
 )
 
 

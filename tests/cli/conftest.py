@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.archives import lay_index
 from vna import logs
 from vna.cli import run
 
@@ -33,6 +34,7 @@ def vna(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
     for name in [name for name in os.environ if name.startswith("VNA_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("VNA_DATA_DIR", str(tmp_path / "data"))
+    lay_index(tmp_path / "data")
     monkeypatch.setenv("VNA_STORAGE__MIN_FREE", "0")
     monkeypatch.chdir(tmp_path)
     root = logging.getLogger()

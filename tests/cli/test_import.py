@@ -262,7 +262,8 @@ def test_what_is_lost_stays_damage_until_it_is_given_up(vna: Vna, files: Path, t
     assert (done.code, done.err) == (1, f"vna: nothing is damaged under the SOP Instance UID {uid}\n")
 
 
-def test_migrate_may_be_run_again(vna: Vna) -> None:
+def test_migrate_may_be_run_again(vna: Vna, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VNA_DATA_DIR", str(tmp_path / "new"))
     assert vna("migrate").out.startswith("the schema is now at ")
     assert vna("migrate").out.startswith("the schema was up to date ")
 

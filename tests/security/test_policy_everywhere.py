@@ -29,6 +29,7 @@ from tests.hl7.messages import adt, cx
 from tests.objects import ct, part10
 from tests.sgk.messages import PATH as LOOK_UPS
 from tests.sgk.messages import message as look_up
+from tests.web.national.questions import sent
 from tests.worklist.ordering import order
 from tests.worklist.steps import begun, ended
 from tests.xds.builders import document, query, submission
@@ -53,6 +54,7 @@ from vna.documents.registry import Registry
 from vna.documents.reports import Reports
 from vna.documents.repository import Repository, WantedDocument
 from vna.documents.responding_gateway import RespondingGateway
+from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
@@ -77,11 +79,25 @@ from vna.sgk import contract
 from vna.soap import addressing, envelope
 from vna.soap.versions import Version
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.listings import Listings
+from vna.teleradiology.looks import Looks
+from vna.teleradiology.matching import Matching
+from vna.teleradiology.notifying import Notifying
+from vna.teleradiology.order_ids import OrderIds
+from vna.teleradiology.quarantine import Quarantine
 from vna.teleradiology.reports import Reports as NationalReports
+from vna.teleradiology.reprocessing import Reprocessing
+from vna.teleradiology.tracking import Tracking
+from vna.teleradiology.unmatched import Unmatched
+from vna.web.national.operations import Operation as StatusOperation
+from vna.web.national.routes import OPERATIONS
+from vna.web.national.routes import PAGES as NATIONAL_PAGES
+from vna.web.national.tracking_form import VIEWS
 from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
-from vna.worklist.orders import Orders
+from vna.worklist.orders import Orders, Tiding, Told
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.schedule import Schedule
 from xds import (
@@ -112,6 +128,7 @@ WITHOUT_POLICY = {
     (Status, "jobs"),  # the same of its work: how many jobs wait, or were given up
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
+    (Accounts, "grant"),
     (Links, "look"),
     (Links, "open"),
     (Links, "visitor"),
@@ -141,6 +158,8 @@ WITHOUT_POLICY = {
     (Codes, "period_months"),
     (Codes, "reason"),
     (Codes, "has"),
+    (Matching, "every"),  # a job
+    (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
 
@@ -155,7 +174,7 @@ class DenyAll:
 _ESTABLISHING = frozenset(
     {
         *("status.readiness", "status.jobs", "peers._fresh", "sources._fresh"),
-        *("accounts.authenticate_basic", "links.open", "lookups.note"),
+        *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
     }
 )
 """What is read to find out who asks, or whether anything works; and the audit of look-ups, refused ones too."""
@@ -219,6 +238,7 @@ USE_CASES = (
     "jobs",
     "documents",
     "patients",
+    "hospitals",
     "imaging",
     "repository",
     "publishing",
@@ -233,9 +253,19 @@ USE_CASES = (
     "initiating",
     "national.orders",
     "national.codes",
+    "national.listings",
+    "national.reprocessing",
+    "national.order_ids",
     "national.schedule",
     "national.performed",
     "national.reports",
+    "national.matching",
+    "national.unmatched",
+    "national.quarantine",
+    "national.duplicates",
+    "national.looks",
+    "national.tracking",
+    "national.notifying",
 )
 
 
@@ -260,6 +290,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Jobs,
             Registry,
             Patients,
+            HospitalPatients,
             ImagingSource,
             Repository,
             Publishing,
@@ -274,9 +305,19 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             InitiatingGateway,
             Orders,
             Codes,
+            Listings,
+            Reprocessing,
+            OrderIds,
             Schedule,
             PerformedSteps,
             NationalReports,
+            Matching,
+            Unmatched,
+            Quarantine,
+            Duplicates,
+            Looks,
+            Tracking,
+            Notifying,
         ),
         strict=True,
     ):
@@ -327,6 +368,8 @@ def _argument(name: str, kind: Any) -> Any:
         return Source("X", "X", addresses=("127.0.0.1",))
     if name == "incoming":
         return None
+    if name == "tidings":
+        return [Tiding(Told.NEW, order())]
     if name == "selection":
         from vna.model.instances import Selection
 
@@ -350,7 +393,7 @@ def _instance() -> Instance:
 
 
 WADO_QUERY = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3&objectUID=1.2.3"
-EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A40"], "ORM": ["O01"]}
+EVENTS = {"ADT": ["A01", "A04", "A05", "A08", "A31", "A40"], "ORM": ["O01"], "ORU": ["R01"]}
 OPENS = "/l/{token}"
 _SUBMISSION = etree.tostring(submit_request(submission(document()))).decode()
 _UUID = "urn:uuid:00000000-0000-4000-8000-000000000001"
@@ -399,6 +442,58 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
 
     assert answer.status_code == expected, answer.text
     assert touches.by == []
+
+
+NATIONAL = [(one, address) for one in OPERATIONS for address in one.addresses]
+
+
+@pytest.mark.parametrize(("operation", "address"), NATIONAL, ids=lambda value: getattr(value, "name", value))
+def test_every_operation_of_the_status_api_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: StatusOperation, address: str
+) -> None:
+    path, params, body = sent(operation, address)
+
+    answer = _asked(denying, operation.method, path, params=params, content=body)
+
+    assert answer.status_code == 403, answer.text
+    assert touches.by == []
+
+
+TRACKED = [(method, path) for methods, path, _ in NATIONAL_PAGES for method in methods if "/tracking" in path]
+_ORDER_ID = "NTAwMDU5AEEx"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(("method", "path"), TRACKED)
+def test_the_tracking_page_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, method: str, path: str, view: str
+) -> None:
+    form = {"view": view, "facility": "500059", "begin": "2026-11-30", "order": _ORDER_ID}
+    said = {"params": form} if method == "GET" else {"data": form}
+
+    answer = _asked(denying, method, path, **said)
+
+    assert answer.status_code == 403, answer.text
+    assert touches.by == []
+
+
+def test_a_token_is_given_to_nobody_who_is_not_known(denying: Application, touches: Touches) -> None:
+    form = {"grant_type": "password", "username": "x", "password": "x"}
+
+    answer = _asked(denying, "POST", "/connect/token", data=form, auth=("x", "x"))
+
+    assert answer.status_code == 401, answer.text
+    assert touches.by == []
+
+
+def _asked(denying: Application, method: str, path: str, **said: Any) -> httpx.Response:
+    app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8080") as client:
+            return await client.request(method, path, **said)
+
+    return anyio.run(ask)
 
 
 @pytest.mark.parametrize(("path", "action"), SOAP)

@@ -211,6 +211,22 @@ def test_when_a_match_is_taken_back_the_report_leaves_the_study_and_comes_again_
         assert [one.SOPClassUID for one in _objects(archive, image.StudyInstanceUID)] == left
 
 
+def test_when_a_match_is_gone_the_report_moves_to_the_study_that_has_it_now(open_archive: Open) -> None:
+    archive = open_archive()
+    image = _study(archive)
+    archive.national.reports.file(SYSTEM, approved())
+    archive.catch_up()
+    with archive.database.transaction() as connection:
+        connection.execute(text("delete from order_matches"))
+    other = _study(archive, StudyInstanceUID="1.2.3.77", SeriesInstanceUID="1.2.3.77.1", SOPInstanceUID="1.2.3.77.2")
+    _tell_match(archive, "A1", image.StudyInstanceUID, gone=True)
+    _tell_match(archive, "A1", other.StudyInstanceUID)
+    archive.catch_up()
+
+    assert _objects(archive, image.StudyInstanceUID) == []
+    assert [one.SOPClassUID for one in _objects(archive, other.StudyInstanceUID)] == [_SR, _PDF]
+
+
 def test_a_reindex_keeps_the_objects_and_makes_those_that_were_not_made_yet(open_archive: Open) -> None:
     archive = open_archive()
     image = _study(archive)
@@ -285,12 +301,20 @@ def test_whatever_a_report_says_objects_can_be_made_of_it(said: str, name: str, 
     assert report_pdf.written(_placed(report)).startswith(b"%PDF-")
 
 
-def _tell_match(archive: Application, accession_number: str) -> None:
+def _tell_match(archive: Application, accession_number: str, study: str = "", *, gone: bool = False) -> None:
     with archive.database.transaction() as connection:
         events.append(
             connection,
             EventKind.MATCH_CHANGED,
             at=datetime.now(UTC),
             actor="",
-            detail={"key": {"facility": "500059", "accession_number": accession_number}},
+            detail={
+                "facility": "500059",
+                "accession_number": accession_number,
+                "study": study,
+                "rule": "accession",
+                "reason": "",
+                "released": False,
+                "gone": gone,
+            },
         )

@@ -19,6 +19,7 @@ from tests.teleradiology.reporting import CONCLUSION, FINDINGS, KEY, RADIOLOGIST
 from tests.worklist.ordering import order
 from vna.app import Application, build, migrate, prepare
 from vna.model.access import SYSTEM, Action, Actor, ActorKind
+from vna.model.codes import Code
 from vna.model.errors import BadRequest, Conflict, NotAuthorized, NotFound, RuleBroken, TooLarge, VnaError
 from vna.model.orders import Coded, OrderKey, Person
 from vna.model.profile import Profile
@@ -220,6 +221,19 @@ def test_from_its_date_on_a_radiologist_approves_by_the_date_of_the_order(open_a
         assert problem.value.rule == "radiologist"
     with pytest.raises(RuleBroken):
         reports.approve(SYSTEM, OrderKey("500059", "A4"), 1)
+
+
+def test_the_list_of_radiologists_is_asked_once_it_was_loaded(open_archive: Open) -> None:
+    archive = open_archive()
+    reports = archive.national.reports
+    reports.file(SYSTEM, approved("A0", radiologists=(_OF_ANOTHER,)))
+    listed = [Code(RADIOLOGIST.number, "ÖRNEK"), Code(_OF_ANOTHER.number, "BAŞKA", {"active": "0"})]
+    archive.national.codes.load(SYSTEM, "radiologists", "1", listed)
+
+    reports.file(SYSTEM, approved("A1"))
+    for number in (_OF_ANOTHER.number, "10000000528", ""):
+        with pytest.raises(RuleBroken, match="not in the list of radiologists"):
+            reports.file(SYSTEM, approved("A2", radiologists=(Person(number, "HEKİM^X"),)))
 
 
 def test_filing_takes_the_right_to_report_or_to_feed_and_reading_to_look_up(open_archive: Open) -> None:

@@ -14,6 +14,7 @@ from tests.teleradiology.standing_rows import match, report
 from tests.worklist.ordering import AYSE, DOCTOR, order
 from vna.app import Application
 from vna.model.access import SYSTEM
+from vna.model.codes import Code
 from vna.model.errors import TooLarge
 from vna.model.events import EventKind
 from vna.model.orders import Coded, Order, OrderKey, OrderState, Standing
@@ -224,3 +225,29 @@ def test_orders_are_tracked_with_all_that_is_known_of_them(open_archive: Open) -
     assert (found[1].doses, found[1].notification) == ((), None)
     with pytest.raises(TooLarge):
         archive.national.tracking.status(SYSTEM, [unknown] * 501)
+
+
+def test_a_device_that_is_exempt_is_known_by_its_images(open_archive: Open) -> None:
+    archive = open_archive()
+    exempt = Code("CT9", "", {"rule": "dose"})
+    archive.national.codes.load(SYSTEM, "exemptions", "1", [exempt])
+    place(archive, order(), order("A2"))
+    for key, study, station in ((KEY, STUDY, "CT9"), (OrderKey("500059", "A2"), "1.2.3.5", "CT8")):
+        put(archive, part10(ct(StudyInstanceUID=study, StationName=station)))
+        match(archive, key, study)
+        report(archive, key)
+
+    assert stands(archive).status == "complete"
+    assert stands(archive, OrderKey("500059", "A2")).reasons == ("no-dose",)
+
+
+def test_the_video_of_an_endoscopy_is_an_image(open_archive: Open) -> None:
+    archive = open_archive()
+    place(archive, order(modality="ES"))
+    match(archive, KEY, STUDY)
+    assert "no-endoscopy-images" in stands(archive).reasons
+
+    video = ct(StudyInstanceUID=STUDY, SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.1.1", Modality="ES")
+    put(archive, part10(video))
+
+    assert stands(archive).reasons == ("no-report",)

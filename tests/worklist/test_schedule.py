@@ -168,6 +168,10 @@ def test_keys_that_are_not_known_narrow_nothing_and_are_named(archive: Applicati
     assert numbers(found) == ["A1"]
     assert found.unsupported == {"00081030"}
 
+    blank = archive.national.schedule.find(SYSTEM, query(("PregnancyStatus", "0"), ("AccessionNumber", "A1")))
+    assert numbers(blank) == ["A1"]  # as dcmjs-dimse asks for nothing
+    assert blank.unsupported == {"001021C0"}
+
 
 def test_a_date_that_is_none_is_refused(archive: Application) -> None:
     with pytest.raises(BadRequest):

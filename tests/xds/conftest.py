@@ -1,4 +1,4 @@
-"""Empty indexes for registries, on both databases: copies of one that was made once."""
+"""Empty indexes for registries, on both databases."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from pathlib import Path
 import pytest
 
 from storage.index.engine import Database
-from tests.archives import lay_index, new_index
+from tests.archives import open_index
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        lay_index(tmp_path)
-        url = f"sqlite:///{tmp_path}/index.sqlite"
-    else:
-        url = new_index(request)
-    made = Database(url)
+    made = open_index(request, tmp_path)
     yield made
     made.close()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from lxml import etree
 
 from storage.index.engine import Database
+from tests.archives import open_index
 from tests.xds.builders import code, document, folder, link, on_demand, query, submission, submission_set
 from tests.xds.questions import ANY_STATUS, ANY_TYPE, APPROVED, IDS, Questions, quoted
 from tests.xds.registries import DOMAIN, PATIENT, Registries, contexts, errors, found, make, status
@@ -198,7 +199,7 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One patient's documents, 0 deprecated, 5 on demand."""
-    database = Database(request.getfixturevalue(f"{request.param}_index")(tmp_path_factory.mktemp("shelf")))
+    database = open_index(request, tmp_path_factory.mktemp("shelf"))
     registries = make(database)
     registries.patients.register(SYSTEM, PATIENT)
     registries.patients.register(SYSTEM, OTHER)

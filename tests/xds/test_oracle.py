@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from storage.index.engine import Database
+from tests.archives import open_index
 from tests.xds.builders import code, document, folder, link, on_demand, query, submission, submission_set
 from tests.xds.questions import APPROVED, IDS, quoted
 from tests.xds.registries import DOMAIN, Registries, contexts, found, make, status
@@ -102,7 +102,7 @@ def entry(chance: random.Random, name: str, patient: str, *, demanded: bool) -> 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def populated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Populated]:
-    database = Database(request.getfixturevalue(f"{request.param}_index")(tmp_path_factory.mktemp("oracle")))
+    database = open_index(request, tmp_path_factory.mktemp("oracle"))
     made = Populated(make(database), Oracle(), random.Random(18))
     for patient in PATIENTS:
         made.registries.patients.register(SYSTEM, patient)

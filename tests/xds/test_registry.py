@@ -17,7 +17,7 @@ from lxml import etree
 from benchmarks.documents import AUTHORITY, fill
 from storage.index.engine import Database
 from storage.index.schema import document_associations, patient_identifiers
-from tests.archives import Backend, Open, rows
+from tests.archives import Backend, Open, open_index, rows
 from tests.xds.builders import document, folder, link, query, submission, submission_set
 from tests.xds.questions import ANY_STATUS, ANY_TYPE, APPROVED, IDS, Questions, quoted
 from tests.xds.registries import DOMAIN, PATIENT, Registries, contexts, errors, found, make, status
@@ -112,7 +112,7 @@ def test_submissions_and_merges_at_once_lose_nothing(registries: Registries) -> 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registries]:
     """Ten thousand documents of five hundred patients, with associations and further patients."""
-    database = Database(request.getfixturevalue(f"{request.param}_index")(tmp_path_factory.mktemp("plans")))
+    database = open_index(request, tmp_path_factory.mktemp("plans"))
     fill(database, 10_000)
     many = [{"authority": AUTHORITY, "value": f"X{n}"} for n in range(10_000)]
     links = [

@@ -24,6 +24,7 @@ from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
 from vna.board import SharedBoard
 from vna.hl7.acknowledgment import Coding
+from vna.hl7.adt import HospitalFeed
 from vna.hl7.dispatch import Dispatch
 from vna.hl7.intake import Intake
 from vna.hl7.iti8 import AssigningAuthority, PatientFeed
@@ -43,6 +44,8 @@ from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
 from vna.turns import Turns
+from vna.web.national import routes as national_routes
+from vna.web.national.door import NationalDoor
 from xds import imaging_source, initiating_gateway, responding_gateway
 from xds import registry as document_registry
 from xds import repository as document_repository
@@ -117,10 +120,30 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         trial=application.trial,
         reports=application.national.reports,
     )
+    national = NationalDoor(
+        listings=application.national.listings,
+        tracking=application.national.tracking,
+        order_ids=application.national.order_ids,
+        unmatched=application.national.unmatched,
+        matching=application.national.matching,
+        reprocessing=application.national.reprocessing,
+        duplicates=application.national.duplicates,
+        looks=application.national.looks,
+        reports=application.national.reports,
+        accounts=application.accounts,
+        profile=application.national.profile,
+    )
     dicomweb = dicomweb_routes(service)
     starlette = Starlette(
         # Tried in this order: what viewers ask for each picture comes first.
-        routes=[*dicomweb[:MOST_ASKED], *lookups.routes(), *web.routes(site), *sharing, *dicomweb[MOST_ASKED:]],
+        routes=[
+            *dicomweb[:MOST_ASKED],
+            *lookups.routes(),
+            *web.routes(site),
+            *national_routes.routes(national),
+            *sharing,
+            *dicomweb[MOST_ASKED:],
+        ],
         exception_handlers={HTTPException: unmatched, Exception: unmatched},
     )
     starlette.router.redirect_slashes = False  # its redirects are absolute
@@ -131,7 +154,8 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,
-        open_paths=web.OPEN_PATHS | {lookups.path},
+        open_paths=web.OPEN_PATHS | national_routes.OPEN_PATHS | {lookups.path},
+        login_paths=national_routes.LOGIN_PATHS,
         open_folders=web.OPEN_FOLDERS,
         own_logins=frozenset({lookups.path}),
         max_body=int(settings.http.max_body),
@@ -259,8 +283,9 @@ def hl7_dispatch(application: Application) -> Dispatch:
     settings = application.settings.hl7
     authority = AssigningAuthority(application.settings.xds.affinity_domain, settings.namespace)
     national = application.national
-    intake = Intake(application.sources, national.orders, None, national.receipts, national.profile)
-    table = {"ADT": PatientFeed(application.patients, authority).events(), **intake.events()}
+    intake = Intake(application.sources, national.orders, national.reports, national.receipts, national.profile)
+    domain = PatientFeed(application.patients, authority)
+    table = {"ADT": HospitalFeed(domain, application.hospitals).events(), **intake.events()}
     said = national.profile.hl7
     coding = Coding(frozenset(("ORM", "ORU")), said.errors, said.other_error, said.coding_system)
     return Dispatch(table, application.sources, codec_of([settings.character_set]) or UNDECLARED, coding)

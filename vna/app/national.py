@@ -1,6 +1,6 @@
 """The national side: from the profile to its use cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -8,30 +8,44 @@ from pathlib import Path
 from storage.index.engine import Connection, Database
 from vna.archive.deletion import Deletion
 from vna.archive.reindex import Replay
-from vna.archive.store import Store
+from vna.archive.store import Admits, Store
 from vna.board import SharedBoard
+from vna.hl7.report_sender import ReportSender
 from vna.jobs.dispatch import Subscriber
+from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model import profile
 from vna.model.events import Event, EventKind
+from vna.model.notifications import Payer
 from vna.model.profile import Profile
 from vna.security.links import Links
 from vna.security.policy import Policy
+from vna.security.sources import Sources
 from vna.settings.national import NationalSettings
-from vna.teleradiology import codes, dose, looks, reports, standing
+from vna.sgk.medula import Medula
+from vna.teleradiology import codes, dose, looks, matching, notifying, quarantine, reports, standing
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.guesses import Guesses
+from vna.teleradiology.listings import Listings
 from vna.teleradiology.looks import Looks
 from vna.teleradiology.lookups import LookupRules, Lookups
+from vna.teleradiology.matching import MATCH, Matching
+from vna.teleradiology.notifying import NOTIFY, Notifying
+from vna.teleradiology.order_ids import OrderIds
+from vna.teleradiology.outbound import SEND_REPORT
+from vna.teleradiology.quarantine import RELEASE, Quarantine
 from vna.teleradiology.report_objects import STORE_REPORTS, ReportObjects
+from vna.teleradiology.report_out import ReportsOut
 from vna.teleradiology.reports import Listed, Reports
+from vna.teleradiology.reprocessing import Reprocessing
 from vna.teleradiology.rules import Rules
 from vna.teleradiology.standing import STANDING, Standings
 from vna.teleradiology.tracking import Tracking
+from vna.teleradiology.unmatched import Unmatched
 from vna.teleradiology.windows import Windows
-from vna.worklist import orders, performed
+from vna.worklist import orders, patients, performed
 from vna.worklist.orders import Orders
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.receipts import Receipts
@@ -54,6 +68,7 @@ class Surroundings:
     store: Store
     deletion: Deletion
     links: Links
+    sources: Sources
     shared: Path
 
 
@@ -66,6 +81,7 @@ class National:
     orders: Orders
     codes: Codes
     reports: Reports
+    reports_out: ReportsOut
     report_objects: ReportObjects
     lookups: Lookups
     schedule: Schedule
@@ -73,10 +89,17 @@ class National:
     rules: Rules
     doses: Doses
     standings: Standings
+    notifying: Notifying
     duplicates: Duplicates
     looks: Looks
     tracking: Tracking
     receipts: Receipts
+    matching: Matching
+    unmatched: Unmatched
+    quarantine: Quarantine
+    listings: Listings
+    reprocessing: Reprocessing
+    order_ids: OrderIds
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -85,59 +108,108 @@ class National:
             self.doses(batch)  # first: how an order stands depends on them
             self.standings(batch)
 
-        return {"report-objects": self.report_objects.notice, "standing": standing}
+        return {
+            "worklist": patients.following(self.database),
+            "matching": self.matching,
+            "report-objects": self.report_objects.notice,
+            "standing": standing,
+        }
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {STORE_REPORTS: self.report_objects, STANDING: self.standings.every, DOSE: self.doses.every}
+        return {
+            MATCH: self.matching.every,
+            RELEASE: self.quarantine,
+            STORE_REPORTS: self.report_objects,
+            SEND_REPORT: self.reports_out,
+            STANDING: self.standings.every,
+            DOSE: self.doses.every,
+            NOTIFY: self.notifying,
+        }
+
+    def ladders(self) -> Mapping[str, Ladder]:
+        """When jobs that failed are tried again, where that is not as usual."""
+        return {SEND_REPORT: Ladder(self.profile.hl7.retry_seconds, self.profile.hl7.retry_days)}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.ORDER_CHANGED: orders.replay,
     EventKind.PREVIOUS_SEEN: looks.replay,
+    EventKind.NOTIFICATION_CHANGED: notifying.replay,
     EventKind.CODES_LOADED: codes.replay,
     EventKind.REPORT_CHANGED: reports.replay,
     EventKind.STEP_CHANGED: performed.replay,
+    EventKind.MATCH_CHANGED: matching.replay,
 }
 """What a reindex does again."""
 
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
+    matching.again(connection)
     dose.again(connection)  # and then how orders stand
+    notifying.after_reindex(connection)
+
+
+def admission(settings: NationalSettings) -> Admits | None:
+    """What storing asks about images that match no order; None where all of them are accepted."""
+    return quarantine.admission(_profile(settings))
 
 
 def build(settings: NationalSettings, around: Surroundings) -> National:
     """Wire the national side; BadRequest when the site's profile, or a file that it names, cannot be read."""
     database, policy = around.database, around.policy
-    said = profile.read(Path(settings.profile) if settings.profile else None)
+    said = _profile(settings)
     known, tables = Orders(database, policy), Codes(database, policy)
     rules = Rules(said, tables, _windows(settings, said))
     authorities = sorted({said.national_authority, around.affinity_domain} - {""})
     duplicates = Duplicates(database, policy, rules, authorities)
+    receivers = around.sources.receivers
+    filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
+    match = Matching(database, policy, said.matching)
+    standings = Standings(database, said, rules, authorities)
 
     def institution(facility: str) -> str:
         found = tables.facility(facility)
         return found.name if found is not None else ""
 
+    payer = PAYERS[settings.payer](settings)
+    standings = Standings(database, said, rules, authorities, notifying.begin if payer is not None else None)
     return National(
         database=database,
         profile=said,
         orders=known,
         receipts=Receipts(database, policy, days=said.hl7.remembered_days),
         codes=tables,
-        reports=Reports(database, policy, said, Listed(tables)),
+        reports=filed,
+        reports_out=ReportsOut(database, known, filed, receivers, ReportSender(said)),
         report_objects=ReportObjects(database, around.store, around.deletion, said.reports),
         schedule=Schedule(database, policy, around.bounds, phonetic=around.phonetic, institution=institution),
         performed=PerformedSteps(database, policy, known),
         rules=rules,
         doses=Doses(database, standing.again),
-        standings=Standings(database, said, rules, authorities),
+        standings=standings,
+        notifying=Notifying(database, policy, said, tables, standings, payer),
         duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
+        matching=match,
+        unmatched=Unmatched(database, policy, said.matching),
+        quarantine=Quarantine(database, policy, around.deletion),
         lookups=_lookups(settings, around, tables, duplicates, said),
+        order_ids=OrderIds(database, policy),
+        reprocessing=Reprocessing(database, policy, match, standings),
+        listings=Listings(database, policy, tables, said.zone),
     )
+
+
+def _medula(settings: NationalSettings) -> Payer:
+    said = settings.medula
+    return Medula(said.url, said.user, said.password.get_secret_value(), timeout=said.timeout, wsdl=said.wsdl)
+
+
+PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {"": lambda _: None, "medula": _medula}
+"""By what VNA_NATIONAL__PAYER says."""
 
 
 def _windows(settings: NationalSettings, said: Profile) -> Windows:
@@ -156,3 +228,7 @@ def _lookups(
     )
     guesses = Guesses(lambda part: SharedBoard(around.shared, f"look-ups {part}"))
     return Lookups(around.database, around.policy, around.links, known, duplicates, rules, guesses)
+
+
+def _profile(settings: NationalSettings) -> Profile:
+    return profile.read(Path(settings.profile) if settings.profile else None)

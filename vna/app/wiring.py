@@ -49,7 +49,9 @@ from vna.documents.reports import Reports
 from vna.documents.repository import InMemory, Repository
 from vna.documents.responding_gateway import RespondingGateway
 from vna.documents.unanswered import SETTLE
+from vna.identity import hospital
 from vna.identity import patients as identity
+from vna.identity.hospital import UPDATE, HospitalPatients
 from vna.identity.patients import MERGE, Patients
 from vna.jobs.desk import Jobs
 from vna.jobs.dispatch import Dispatcher
@@ -130,6 +132,7 @@ class Application:
     eviction: Eviction
     prefetch: Prefetch
     patients: Patients
+    hospitals: HospitalPatients
     documents: Registry
     repository: Repository
     imaging: ImagingSource
@@ -175,6 +178,7 @@ class Application:
         works: dict[str, Work] = {
             FILL: filling(self.database),
             MERGE: self.merging,
+            UPDATE: self.merging.update,
             PUBLISH: self.publisher,
             SETTLE: partial(self.repository.settle, SYSTEM),
             manifests.READ: self.manifests,
@@ -185,7 +189,12 @@ class Application:
             PREFETCH: self.prefetch,
         }
         works[REMOVE] = self.removing
-        return Workers(self.database, {**works, **self.national.works()}, threads=self.settings.jobs.workers)
+        return Workers(
+            self.database,
+            {**works, **self.national.works()},
+            threads=self.settings.jobs.workers,
+            ladders=self.national.ladders(),
+        )
 
     def catch_up(self) -> None:
         """Do what is pending and due now, unless an archive is running that does it."""
@@ -228,7 +237,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
 
-    store = Store(database, blobs, policy, coercion_for, rules, identify)
+    store = Store(database, blobs, policy, coercion_for, rules, identify, national.admission(settings.national))
     sources_known = Sources(database, policy, local=local)
     remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check, shared=settings.data_dir / SHARED)
     on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)
@@ -322,6 +331,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
             Room(int(settings.federation.cache_size), settings.federation.cache_seconds),
         ),
         patients=patients,
+        hospitals=HospitalPatients(database, policy),
         documents=documents,
         repository=repository,
         space=space,
@@ -334,17 +344,22 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         initiating=initiating,
         communities=communities,
         removing=Removing(database, destination),
-        national=national.build(settings.national, _surroundings(settings, database, policy, store, deletion, links)),
+        national=national.build(
+            settings.national,
+            national.Surroundings(
+                database=database,
+                policy=policy,
+                bounds=Bounds(settings.dimse.max_matches, settings.database.max_scanned),
+                phonetic=settings.search.phonetic,
+                affinity_domain=settings.xds.affinity_domain,
+                store=store,
+                deletion=deletion,
+                links=links,
+                sources=sources_known,
+                shared=settings.data_dir / SHARED,
+            ),
+        ),
     )
-
-
-def _surroundings(
-    settings: Settings, database: Database, policy: Policy, store: Store, deletion: Deletion, links: Links
-) -> national.Surroundings:
-    bounds = Bounds(settings.dimse.max_matches, settings.database.max_scanned)
-    phonetic, domain = settings.search.phonetic, settings.xds.affinity_domain
-    shared = settings.data_dir / SHARED
-    return national.Surroundings(database, policy, bounds, phonetic, domain, store, deletion, links, shared)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -353,6 +368,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.SOURCE_CHANGED: sources.replay,
     EventKind.PATIENT_REGISTERED: identity.replay,
     EventKind.PATIENT_MERGED: identity.replay,
+    EventKind.PATIENT_UPDATED: hospital.replay,
     EventKind.STUDY_REASSIGNED: merging.replay,
     EventKind.INSTANCE_CORRECTED: merging.replay,
     EventKind.DOCUMENT_REGISTERED: replaying(rendition),

@@ -13,7 +13,12 @@ from vna.model.errors import NotFound, Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.instances import Door
 
-_INSTANCES = (EventKind.INSTANCE_STORED, EventKind.INSTANCE_REPLACED, EventKind.INSTANCE_RESTORED)
+_INSTANCES = (
+    EventKind.INSTANCE_STORED,
+    EventKind.INSTANCE_REPLACED,
+    EventKind.INSTANCE_RESTORED,
+    EventKind.INSTANCE_QUARANTINED,
+)
 NAMES_BLOB = (*_INSTANCES, EventKind.DOCUMENT_STORED)
 """Events that say of a blob that it is kept."""
 

@@ -1,4 +1,5 @@
-"""Corrections of who an instance is of: recorded beside the bytes as coercions are, so that every door gives them."""
+"""Corrections of who an instance is of, and of what is said of him: recorded beside the bytes as coercions are, so that
+every door gives them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -7,14 +8,15 @@ from typing import Any
 import orjson
 
 from storage.elements import text
-from storage.index import identities, patients
+from storage.index import identities, patient_details, patients
 from storage.index.engine import Connection
 from storage.index.instances import NewInstance, Parents
 from storage.index.packing import pack, unpack
 from storage.metadata import Element, to_json
 from vna.archive import overlay
+from vna.archive.rows import patient_row
 from vna.model.access import Coercion
-from vna.model.identifiers import PatientIdentifier, PatientKey, patient_key, significant
+from vna.model.identifiers import PatientIdentifier, PatientKey, facility_identifier, patient_key, significant
 from vna.model.values import fault
 
 Identify = Callable[[Connection, PatientKey], PatientIdentifier | None]
@@ -31,27 +33,67 @@ def nobody(_connection: Connection, _key: PatientKey) -> PatientIdentifier | Non
     return None
 
 
+def identifiers(connection: Connection, identify: Identify, key: PatientKey) -> tuple[PatientIdentifier, ...]:
+    """By what feeds may name a patient of the images: in the affinity domain, and by the number of its issuer."""
+    both = identify(connection, key), facility_identifier(key.patient_id, key.issuer)
+    return tuple(one for one in both if one is not None)
+
+
+def due(
+    connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str
+) -> tuple[PatientKey, Values]:
+    """Who a patient of the images is by now, and what his images are to say of him then."""
+    new = survivor(connection, identify, key, study_instance_uid) or key
+    values = difference(key, new) if new != key else {}
+    return new, {**values, **patient_details.said_of(connection, identifiers(connection, identify, new))}
+
+
 def survivor(connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str) -> PatientKey | None:
     """Who a patient of the images is since merges; None when he still is himself, or cannot be named in images.
 
-    Of several whose identifier the surviving one is: who the study is filed under, then the one of the same issuer,
-    then who came first; else there will be one of the same issuer.
+    A facility's own merges and those of the affinity domain follow each other; where they would lead back, everybody
+    stays who he was.
     """
     if not identities.any_merged(connection):
         return None
-    identifier = identify(connection, key)
-    merged = identities.survivor(connection, identifier) if identifier is not None else None
-    if merged is None:
-        return None
+    seen = [key]
+    while (following := _survivor(connection, identify, seen[-1], study_instance_uid)) is not None:
+        if following in seen:
+            return None
+        seen.append(following)
+    return seen[-1] if len(seen) > 1 else None
+
+
+def _survivor(
+    connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str
+) -> PatientKey | None:
+    for identifier in identifiers(connection, identify, key):
+        merged = identities.survivor(connection, identifier)
+        chosen = _chosen(connection, identify, key, merged, study_instance_uid) if merged is not None else key
+        if chosen != key:
+            return chosen
+    return None
+
+
+def _chosen(
+    connection: Connection, identify: Identify, key: PatientKey, merged: PatientIdentifier, study_instance_uid: str
+) -> PatientKey:
+    """Of several whose identifier the surviving one is: who the study is filed under, then the one of the same issuer,
+    then who came first; else there will be one of the same issuer.
+    """
+
+    def is_merged(one: PatientKey) -> bool:
+        return merged in identifiers(connection, identify, one)
+
     value = significant(merged.value)
     own = PatientKey(value, key.issuer)
     filed = patients.of_study(connection, study_instance_uid)
-    known = [one for one in patients.having(connection, value) if identify(connection, one) == merged]
+    known = [one for one in patients.having(connection, value) if is_merged(one)]
     order = [one for one in (filed, own) if one in known] + [one for one in known if one.issuer]
-    order += [own] if identify(connection, own) == merged else []
+    order += [own] if is_merged(own) else []
     chosen = order[0] if order else key
     is_possible = not fault(_PATIENT_ID, value) and not fault(_ISSUER, chosen.issuer)
-    return chosen if chosen != key and is_possible else None
+    return chosen if is_possible else key
 
 
 def difference(old: PatientKey, new: PatientKey) -> Values:
@@ -72,6 +114,16 @@ def key_of(header: bytes, facility: str, study_instance_uid: str) -> PatientKey:
     )
 
 
+def differing(header: bytes, values: Values) -> Values:
+    """Those of the values that a packed header does not say already."""
+    elements = orjson.loads(unpack(header))
+    return {
+        keyword: value
+        for keyword, value in values.items()
+        if overlay.changes(elements, Coercion(set=((keyword, value),)))
+    }
+
+
 def corrected_header(header: bytes, values: Values) -> bytes:
     """A packed header with these values."""
     return pack(to_json(_applied(orjson.loads(unpack(header)), values)))
@@ -79,8 +131,8 @@ def corrected_header(header: bytes, values: Values) -> bytes:
 
 def corrected_patient(row: Mapping[str, Any], key: PatientKey, values: Values) -> dict[str, Any]:
     """A patient's row as that of another one."""
-    attributes = to_json(_applied(orjson.loads(row["attributes"]), values)).decode()
-    return {**row, "patient_id": key.patient_id, "issuer": key.issuer, "attributes": attributes}
+    elements = _applied(orjson.loads(row["attributes"]), values)
+    return {**row, **patient_row(elements), "patient_id": key.patient_id, "issuer": key.issuer}
 
 
 def corrected_rows(new: NewInstance, key: PatientKey, values: Values) -> NewInstance:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from storage.blobs.base import BlobStore
-from storage.index import deletion, elsewhere, events, manifests
+from storage.index import deletion, elsewhere, events, lookup, manifests, quarantine
 from storage.index.deletion import Gone
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
@@ -17,7 +17,7 @@ from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
 from vna.model.errors import Conflict, NotFound, Unavailable, VnaError
 from vna.model.events import EventKind
-from vna.model.instances import DeletedInstance
+from vna.model.instances import QUARANTINED, DeletedInstance
 from vna.model.manifests import SEARCH
 from vna.security.policy import Policy
 
@@ -81,6 +81,24 @@ class Deletion:
                 raise NotFound("nothing of that was deleted")
         return (self._restored(actor, one) for one in self._listed(study, series, instance))
 
+    def admit(self, actor: Actor, study: str, *, reason: str, after: int, limit: int) -> tuple[int, int]:
+        """Put back some of what is in quarantine of a study, from a key on: the last key, 0 when there is no more, and
+        how many could not be."""
+        self._policy.check(actor, Action.DELETE, study)
+        with self._database.read() as connection:
+            some = deletion.listed(connection, study, reason=QUARANTINED, after=after, limit=limit)
+        for one in some:
+            self._restored(actor, one, reason)
+        failed = 0
+        with self._database.transaction() as connection:
+            for one in some:
+                if lookup.content(connection, one.sop_instance_uid) is None:
+                    failed += 1
+                else:  # put back, or held as it came again otherwise
+                    quarantine.set_aside(connection, one.blob, "came again in quarantine")
+            quarantine.finish(connection, study)
+        return (some[-1].key if len(some) == limit else 0), failed
+
     def _listed(self, study: str, series: str = "", instance: str = "") -> Iterator[DeletedInstance]:
         after = 0
         while True:
@@ -91,14 +109,14 @@ class Deletion:
                 return
             after = batch[-1].key
 
-    def _restored(self, actor: Actor, one: DeletedInstance) -> Restored:
+    def _restored(self, actor: Actor, one: DeletedInstance, reason: str = "") -> Restored:
         try:
-            is_back = self._put_back(actor, one)
+            is_back = self._put_back(actor, one, reason)
         except VnaError as exc:
             return Restored(one.sop_instance_uid, str(exc))
         return Restored(one.sop_instance_uid, "" if is_back else "it is held again, as it was sent anew")
 
-    def _put_back(self, actor: Actor, one: DeletedInstance) -> bool:
+    def _put_back(self, actor: Actor, one: DeletedInstance, reason: str) -> bool:
         provenance = Provenance(
             actor=actor.name,
             source_ae=one.source_ae,
@@ -110,6 +128,8 @@ class Deletion:
         )
         new = rows_again(self._blobs, one.blob, one.size, one.sha256, provenance, self._limits)
         detail = detail_of(new, provenance) | {"received_at": time_text(one.received_at)}
+        if reason:
+            detail["reason"] = reason
         for _ in range(_ATTEMPTS):
             try:
                 return self._store.add(new, provenance, tell=_restoring(actor, one, detail))

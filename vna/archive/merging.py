@@ -1,6 +1,6 @@
-"""Merged patients in the images: studies and instances follow a merge that the identity feed told of.
+"""Merges and updates of patients in the images: studies and instances follow what an identity feed told of.
 
-The merge itself is kept by `vna.identity` alone; here is what it means for images, done by a durable job.
+What was told is kept by `vna.identity` alone; here is what it means for images, done by durable jobs.
 """
 
 import logging
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from storage.index import events, identities, patients
+from storage.index import events, identities, patient_details, patients
 from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import Raced
@@ -20,6 +20,9 @@ from vna.archive.correction import (
     corrected_header,
     corrected_patient,
     difference,
+    differing,
+    due,
+    identifiers,
     key_of,
     survivor,
 )
@@ -36,7 +39,8 @@ _ATTEMPTS = 5
 
 
 class Merging:
-    """Does jobs of kind `vna.identity.patients.MERGE`, a study each step.
+    """Does jobs of kind `vna.identity.patients.MERGE` and, by `update`, of kind `vna.identity.hospital.UPDATE`, a study
+    each step.
 
     First the study is filed under the survivor: from then on whatever else comes of it is looked up anew
     (`InstanceWriter`), so that what has to be corrected is known. Then its instances are, some at a time. A step that
@@ -64,23 +68,44 @@ class Merging:
         log.info("study follows a merge", extra={"study_instance_uid": study, "instances": count})
         return identity
 
+    def update(self, payload: str) -> str | None:
+        """`payload` is the key of what is said of a patient, and of the study that was done last."""
+        key, _, after = payload.partition(" ")
+        with self._database.read() as connection:
+            details = patient_details.by_key(connection, int(key))
+            if details is None:
+                return None
+            named = patients.said(connection, details.identifier.value)
+            concerned = [one for one in named if self._is(connection, one, details.identifier)]
+            found = patients.study_after(connection, concerned, int(after or 0))
+        if found is None:
+            return None
+        number, study = found
+        self._reassign(study, details.identifier)
+        count = self._correct(study, details.identifier)
+        log.info("study follows an update", extra={"study_instance_uid": study, "instances": count})
+        return f"{key} {number}"
+
+    def _is(self, connection: Connection, key: PatientKey, identifier: PatientIdentifier) -> bool:
+        return identifier in identifiers(connection, self._identify, key)
+
     def _next(self, connection: Connection, subsumed: PatientIdentifier) -> str | None:
         """A study in which images of the one that was merged are, and can be the other's."""
         for key in patients.said(connection, subsumed.value):
-            if self._identify(connection, key) != subsumed:
+            if not self._is(connection, key, subsumed):
                 continue
             study = patients.study_with(connection, key)
             if study is not None and survivor(connection, self._identify, key, study) is not None:
                 return study
         return None
 
-    def _reassign(self, study: str, subsumed: PatientIdentifier) -> None:
+    def _reassign(self, study: str, identifier: PatientIdentifier) -> None:
         for _ in range(_ATTEMPTS):
             try:
                 with self._database.transaction() as connection:
-                    for key, new in self._concerned(connection, study, subsumed):
-                        if _reassign(connection, study, key, new):
-                            detail = {"old": _plain(key), "new": _plain(new)}
+                    for key, new, values in self._concerned(connection, study, identifier):
+                        if _reassign(connection, study, key, new, values):
+                            detail = {"old": _plain(key), "new": _plain(new), "values": dict(values)}
                             _tell(connection, EventKind.STUDY_REASSIGNED, study, "", detail)
                 return
             except Raced:
@@ -88,29 +113,29 @@ class Merging:
         raise Unavailable("the index is too busy with this patient")
 
     def _concerned(
-        self, connection: Connection, study: str, subsumed: PatientIdentifier
-    ) -> Iterator[tuple[PatientKey, PatientKey]]:
+        self, connection: Connection, study: str, identifier: PatientIdentifier
+    ) -> Iterator[tuple[PatientKey, PatientKey, Values]]:
         for key in patients.in_study(connection, study):
-            if self._identify(connection, key) == subsumed:
-                new = survivor(connection, self._identify, key, study)
-                if new is not None:
-                    yield key, new
+            if self._is(connection, key, identifier):
+                new, values = due(connection, self._identify, key, study)
+                if values:
+                    yield key, new, values
 
-    def _correct(self, study: str, subsumed: PatientIdentifier) -> int:
+    def _correct(self, study: str, identifier: PatientIdentifier) -> int:
         with self._database.read() as connection:
             uids = patients.uids_of(connection, study)
         count = 0
         for start in range(0, len(uids), _BATCH):
             with self._database.transaction() as connection:
-                count += self._some(connection, study, uids[start : start + _BATCH], subsumed)
+                count += self._some(connection, study, uids[start : start + _BATCH], identifier)
         return count
 
-    def _some(self, connection: Connection, study: str, uids: Sequence[str], subsumed: PatientIdentifier) -> int:
-        found = self._old(connection, study, uids, subsumed)
+    def _some(self, connection: Connection, study: str, uids: Sequence[str], identifier: PatientIdentifier) -> int:
+        found = self._old(connection, study, uids, identifier)
         for rules in sorted({_rules(one, values) for one, values in found}):
             index.coercion_key(connection, rules)  # before anything is locked, as storing does
         patients.lock(connection, [one for one, _ in found])
-        found = self._old(connection, study, [one.sop_instance_uid for one, _ in found], subsumed)
+        found = self._old(connection, study, [one.sop_instance_uid for one, _ in found], identifier)
         for one, values in found:
             _correct(connection, one, values)
             detail = {"series": one.series_instance_uid, "values": dict(values)}
@@ -118,15 +143,18 @@ class Merging:
         return len(found)
 
     def _old(
-        self, connection: Connection, study: str, uids: Sequence[str], subsumed: PatientIdentifier
+        self, connection: Connection, study: str, uids: Sequence[str], identifier: PatientIdentifier
     ) -> list[tuple[Corrigible, Values]]:
-        """Those that are still shown as the one that was merged, and what they are to say."""
-        found = []
+        """Those of this patient that say something else than they are to, and what that is."""
+        found: list[tuple[Corrigible, Values]] = []
+        said: dict[PatientKey, Values] = {}
         for one in patients.corrigible(connection, uids, study):
             key = key_of(one.header, one.facility, study)
-            if self._identify(connection, key) == subsumed:
-                new = survivor(connection, self._identify, key, study)
-                found += [(one, difference(key, new))] if new is not None else []
+            if key not in said:
+                is_his = self._is(connection, key, identifier)
+                said[key] = due(connection, self._identify, key, study)[1] if is_his else {}
+            values = differing(one.header, said[key]) if said[key] else {}
+            found += [(one, values)] if values else []
         return found
 
 
@@ -142,16 +170,20 @@ def replay(connection: Connection, event: Event) -> None:
                 _correct(connection, one, detail["values"])
         return
     old, new = PatientKey(*detail["old"]), PatientKey(*detail["new"])
-    _reassign(connection, study, old, new)
+    values = detail.get("values") or difference(old, new)
+    _reassign(connection, study, old, new, values)
     uids = patients.uids_of(connection, study)
     for start in range(0, len(uids), _BATCH):
         for one in patients.corrigible(connection, uids[start : start + _BATCH], study):
             if key_of(one.header, one.facility, study) == old:
-                _correct(connection, one, difference(old, new))
+                changed = differing(one.header, values)
+                if changed:
+                    _correct(connection, one, changed)
 
 
-def _reassign(connection: Connection, study: str, old: PatientKey, new: PatientKey) -> bool:
-    values = difference(old, new)
+def _reassign(connection: Connection, study: str, old: PatientKey, new: PatientKey, values: Values) -> bool:
+    if old == new:
+        return patients.revise(connection, study, old, lambda row: corrected_patient(row, new, values))
     return patients.reassign(connection, study, old, new, lambda row: corrected_patient(row, new, values))
 
 

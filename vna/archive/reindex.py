@@ -10,7 +10,17 @@ from enum import StrEnum
 from storage import journal
 from storage.blobs.base import BlobStore
 from storage.elements import text
-from storage.index import accounts, deletion, elsewhere, held_documents, jobs, lookup, rebuild
+from storage.index import (
+    accounts,
+    deletion,
+    elsewhere,
+    held_documents,
+    instances,
+    jobs,
+    lookup,
+    quarantine,
+    rebuild,
+)
 from storage.index.accounts import PeerRow
 from storage.index.engine import Connection, Database
 from storage.index.events import read_time, time_text
@@ -24,7 +34,7 @@ from vna.archive.names import DOCUMENTS, KEPT
 from vna.archive.reread import rows_again
 from vna.archive.store import Provenance, Store, Tell
 from vna.model.access import Action, Actor
-from vna.model.coercion import coercion_of
+from vna.model.coercion import coercion_of, coercion_text
 from vna.model.errors import CannotUnderstand, Conflict, DuplicateInstance, NotFound, VnaError
 from vna.model.events import Event, EventKind
 from vna.model.instances import Door
@@ -210,6 +220,9 @@ class Reindex:
         named = event.study_instance_uid, detail["series"], event.sop_instance_uid
         if (new.study_instance_uid, new.series_instance_uid, new.sop_instance_uid) != named:
             raise CannotUnderstand("its UIDs are not those that the journal names")
+        if event.kind is EventKind.INSTANCE_QUARANTINED:
+            self._quarantine(new, provenance, event)
+            return
         if event.kind is not EventKind.INSTANCE_REPLACED:
             self._add(new, provenance, event)
             return
@@ -222,6 +235,13 @@ class Reindex:
         if self._store.add(new, provenance, tell=_kept(event)) or self._own(new, event):
             return
         raise DuplicateInstance("another object is held under its UID")
+
+    def _quarantine(self, new: NewInstance, provenance: Provenance, event: Event) -> None:
+        with self._database.transaction() as connection:
+            if provenance.coercion is not None:
+                new.instance["coercion_fk"] = instances.coercion_key(connection, coercion_text(provenance.coercion))
+            quarantine.put(connection, new, event.detail["held_blob"])
+            rebuild.keep_event(connection, event)
 
     def _own(self, new: NewInstance, event: Event) -> bool:
         """A copy that was sent here too: the same object is told of twice."""

@@ -58,6 +58,12 @@ def _row(level: Level, elements: Elements) -> dict[str, Any]:
     return row
 
 
+def patient_row(elements: Elements) -> dict[str, Any]:
+    """What a patient's row says of the elements that are known of him, but for who he is."""
+    row = {**_row(Level.PATIENT, elements), "attributes": _kept(Level.PATIENT, elements)}
+    return {name: value for name, value in row.items() if name not in ("patient_id", "issuer")}
+
+
 def series_row(elements: Elements) -> dict[str, Any]:
     """What a series' row says, of the elements that are known of it."""
     return {**_row(Level.SERIES, elements), "attributes": _kept(Level.SERIES, elements)}

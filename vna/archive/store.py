@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from typing import Any
 from storage.blobs.base import BlobStore, Growing, Upload
 from storage.elements import text
 from storage.frames import Buffer
-from storage.index import elsewhere, events, lookup
+from storage.index import elsewhere, events, lookup, patient_details, quarantine
 from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import AlreadyHeld, InstanceWriter, NewInstance, Places, Raced
@@ -24,9 +24,10 @@ from storage.offsets import pack_offsets
 from storage.part10 import FileMeta, read_file_meta, write_file_meta
 from storage.scratch import Scratch
 from storage.spool import Incoming
+from storage.temporary import whole
 from vna import events as signals
 from vna.archive import overlay, rows
-from vna.archive.correction import Identify, corrected_rows, difference, nobody, survivor
+from vna.archive.correction import Identify, corrected_rows, differing, due, nobody
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import blob_name, guessed_name, guessed_uids, names_instance
 from vna.archive.requirements import require_form, require_storage, require_transfer_syntax, required_uid
@@ -47,7 +48,11 @@ log = logging.getLogger(__name__)
 Tell = Callable[[Connection], None]
 """Writes the event of a change, in its transaction."""
 
+Admits = Callable[[Connection, NewInstance, "Provenance"], bool]
+"""Whether an instance may be seen, or goes into quarantine."""
+
 _ATTEMPTS = 5
+_LOOK_SECONDS = 2.0
 _READERS = 8
 
 
@@ -106,14 +111,18 @@ class Store:
         coercion_for: Callable[[str], Coercion | None],
         rules: StoreRules,
         identify: Identify = nobody,
+        admits: Admits | None = None,
     ) -> None:
+        """`admits` is asked about the instances of a study that nobody sees yet; None admits them all."""
         self._database = database
         self._blobs = blobs
         self._policy = policy
         self._coercion_for = coercion_for
         self._rules = rules
         self._identify = identify
+        self._admits = admits
         self._writer = InstanceWriter()
+        self._looked_at, self._newest = 0.0, ""
         self._begin = partial(_begin, blobs) if isinstance(blobs, Growing) else None
         self._readers = ThreadPoolExecutor(_READERS, "reader")
         self._space = Space(blobs, rules.min_free)
@@ -237,6 +246,8 @@ class Store:
                     return Outcome.STORED
             except Raced:
                 continue
+            except _Waits as waiting:
+                return self._again_in_quarantine(incoming, found, new, provenance, waiting.content)
             held = self._held(found.sop_instance_uid)
             if held is not None and self._is_same(held, incoming, found):
                 self._forget_blob(new.instance["blob"])
@@ -262,7 +273,8 @@ class Store:
             new, places = self._add(new, provenance, tell)
         except AlreadyHeld:
             return self._arrive(new, provenance, tell)
-        self._writer.remember(new, places)
+        if places is not None:
+            self._writer.remember(new, places)
         return True
 
     def note(self, actor: Actor, rows: Sequence[NewInstance]) -> int:
@@ -271,18 +283,22 @@ class Store:
         for _ in range(_ATTEMPTS):
             try:
                 with self._database.transaction() as connection:
-                    return elsewhere.add(connection, self._writer, list(self._survivors(connection, rows)))
+                    count = elsewhere.add(connection, self._writer, list(self._survivors(connection, rows)))
+                    if count:
+                        tell_known(connection, actor, {new.study_instance_uid for new in rows})
+                    return count
             except Raced:
                 continue
         raise Unavailable("the index is too busy with this study")
 
     def _survivors(self, connection: Connection, rows: Sequence[NewInstance]) -> Iterator[NewInstance]:
-        """Those of a patient that was merged as the other's."""
+        """Those of a patient that was merged as the other's, and as feeds say of him."""
         keys = {(new.patient_key, new.study_instance_uid) for new in rows}
-        found = {one: survivor(connection, self._identify, *one) for one in keys}
+        found = {one: due(connection, self._identify, *one) for one in keys}
         for new in rows:
-            key = found[new.patient_key, new.study_instance_uid]
-            yield new if key is None else corrected_rows(new, key, difference(new.patient_key, key))
+            key, said = found[new.patient_key, new.study_instance_uid]
+            values = differing(new.instance["header"], said) if said else {}
+            yield corrected_rows(new, key, values) if values else new
 
     def _arrive(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> bool:
         """Whether it was known as kept elsewhere: then the bytes of it came."""
@@ -298,12 +314,65 @@ class Store:
             self._tell_stored(connection, new, provenance, tell, conflict=conflict)
         return True
 
-    def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> tuple[NewInstance, Places]:
+    def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> tuple[NewInstance, Places | None]:
+        """Where it is filed; nowhere when it went into quarantine."""
         with self._database.transaction() as connection:
-            new, provenance = self._ready(connection, new, provenance, known=self._writer.knows(new))
+            self._look_again(connection)
+            known = self._writer.knows(new)
+            new, provenance = self._ready(connection, new, provenance, known=known)
+            if tell is None and not known and self._has_to_wait(connection, new, provenance):
+                self._quarantine(connection, new, provenance)
+                return new, None
             places = self._writer.add(connection, new)
             self._tell_stored(connection, new, provenance, tell, conflict=places.conflict)
         return new, places
+
+    def _has_to_wait(self, connection: Connection, new: NewInstance, provenance: Provenance) -> bool:
+        """Raises AlreadyHeld, or _Waits when an instance of this UID is in quarantine."""
+        if self._admits is None or self._admits(connection, new, provenance):
+            return False
+        if lookup.content(connection, new.sop_instance_uid) is not None:
+            raise AlreadyHeld
+        waiting = quarantine.waiting(connection, new.sop_instance_uid)
+        if waiting is not None:
+            raise _Waits(waiting)
+        return True
+
+    def _quarantine(self, connection: Connection, new: NewInstance, provenance: Provenance, replaced: str = "") -> None:
+        quarantine.put(connection, new, replaced)
+        self._tell(connection, EventKind.INSTANCE_QUARANTINED, new, provenance, held_blob=replaced)
+
+    def _again_in_quarantine(
+        self, incoming: Incoming, found: _Read, new: NewInstance, provenance: Provenance, held: lookup.Content
+    ) -> Outcome:
+        """What is in quarantine comes again: the same rules as for what is seen."""
+        if self._is_same(self._whole(held), incoming, found):
+            self._forget_blob(new.instance["blob"])
+            return Outcome.ALREADY_HELD
+        place = held.study_instance_uid, held.series_instance_uid
+        if self._rules.duplicates is Duplicates.KEEP or place != (new.study_instance_uid, new.series_instance_uid):
+            raise DuplicateInstance(f"other content is held as {new.sop_instance_uid}")
+        with self._database.transaction() as connection:
+            new, provenance = self._ready(connection, new, provenance)
+            self._quarantine(connection, new, provenance, held.blob)
+        return Outcome.REPLACED
+
+    def _whole(self, held: lookup.Content) -> lookup.Content:
+        """With what its bytes say; as it is when they cannot be read."""
+        with suppress(VnaError), whole(self._blobs, held.blob, held.size) as buffer:
+            meta = read_file_meta(buffer)
+            return replace(held, transfer_syntax_uid=meta.transfer_syntax_uid, dataset_offset=meta.dataset_offset)
+        return held
+
+    def _look_again(self, connection: Connection) -> None:
+        """Forget where series are filed when feeds said something new of patients; looked for every two seconds, as the
+        job that corrects images comes again later than that."""
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_SECONDS:
+            self._looked_at, known = now, self._newest
+            self._newest = patient_details.newest(connection)
+            if self._newest != known:
+                self._writer.forget()
 
     def _ready(
         self, connection: Connection, new: NewInstance, provenance: Provenance, *, known: bool = False
@@ -326,11 +395,11 @@ class Store:
     def _since_merges(
         self, connection: Connection, new: NewInstance, provenance: Provenance
     ) -> tuple[NewInstance, Provenance]:
-        """What comes of a patient that was merged is the other's from the start."""
-        key = survivor(connection, self._identify, new.patient_key, new.study_instance_uid)
-        if key is None:
+        """What comes of a patient that was merged is the other's from the start, and says of him what feeds do."""
+        key, said = due(connection, self._identify, new.patient_key, new.study_instance_uid)
+        values = differing(new.instance["header"], said) if said else {}
+        if not values:
             return new, provenance
-        values = difference(new.patient_key, key)
         return corrected_rows(new, key, values), replace(provenance, coercion=corrected(provenance.coercion, values))
 
     def _own(self, new: NewInstance, provenance: Provenance, held: lookup.Content) -> bool:
@@ -417,6 +486,21 @@ class Store:
             self._blobs.delete(name)
         except VnaError as exc:
             log.warning("orphan left behind", extra={"blob": name, "reason": str(exc)})
+
+
+class _Waits(Exception):
+    """An instance of this UID is in quarantine."""
+
+    def __init__(self, content: lookup.Content) -> None:
+        super().__init__()
+        self.content = content
+
+
+def tell_known(connection: Connection, actor: Actor, studies: Iterable[str]) -> None:
+    """The events of studies of which more or less is known to be kept elsewhere."""
+    at = datetime.now(UTC)
+    for study in sorted(studies):
+        events.append(connection, EventKind.STUDY_KNOWN, at=at, actor=actor.name, study_instance_uid=study, detail={})
 
 
 def detail_of(new: NewInstance, provenance: Provenance) -> dict[str, Any]:

@@ -33,9 +33,7 @@ class Filing(Protocol):
 class Intake:
     """What order and report messages do."""
 
-    def __init__(
-        self, sources: Sources, orders: Orders, reports: Filing | None, receipts: Receipts, profile: Profile
-    ) -> None:
+    def __init__(self, sources: Sources, orders: Orders, reports: Filing, receipts: Receipts, profile: Profile) -> None:
         self._sources = sources
         self._orders = orders
         self._reports = reports
@@ -44,10 +42,7 @@ class Intake:
 
     def events(self) -> Mapping[str, Mapping[str, Handler]]:
         """Trigger events by message type."""
-        found: dict[str, Mapping[str, Handler]] = {"ORM": {"O01": self._take_orders}}
-        if self._reports is not None:
-            found["ORU"] = {"R01": self._take_reports}
-        return found
+        return {"ORM": {"O01": self._take_orders}, "ORU": {"R01": self._take_reports}}
 
     def _take_orders(self, actor: Actor, message: Message) -> bytes:
         rules = self._rules(actor, message)
@@ -59,15 +54,13 @@ class Intake:
         return answer.encode(message.header.codec, "replace")
 
     def _take_reports(self, actor: Actor, message: Message) -> bytes:
-        filing = self._reports
-        assert filing is not None
         found = oru_r01.reports(message, self._rules(actor, message))
 
         def work() -> None:
             for one in found:
                 self._orders.expect(actor, one.report.key, one.patient)
             for one in found:
-                filing.file(actor, one.report)
+                self._reports.file(actor, one.report)
 
         answer = self._receipts.after(actor, Action.FEED, _receipt(actor, message), work)
         return answer.encode(message.header.codec, "replace")

@@ -1,10 +1,8 @@
 """Patient Identity Feed (ITI TF-2 3.8): which patients there are, and which of them were merged."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from vna.hl7.dispatch import Handler
 from vna.hl7.message import Message, Segment
 from vna.hl7.refusal import Condition, Refused
 from vna.identity.patients import Patients
@@ -26,32 +24,18 @@ class AssigningAuthority:
 
 
 class PatientFeed:
-    """What the messages of the feed do."""
+    """What the messages of the feed do for the affinity domain."""
 
     def __init__(self, patients: Patients, authority: AssigningAuthority) -> None:
         self._patients = patients
         self._authority = authority
 
-    def events(self) -> Mapping[str, Handler]:
-        """The trigger events of ADT (ITI TF-2 3.8.4.1.2, 3.8.4.2.2)."""
-        return {
-            "A01": self._register,
-            "A04": self._register,
-            "A05": self._register,
-            "A08": self._update,
-            "A40": self._merge,
-        }
-
-    def _register(self, actor: Actor, message: Message) -> None:
+    def register(self, actor: Actor, message: Message) -> None:
+        """A patient comes (ITI TF-2 3.8.4.1.2)."""
         for identifier in self._identifiers(message.one("PID"), _PATIENT_IDENTIFIERS):
             self._patients.register(actor, str(identifier))
 
-    def _update(self, actor: Actor, message: Message) -> None:
-        """Nothing is kept of a patient but identifiers, so there is nothing to update (ITI TF-2 3.8.4.1.4)."""
-        message.one("PID")
-        self._patients.update(actor)
-
-    def _merge(self, actor: Actor, message: Message) -> None:
+    def merge(self, actor: Actor, message: Message) -> None:
         """One pair a message (ITI TF-2 3.8.4.2.2)."""
         old = self._identifiers(message.one("MRG"), _PRIOR_IDENTIFIERS)
         new = self._identifiers(message.one("PID"), _PATIENT_IDENTIFIERS)
@@ -63,19 +47,28 @@ class PatientFeed:
         for subsumed, surviving in pairs:
             self._patients.merge(actor, str(subsumed), str(surviving))
 
+    def names(self, segment: Segment, field: int) -> bool:
+        """Whether a field has an identifier of the affinity domain."""
+        return any(self.is_of_domain(segment, one) for one in segment.repetitions(field))
+
+    def identifiers(self, pid: Segment) -> list[PatientIdentifier]:
+        """Those of the affinity domain by which PID-3 names the patient; none where there are none."""
+        return self._identifiers(pid, _PATIENT_IDENTIFIERS) if self.names(pid, _PATIENT_IDENTIFIERS) else []
+
     def _identifiers(self, segment: Segment, field: int) -> list[PatientIdentifier]:
         """Those of the affinity domain, each once; Refused where there is none."""
         place = (segment.name, field)
         repetitions = segment.repetitions(field)
         if not repetitions:
             raise Refused(Condition.REQUIRED, f"{segment.name}-{field} is empty: there is no patient identifier", place)
-        found = {self._identifier(segment, field, one): None for one in repetitions if self._is_ours(segment, one)}
+        found = {self._identifier(segment, field, one): None for one in repetitions if self.is_of_domain(segment, one)}
         if not found:
             words = f"{segment.name}-{field} has no identifier of the affinity domain's assigning authority"
             raise Refused(Condition.UNKNOWN_KEY, words, place)
         return list(found)
 
-    def _is_ours(self, segment: Segment, repetition: str) -> bool:
+    def is_of_domain(self, segment: Segment, repetition: str) -> bool:
+        """Whether the assigning authority of a CX is the affinity domain's."""
         authority = self._oid(segment, repetition)
         return bool(authority) and (not self._authority.oid or authority == self._authority.oid)
 

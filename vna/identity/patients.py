@@ -9,7 +9,7 @@ from storage.index.identities import Family, Identity
 from vna.model.access import Action, Actor
 from vna.model.errors import BadRequest, Conflict, NotFound
 from vna.model.events import Event, EventKind
-from vna.model.identifiers import PatientIdentifier, patient_identifier
+from vna.model.identifiers import PatientIdentifier, own_identifier, patient_identifier
 from vna.security.policy import Policy
 
 MERGE = "merge"
@@ -39,15 +39,11 @@ class Patients:
         self._policy.check(actor, Action.FEED)
         identifier = self._required(cx)
         with self._database.transaction() as connection:
-            new = _add(connection, identifier, actor, datetime.now(UTC))
+            new = known_or_added(connection, identifier, actor, datetime.now(UTC))
             known = identities.find(connection, identifier)
             if known is not None and known.merged_into is not None:
                 raise Conflict("the patient was merged into another")
             return new
-
-    def update(self, actor: Actor) -> None:
-        """Nothing: of a patient only identifiers are kept. Whoever tells of changes needs the right all the same."""
-        self._policy.check(actor, Action.FEED)
 
     def merge(self, actor: Actor, subsumed: str, surviving: str) -> bool:
         """What is the one's is the other's from now on; the one that is `subsumed` is refused afterwards. False when
@@ -62,12 +58,8 @@ class Patients:
             raise BadRequest("a patient cannot be merged into itself")
         at = datetime.now(UTC)
         with self._database.transaction() as connection:
-            _add(connection, new, actor, at)
-            key = _merge(connection, old, new)
-            if key is not None:
-                detail = {"subsumed": subsumed, "surviving": surviving}
-                _tell(connection, EventKind.PATIENT_MERGED, actor, at, key, detail)
-            return key is not None
+            known_or_added(connection, new, actor, at)
+            return merged(connection, actor, at, old, new)
 
     def known(self, connection: Connection, cx: str) -> Family | None:
         """The patient with those merged into it; None when the text is no identifier."""
@@ -81,7 +73,7 @@ class Patients:
             return None
         identity = identities.find(connection, identifier, lock=True)
         if identity is None and self._registers:
-            _add(connection, identifier, actor, datetime.now(UTC))
+            known_or_added(connection, identifier, actor, datetime.now(UTC))
             identity = identities.find(connection, identifier, lock=True)
         return identity if identity is not None and identity.merged_into is None else None
 
@@ -114,19 +106,32 @@ def replay(connection: Connection, event: Event) -> None:
 
 def restored(cx: str) -> PatientIdentifier:
     """The identifier that a journaled text is of."""
-    identifier = patient_identifier(cx)
+    identifier = patient_identifier(cx) or own_identifier(cx)
     if identifier is None:
         raise BadRequest("this is no patient identifier")
     return identifier
 
 
-def _add(connection: Connection, identifier: PatientIdentifier, actor: Actor, at: datetime) -> bool:
+def known_or_added(connection: Connection, identifier: PatientIdentifier, actor: Actor, at: datetime) -> bool:
+    """Make an identifier known, in the caller's transaction; False when it was."""
     if not identities.add(connection, identifier, time_text(at)):
         return False
     identity = identities.find(connection, identifier)
     assert identity is not None
     _tell(connection, EventKind.PATIENT_REGISTERED, actor, at, identity.key, {"identifier": str(identifier)})
     return True
+
+
+def merged(
+    connection: Connection, actor: Actor, at: datetime, subsumed: PatientIdentifier, surviving: PatientIdentifier
+) -> bool:
+    """What is the one's is the other's, in the caller's transaction; False when that was so already. Raises as
+    `Patients.merge` does."""
+    key = _merge(connection, subsumed, surviving)
+    if key is not None:
+        detail = {"subsumed": str(subsumed), "surviving": str(surviving)}
+        _tell(connection, EventKind.PATIENT_MERGED, actor, at, key, detail)
+    return key is not None
 
 
 def _merge(connection: Connection, old: PatientIdentifier, new: PatientIdentifier) -> int | None:

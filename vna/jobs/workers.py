@@ -12,7 +12,7 @@ from storage.index.engine import Database
 from storage.index.events import time_text
 from storage.index.jobs import Job
 from vna.jobs.holding import holder, saying
-from vna.jobs.retries import failed
+from vna.jobs.retries import USUAL, Ladder, failed
 from vna.model.errors import VnaError
 
 log = logging.getLogger(__name__)
@@ -34,10 +34,19 @@ class Workers:
     taken by another when that has run out.
     """
 
-    def __init__(self, database: Database, works: Mapping[str, Work], *, threads: int = 2) -> None:
-        """`works` are what jobs of a kind ask for; others are left to those who know them."""
+    def __init__(
+        self,
+        database: Database,
+        works: Mapping[str, Work],
+        *,
+        threads: int = 2,
+        ladders: Mapping[str, Ladder] | None = None,
+    ) -> None:
+        """`works` are what jobs of a kind ask for; others are left to those who know them. `ladders` say of kinds when
+        what failed is tried again, where that is not as usual."""
         self._database = database
         self._works = dict(works)
+        self._ladders = dict(ladders or {})
         self._threads = threads
         self._holder = holder()
 
@@ -108,7 +117,7 @@ class Workers:
             if not isinstance(exc, VnaError):
                 log.exception("job failed", extra={"job": job.job_id, "kind": job.kind})
             with self._database.transaction() as connection:
-                again = failed(connection, job, exc)
+                again = failed(connection, job, exc, self._ladders.get(job.kind, USUAL))
             level = logging.WARNING if again else logging.ERROR
             words = "job is tried again" if again else "job given up"
             log.log(level, words, extra={"job": job.job_id, "kind": job.kind, "reason": type(exc).__name__})

@@ -31,6 +31,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("00100030", "PatientBirthDate", "DA", P, "birth_date", always=True),
     Attribute("00100032", "PatientBirthTime", "TM", P),
     Attribute("00100040", "PatientSex", "CS", P, "sex", always=True),
+    Attribute("00101000", "OtherPatientIDs", "LO", P),
     Attribute("00101001", "OtherPatientNames", "PN", P),
     Attribute("00101002", "OtherPatientIDsSequence", "SQ", P),
     Attribute("00102160", "EthnicGroup", "SH", P),

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from vna.model.errors import CannotUnderstand
 
@@ -75,6 +76,22 @@ class PatientIdentifier:
 def patient_identifier(cx: str) -> PatientIdentifier | None:
     """What `id^^^&oid&ISO` says; None when the text has another form."""
     found = _CX.match(cx)
+    return PatientIdentifier(found["value"], found["authority"]) if found else None
+
+
+FACILITY: Final = "facility:"
+_OWN = re.compile(rf"(?P<value>[^\x00-\x1f^&|~]{{1,64}})\^\^\^&(?P<authority>{FACILITY}[^\x00-\x1f^&|~]{{1,64}})&ISO\Z")
+
+
+def facility_identifier(value: str, facility: str) -> PatientIdentifier | None:
+    """The number by which a facility itself knows a patient; None where there is no number or no facility, or one of
+    them has characters that no identifier can have. No OID is its authority, so it is none of any affinity domain."""
+    return own_identifier(f"{significant(value)}^^^&{FACILITY}{facility}&ISO")
+
+
+def own_identifier(text: str) -> PatientIdentifier | None:
+    """What `str` made of a facility's own identifier; None when the text has another form."""
+    found = _OWN.match(text)
     return PatientIdentifier(found["value"], found["authority"]) if found else None
 
 

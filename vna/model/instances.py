@@ -21,6 +21,10 @@ class Door(StrEnum):
     REPORT = "report"
 
 
+QUARANTINED = "quarantine: no order matches it"
+"""The reason for which instances in quarantine are out of sight."""
+
+
 class Availability(IntEnum):
     """How quickly an instance can be had (PS3.3 C.4.23.1.1), the worst last.
 

@@ -23,7 +23,7 @@ from storage.part10 import read_file_meta
 from storage.temporary import whole
 from storage.values import Element
 from vna.archive.deletion import tell_deleted
-from vna.archive.store import Store
+from vna.archive.store import Store, tell_known
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.retries import GivenUp
 from vna.model.access import SYSTEM, Action, Actor
@@ -426,6 +426,7 @@ class Manifests:
             gone = deletion.delete(connection, study, among=ours, at=time_text(now), by=SYSTEM.name, reason=_WITHDRAWN)
             copies = (one for one in gone if one.blob)
             tell_deleted(connection, study, copies, at=now, by=SYSTEM.name, reason=_WITHDRAWN)
+            tell_known(connection, SYSTEM, [study])
         self._store.forget()
 
 

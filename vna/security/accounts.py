@@ -27,6 +27,11 @@ from vna.security.rights import GIVEN_RIGHTS, parse_rights, rights_text
 _REMEMBER_SECONDS = 60.0
 _REMEMBERED = 10_000
 _MIN_PASSWORD = 8
+_MOST_GRANTED = 100
+"""Tokens that a user can hold by asking with a password."""
+
+GRANTED = "granted for a password"
+"""The description of such tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,30 @@ class Accounts:
             )
             rows.put_token(connection, row)
             self._tell(connection, actor, {"token": row.token_id, "user": user_name, "rights": row.rights})
+        return secret
+
+    def grant(self, name: str, password: str, address: str, lifetime: timedelta) -> str:
+        """A token that expires, for the user with this password (RFC 6749 4.3); NotAuthorized as for any login.
+
+        Those of before that have expired go, and where a user holds too many the oldest ones.
+        """
+        user = self.authenticate_basic(name, password, address)
+        secret = f"vna_{secrets.token_urlsafe(32)}"
+        now = datetime.now(UTC)
+        with self._database.transaction() as connection:
+            rows.remove_granted(connection, user.name, GRANTED, expired_at=time_text(now), keep=_MOST_GRANTED - 1)
+            row = TokenRow(
+                token_id=secrets.token_hex(4),
+                digest=_digest(secret),
+                user_name=user.name,
+                description=GRANTED,
+                rights=rights_text(user.rights),
+                created_at=time_text(now),
+                expires_at=time_text(now + lifetime),
+                priority=user.priority.word,
+            )
+            rows.put_token(connection, row)
+            self._tell(connection, user, {"token": row.token_id, "user": user.name, "granted": True})
         return secret
 
     def remove_token(self, actor: Actor, token_id: str) -> None:

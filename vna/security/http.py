@@ -49,7 +49,8 @@ class HttpRules:
 
     `names` are hosts that the archive is called by, beside that of `public_url`, loopback and the address that the
     caller reached; `any_host` are paths that answer under every name. `own_logins` are open paths whose doors hear of
-    logins that fail, and answer 401 themselves.
+    logins that fail, and answer 401 themselves. `login_paths` are where a login is made of what the request holds:
+    their Authorization field is read by whoever answers there.
     """
 
     public_url: str = ""
@@ -58,6 +59,7 @@ class HttpRules:
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     open_paths: frozenset[str] = frozenset({"/healthz"})
+    login_paths: frozenset[str] = frozenset()
     open_folders: tuple[str, ...] = ()
     own_logins: frozenset[str] = frozenset()
     max_body: int = 16 << 30
@@ -258,6 +260,7 @@ class Login:
         self._open_paths = rules.open_paths
         self._open_folders = rules.open_folders
         self._own_logins = rules.own_logins
+        self._login_paths = rules.login_paths
         self._limiter = anyio.CapacityLimiter(_LOGINS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -277,10 +280,12 @@ class Login:
 
     async def _actor(self, scope: Scope) -> Actor:
         address = _address(scope)
+        if scope["path"] in self._login_paths:
+            return Actor(ActorKind.ANONYMOUS, "", address=address)
         scheme, _, credentials = Headers(scope=scope).get("authorization", "").partition(" ")
         match scheme.lower():
             case "basic":
-                name, password = _basic(credentials.strip())
+                name, password = basic(credentials.strip())
                 log_in = self._accounts.authenticate_basic
                 return await run_sync(log_in, name, password, address, limiter=self._limiter)
             case "bearer":
@@ -316,7 +321,7 @@ def _plain(host: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def _basic(credentials: str) -> tuple[str, str]:
+def basic(credentials: str) -> tuple[str, str]:
     """User name and password (RFC 7617 2); they are in UTF-8, as the challenge says."""
     try:
         name, colon, password = base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")

@@ -1,8 +1,29 @@
 """Settings of the national side."""
 
-from pydantic import Field
+from typing import Literal
 
-from vna.settings.values import Section
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from vna.settings.values import Section, service
+
+
+class MedulaSettings(Section):
+    """The payer's SOAP service."""
+
+    url: str = Field(default="", description="Where the payer's service is. Empty: nowhere.")
+    user: str = Field(default="", description="The name that is given there (HTTP Basic). Empty: none.")
+    password: SecretStr = Field(default=SecretStr(""), description="The password that goes with it.")
+    timeout: float = Field(
+        default=30.0, gt=0, le=600, description="How long each wait on the network may last, in seconds."
+    )
+    wsdl: str = Field(
+        default="", description="File with the service's own WSDL. Empty: the one that comes with the archive."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return service(value)
 
 
 class NationalSettings(Section):
@@ -20,3 +41,14 @@ class NationalSettings(Section):
     link_lifetime: float = Field(
         default=900, ge=60, le=86_400, description="Seconds for which a link that a look-up gives can be opened."
     )
+    payer: Literal["", "medula"] = Field(
+        default="",
+        description="How the payer is told of complete examinations: `medula` by its SOAP service. Empty: not at all.",
+    )
+    medula: MedulaSettings = MedulaSettings()
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> "NationalSettings":
+        if self.payer == "medula" and not self.medula.url:
+            raise ValueError("VNA_NATIONAL__PAYER is medula: VNA_NATIONAL__MEDULA__URL has to say where that is")
+        return self

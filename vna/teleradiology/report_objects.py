@@ -4,7 +4,7 @@ An object is made when the order is matched with a study, and goes from there wh
 UIDs are made of order, version and study, so that doing it again stores nothing twice.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -26,7 +26,8 @@ from vna.teleradiology import encapsulated_report, structured_report
 from vna.teleradiology.report_dataset import ENCAPSULATED, STRUCTURED, Place, instance_uid, series_uid
 
 STORE_REPORTS = "report-objects"
-"""The kind of jobs that store what is missing; the payload is JSON: facility, accession_number."""
+"""The kind of jobs that store what is missing; the payload is JSON: facility, accession_number, and `left` for a study
+that is the order's no more."""
 
 _WRITERS: Mapping[str, Callable[[Place], bytes]] = {
     STRUCTURED: structured_report.written,
@@ -46,11 +47,14 @@ class ReportObjects:
 
     def __call__(self, payload: str) -> None:
         """Store what is missing of an order's approved reports, and take away what is where it does not belong."""
-        key = OrderKey(**orjson.loads(payload))
+        said = orjson.loads(payload)
+        key, left = OrderKey(said["facility"], said["accession_number"]), said.get("left", "")
         with self._database.read() as connection:
             approved = [one for one in rows.of(connection, key) if one.state is ReportState.APPROVED]
-            studies = rows.studies(connection, key) if approved else []
-        for study_instance_uid, is_matched in studies:
+            studies = dict(rows.studies(connection, key)) if approved else {}
+        if approved and left:
+            studies.setdefault(left, False)
+        for study_instance_uid, is_matched in studies.items():
             if is_matched:
                 self._complete(approved, study_instance_uid)
             else:
@@ -58,11 +62,12 @@ class ReportObjects:
 
     def notice(self, batch: Sequence[Event]) -> None:
         """Look after the reports of orders whose matches changed."""
-        keys = {key for event in batch if event.kind is EventKind.MATCH_CHANGED for key in _keys(event)}
-        for key in sorted(keys, key=str):
-            with self._database.transaction() as connection:
-                if rows.of(connection, key):
-                    queue(connection, key)
+        for event in batch:
+            if event.kind is EventKind.MATCH_CHANGED:
+                key = OrderKey(event.detail["facility"], event.detail["accession_number"])
+                with self._database.transaction() as connection:
+                    if rows.of(connection, key):
+                        queue(connection, key, left=event.detail["study"] if event.detail.get("gone") else "")
 
     def _complete(self, approved: Sequence[Report], study_instance_uid: str) -> None:
         for report in approved:
@@ -107,15 +112,8 @@ class ReportObjects:
             return  # it went meanwhile
 
 
-def _keys(event: Event) -> Iterator[OrderKey]:
-    """The orders that an event of matching names."""
-    for said in (event.detail, event.detail.get("match")):
-        key = said.get("key", said) if isinstance(said, Mapping) else None
-        if isinstance(key, Mapping) and "accession_number" in key:
-            yield OrderKey(str(key.get("facility", "")), str(key["accession_number"]))
-
-
-def queue(connection: Connection, key: OrderKey) -> None:
-    """Have the objects of an order's reports looked after, in the caller's transaction."""
-    payload = {"facility": key.facility, "accession_number": key.accession_number}
-    jobs.schedule(connection, STORE_REPORTS, order_key=str(key)[:64], payload=orjson.dumps(payload).decode())
+def queue(connection: Connection, key: OrderKey, *, left: str = "") -> None:
+    """Have the objects of an order's reports looked after, in the caller's transaction; `left` is a study that is the
+    order's no more."""
+    payload = {"facility": key.facility, "accession_number": key.accession_number, "left": left}
+    jobs.add(connection, STORE_REPORTS, order_key=str(key)[:64], payload=orjson.dumps(payload).decode())

@@ -151,14 +151,18 @@ class Rules:
             yield "not-queried"
 
     def _images(self, facts: Facts, at: str) -> Iterator[str]:
-        if facts.has_images:
-            return
         order = facts.order
+        if facts.has_images or self._is_marked(order):
+            return
         if self._rules.endoscopy.is_endoscopy(order.modality, order.sut.code):
             if self._rules.endoscopy.in_force(at):
                 yield "no-endoscopy-images"
         elif self._rules.images.in_force_at(at, self._ownership(order)):
             yield "no-images"
+
+    def _is_marked(self, order: Order) -> bool:
+        """Whether its number says that it can have none, so that no image can ever be matched."""
+        return order.key.accession_number in self._profile.matching.markers
 
     def _ownership(self, order: Order) -> str:
         found = self._lists.find("facilities", order.key.facility)
@@ -173,7 +177,7 @@ class Rules:
     def _dose(self, facts: Facts, at: str) -> Iterator[str]:
         rule, order = self._rules.dose, facts.order
         concerned = {order.modality} if order.modality else facts.modalities
-        if not rule.in_force(at) or not concerned & rule.modalities or facts.has_dose:
+        if not rule.in_force(at) or not concerned & rule.modalities or facts.has_dose or self._is_marked(order):
             return
         if any(span.has(at) for span in rule.waived) or self._windows.excuse(DOSE, at):
             return

@@ -51,8 +51,7 @@ def told(answer: Answer) -> Answer:
             return Response(status_code=400)
         except Exception:
             log.exception("request failed", extra={"method": request.method, "path": request.url.path})
-            sentence = "the archive could not process the request; its log says why"
-            return _refusal(500, sentence)
+            return unexpected()
 
     return guarded
 
@@ -67,6 +66,11 @@ def refusal(error: VnaError) -> Response:
     rule = {"rule": error.rule} if isinstance(error, RuleBroken) else {}
     status = next((HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS), 500)
     return _refusal(status, str(error), **rule)
+
+
+def unexpected() -> Response:
+    """The answer to what could not be answered."""
+    return _refusal(500, "the archive could not process the request; its log says why")
 
 
 def _refusal(status: int, sentence: str, **more: str) -> Response:

@@ -59,7 +59,7 @@ async def page(request: Request, site: Site) -> Response:
     found = await readiness(site)
     contents = await run_in_threadpool(_contents, site, actor)
     text = await run_in_threadpool(_render, request, site, actor, found, contents)
-    return HTMLResponse(text, headers=_headers(text))
+    return HTMLResponse(text, headers=headers_of(text))
 
 
 def _contents(site: Site, actor: Actor) -> Contents:
@@ -76,7 +76,7 @@ def _contents(site: Site, actor: Actor) -> Contents:
 def _render(request: Request, site: Site, actor: Actor, found: Readiness, contents: Contents) -> str:
     base = (site.addresses.public_url or str(request.base_url)).rstrip("/")
     called = urlsplit(base).hostname or ""
-    return _template().render(
+    return template("page.html").render(
         version=version(),
         mode=site.mode,
         actor=actor,
@@ -103,7 +103,8 @@ def _place(host: str, port: int, called: str) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A template of this door, escaping what is put into it."""
     environment = Environment(
         loader=PackageLoader("vna.web"),
         autoescape=True,
@@ -113,17 +114,17 @@ def _template() -> Template:
     )
     environment.filters["size"] = readable_size
     environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", "\u202f")
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
-def _headers(text: str) -> dict[str, str]:
-    """Nothing may be loaded or run: only the style that is on the page."""
+def headers_of(text: str, form_action: str = "'none'") -> dict[str, str]:
+    """Nothing may be loaded or run: only the style that is on the page. `form_action` is where its forms may go."""
     style = _STYLE.search(text)
     digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode() if style else ""
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'"
     return {
         "Cache-Control": "no-store",
-        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'",
+        "Content-Security-Policy": f"{policy}; form-action {form_action}; frame-ancestors 'none'",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
     }

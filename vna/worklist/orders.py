@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from storage.index import events
+from storage.index import events, identities
 from storage.index import orders as rows
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from vna.model.access import Action, Actor
 from vna.model.errors import Conflict, NotFound, RuleBroken
 from vna.model.events import Event, EventKind
+from vna.model.identifiers import facility_identifier
 from vna.model.orders import KnownOrder, Order, OrderedPatient, OrderKey, OrderState
 from vna.security.policy import Policy
 
@@ -73,7 +74,8 @@ class Orders:
         self._policy.check(actor, Action.FEED, str(key))
         with self._database.glance() as connection:
             known = rows.find(connection, key)
-        if known is not None and _differ(known.order.patient, patient):
+            said = since_merges(connection, Order(key, patient)).patient if known is not None else patient
+        if known is not None and _differ(known.order.patient, said):
             raise RuleBroken("patient_differs", "the order is another patient's")
 
     def get(self, actor: Actor, key: OrderKey) -> KnownOrder:
@@ -90,6 +92,7 @@ class Orders:
         self._write(connection, actor, order, rows.find(connection, order.key, lock=True))
 
     def _write(self, connection: Connection, actor: Actor, order: Order, known: KnownOrder | None) -> None:
+        order = since_merges(connection, order)
         if known is not None:
             if known.order.state is OrderState.CANCELLED:
                 raise Conflict("the order was cancelled")
@@ -149,6 +152,15 @@ def _reached(known: OrderState, said: OrderState) -> OrderState:
             raise Conflict("the examination was performed: its order cannot be cancelled")
         return said
     return said if _RANKS[said] > _RANKS[known] else known
+
+
+def since_merges(connection: Connection, order: Order) -> Order:
+    """The order under the file number that stands for its own since the facility merged them."""
+    if not identities.any_merged(connection):
+        return order
+    number = facility_identifier(order.patient.patient_id, order.key.facility)
+    survivor = identities.survivor(connection, number) if number is not None else None
+    return order if survivor is None else replace(order, patient=replace(order.patient, patient_id=survivor.value))
 
 
 def write(connection: Connection, actor: Actor, order: Order) -> None:

@@ -13,7 +13,7 @@ from vna.model.orders import ANY_FACILITY, Order
 from vna.model.query import Key, Level, Match, Query, SearchPage
 from vna.model.wildcards import has_wildcard, is_universal
 from vna.security.policy import Policy
-from vna.worklist.scheduled_step import STEP, Elements, Shown, elements_of, is_known
+from vna.worklist.scheduled_step import STEP, Elements, Shown, elements_of, is_matched, is_returned
 
 Institution = Callable[[str], str]
 """The name of a facility by its code, empty where it is not known."""
@@ -63,13 +63,14 @@ class Schedule:
     def find(self, actor: Actor, query: Query) -> SearchPage:
         """The steps that match, those in progress first. A worklist has no levels: that of the query says nothing.
 
-        Keys and attributes that the worklist does not know narrow nothing and are named. BadRequest when a key has a
+        Keys and attributes that the worklist does not know narrow nothing and are named, as keys are that it has no
+        values for. BadRequest when a key has a
         value that its VR does not allow.
         """
         self._policy.check(actor, Action.QUERY)
-        known = tuple(key for key in query.keys if is_known(key.path))
+        known = tuple(key for key in query.keys if is_matched(key.path))
         unknown = {key.path[0] for key in query.keys if key not in known}
-        unknown |= {tag for tag in query.returns or () if tag != INSTITUTION and not is_known((tag,))}
+        unknown |= {tag for tag in query.returns or () if tag != INSTITUTION and not is_returned(tag)}
         wanted = criteria(replace(query, keys=known, phonetic=self._phonetic and query.fuzzy))
         station = _station(actor, known)
         matches: list[tuple[Order, Elements]] = []

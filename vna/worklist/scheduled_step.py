@@ -84,51 +84,51 @@ _TEXTS: Final[tuple[tuple[str, Value], ...]] = (
     ("PatientBirthDate", lambda s: s.order.patient.birth_date),
     ("PatientSex", lambda s: s.order.patient.sex if s.order.patient.sex in ("M", "F", "O") else ""),
     ("OtherPatientIDs", lambda s: s.order.patient.national_number),
-    ("PatientWeight", lambda _: ""),
-    ("PatientSize", lambda _: ""),
-    ("MedicalAlerts", lambda _: ""),
-    ("Allergies", lambda _: ""),
-    ("PregnancyStatus", lambda _: ""),
-    ("PatientState", lambda _: ""),
-    ("SpecialNeeds", lambda _: ""),
-    ("ConfidentialityConstraintOnPatientDataDescription", lambda _: ""),
     ("AdditionalPatientHistory", lambda s: "\r\n".join(note.text for note in s.order.notes if note.text)),
     ("StudyInstanceUID", lambda s: s.order.study_instance_uid),
     ("RequestingPhysician", lambda s: s.order.ordering_doctor.name),
     ("RequestingService", lambda s: s.order.clinic.text or s.order.clinic.code),
     ("RequestedProcedureDescription", lambda s: s.order.sut.text or s.order.loinc.text),
     ("AdmissionID", lambda s: s.order.admission_reference),
-    ("CurrentPatientLocation", lambda _: ""),
     ("RequestedProcedureID", lambda s: s.order.key.accession_number),
     ("ReasonForTheRequestedProcedure", lambda s: s.order.clinical_information),
     ("RequestedProcedurePriority", lambda s: _priority(s.order.priority)),
-    ("PatientTransportArrangements", lambda _: ""),
-    ("RequestedProcedureComments", lambda _: ""),
     ("PlacerOrderNumberImagingServiceRequest", lambda s: s.order.key.accession_number),
     ("FillerOrderNumberImagingServiceRequest", lambda s: s.order.key.accession_number),
 )
 _STEP_TEXTS: Final[tuple[tuple[str, Value], ...]] = (
     ("Modality", lambda s: s.order.modality),
-    ("RequestedContrastAgent", lambda _: ""),
     ("ScheduledStationAETitle", lambda s: s.order.station_ae_title or s.station),
     ("ScheduledProcedureStepStartDate", lambda s: s.start[:8]),
     ("ScheduledProcedureStepStartTime", lambda s: s.start[8:]),
     ("ScheduledPerformingPhysicianName", lambda s: s.order.technician.name),
     ("ScheduledProcedureStepDescription", lambda s: s.order.sut.text or s.order.loinc.text),
     ("ScheduledProcedureStepID", lambda s: s.order.key.accession_number),
-    ("ScheduledStationName", lambda _: ""),
-    ("ScheduledProcedureStepLocation", lambda _: ""),
-    ("PreMedication", lambda _: ""),
     ("ScheduledProcedureStepStatus", lambda s: _STATUS.get(s.order.state, "")),
-    ("CommentsOnTheScheduledProcedureStep", lambda _: ""),
 )
+
+_BLANK: Final = (
+    "PatientWeight",
+    "PatientSize",
+    "MedicalAlerts",
+    "Allergies",
+    "PregnancyStatus",
+    "PatientState",
+    "SpecialNeeds",
+    "ConfidentialityConstraintOnPatientDataDescription",
+    "CurrentPatientLocation",
+    "PatientTransportArrangements",
+    "RequestedProcedureComments",
+    "ReferencedStudySequence",
+    "ReferencedPatientSequence",
+)
+"""Of the table too, and never known: they come back empty. Clients fill in what asks for nothing, as a Pregnancy Status
+of 0, so as keys they narrow nothing."""
 
 Items = Callable[[Shown], list[Elements]]
 
 _SEQUENCES: Final[tuple[tuple[str, Items], ...]] = (
     ("IssuerOfAccessionNumberSequence", lambda s: [_written({"LocalNamespaceEntityID": s.order.key.facility})]),
-    ("ReferencedStudySequence", lambda _: []),
-    ("ReferencedPatientSequence", lambda _: []),
     ("OtherPatientIDsSequence", lambda s: _national(s.order.patient.national_number)),
     ("RequestedProcedureCodeSequence", lambda s: _procedure(s.order)),
     ("ReasonForRequestedProcedureCodeSequence", lambda s: _codes((one, ICD_10) for one in s.order.diagnoses)),
@@ -148,11 +148,17 @@ def _tag(keyword: str) -> str:
 STEP: Final = _tag("ScheduledProcedureStepSequence")
 _TOP: Final = frozenset(_tag(keyword) for keyword, _ in (*_TEXTS, *_SEQUENCES))
 _INSIDE: Final = frozenset(_tag(keyword) for keyword, _ in (*_STEP_TEXTS, *_STEP_SEQUENCES))
+_EMPTY: Final = frozenset(map(_tag, _BLANK))
 
 
-def is_known(path: tuple[str, ...]) -> bool:
-    """Whether the worklist has an attribute; what is in the items of other sequences is not looked at."""
+def is_matched(path: tuple[str, ...]) -> bool:
+    """Whether a key narrows; what is in the items of other sequences is not looked at."""
     return path[0] in _TOP and (path[0] != STEP or len(path) == 1 or path[1] in _INSIDE)
+
+
+def is_returned(tag: str) -> bool:
+    """Whether the worklist has an attribute, be it without a value."""
+    return tag in _TOP or tag in _EMPTY
 
 
 def elements_of(shown: Shown) -> Elements:

@@ -20,7 +20,10 @@ class Hl7Profile(Section):
     """`errors` has the code for what is wrong, by the names that the door uses; `other_error` is for names that are not
     there. `any_facility` in the place of a facility in OBR-15 opens an order to every centre. `modalities` are those
     that OBR-24 may name, any where there is none. `pathology` are words of OBR-15 or OBR-24 by which a report is one
-    of pathology. Messages are known again for `remembered_days`."""
+    of pathology. Messages are known again for `remembered_days`.
+
+    What a receiver did not take is sent again after each of `retry_seconds`, after the last one again and again until
+    it is `retry_days` old."""
 
     receiving_application: str = "TELETIP"
     receiving_facility: str = "TELETIP"
@@ -29,6 +32,8 @@ class Hl7Profile(Section):
     modalities: frozenset[str] = frozenset()
     pathology: frozenset[str] = frozenset()
     contrast_routes: frozenset[str] = frozenset({"IV", "O", "IA", "IT", "ID", "R"})
+    retry_seconds: tuple[int, ...] = Field(default=(60, 300, 900, 3600, 14_400, 86_400), min_length=1)
+    retry_days: int = Field(default=30, ge=1, le=365)
     remembered_days: int = Field(default=90, ge=1, le=3650)
     national: SenderRules = SenderRules()
     hospital: SenderRules = SenderRules()

@@ -86,6 +86,33 @@ def upgrade() -> None:
     )
     op.create_index("ix_order_matches_study", "order_matches", ["study_instance_uid"], unique=False)
     op.create_table(
+        "named_accessions",
+        sa.Column("id", _key(), autoincrement=True, nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("accession_number", sa.String(length=16), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("study_instance_uid", "accession_number", name="uq_named_accessions"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_named_accessions", "named_accessions", ["accession_number"], unique=False)
+    op.create_table(
+        "quarantine",
+        sa.Column("id", _key(), autoincrement=True, nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("facility", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("accession_number", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("patient_id", sa.Text(), server_default="", nullable=False),
+        sa.Column("numbers", sa.Text(), server_default="", nullable=False),
+        sa.Column("modality", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("study_date", sa.String(length=8), server_default="", nullable=False),
+        sa.Column("known_at", sa.String(length=32), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("study_instance_uid"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_quarantine_accession", "quarantine", ["accession_number"], unique=False)
+    op.create_index("ix_quarantine_facility", "quarantine", ["facility", "known_at"], unique=False)
+    op.create_table(
         "orders",
         sa.Column("id", _key(), autoincrement=True, nullable=False),
         sa.Column("facility", sa.String(length=64), server_default="", nullable=False),
@@ -109,6 +136,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=32), server_default="", nullable=False),
         sa.Column("reasons", sa.Text(), server_default="", nullable=False),
         sa.Column("performed_at", sa.String(length=14), server_default="", nullable=False),
+        sa.Column("placed_at", sa.String(length=32), server_default="", nullable=False),
         sa.Column("changed_at", sa.String(length=32), server_default="", nullable=False),
         sa.Column("body", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -120,6 +148,8 @@ def upgrade() -> None:
     op.create_index("ix_orders_patient", "orders", ["patient_id", "facility"], unique=False)
     op.create_index("ix_orders_requested", "orders", ["facility", "requested_at"], unique=False)
     op.create_index("ix_orders_study", "orders", ["study_instance_uid"], unique=False)
+    op.create_index("ix_orders_planned", "orders", ["facility", "scheduled_at"], unique=False)
+    op.create_index("ix_orders_performing", "orders", ["performing_facility", "requested_at"], unique=False)
     op.create_index("ix_orders_scheduled", "orders", ["state", "scheduled_at"], unique=False)
     op.create_table(
         "patient_details",
@@ -132,6 +162,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("authority", "value", name="uq_patient_details"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_patient_details_changed", "patient_details", ["changed_at"], unique=False)
     op.create_table(
         "performed_steps",
         sa.Column("id", _key(), autoincrement=True, nullable=False),
@@ -197,3 +228,11 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_codes_alias", "codes", ["version_fk", "alias"], unique=False)
+    op.create_index(
+        "ix_orders_unmatched",
+        "orders",
+        ["facility", "requested_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("matched = 0"),
+        postgresql_where=sa.text("matched = 0"),
+    )

@@ -1,0 +1,31 @@
+"""An order looked at again, when somebody asks for it: matched anew, and found out how it stands."""
+
+from storage.index import orders as rows
+from storage.index.engine import Database
+from vna.model.access import Action, Actor
+from vna.model.errors import NotFound
+from vna.model.orders import OrderKey
+from vna.security.policy import Policy
+from vna.teleradiology.listings import is_of
+from vna.teleradiology.matching import Matching
+from vna.teleradiology.standing import Standings
+
+
+class Reprocessing:
+    """It changes nothing that events would not have changed: the right to look up is enough."""
+
+    def __init__(self, database: Database, policy: Policy, matching: Matching, standings: Standings) -> None:
+        self._database = database
+        self._policy = policy
+        self._matching = matching
+        self._standings = standings
+
+    def again(self, actor: Actor, key: OrderKey) -> None:
+        """Look at an order of the actor's facility; NotFound when there is none."""
+        self._policy.check(actor, Action.LOOK_UP, str(key))
+        with self._database.transaction() as connection:
+            known = rows.find(connection, key)
+            if known is None or not is_of(actor, known):
+                raise NotFound("no such order is known at this facility")
+            self._matching.look(connection, (), {key})
+        self._standings.find_out([key])
