@@ -9,6 +9,7 @@ from storage.index.engine import Connection, Database
 from vna.archive.deletion import Deletion
 from vna.archive.reindex import Replay
 from vna.archive.store import Admits, Store
+from vna.board import SharedBoard
 from vna.hl7.report_sender import ReportSender
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.retries import Ladder
@@ -26,9 +27,9 @@ from vna.teleradiology import codes, dose, looks, matching, notifying, quarantin
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.guesses import Guesses
 from vna.teleradiology.listings import Listings
 from vna.teleradiology.looks import Looks
-from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.matching import MATCH, Matching
 from vna.teleradiology.notifying import NOTIFY, Notifying
@@ -55,7 +56,8 @@ from vna.worklist.schedule import Bounds, Schedule
 class Surroundings:
     """What the national side has of the rest of the archive: settings of searches, and use cases.
 
-    `affinity_domain` is the authority of patient identifiers, where there is one.
+    `affinity_domain` is the authority of patient identifiers, where there is one; `shared` is the folder by which the
+    processes of this node agree.
     """
 
     database: Database
@@ -67,6 +69,7 @@ class Surroundings:
     deletion: Deletion
     links: Links
     sources: Sources
+    shared: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +225,12 @@ def _lookups(
 ) -> Lookups:
     rules = LookupRules(
         markers=said.matching.markers,
-        requires=covered(said.notification.sut_codes).__contains__,
+        requires=said.notification.tells_accession,
         zone=said.zone,
         link_lifetime=timedelta(seconds=settings.link_lifetime),
     )
-    return Lookups(around.database, around.policy, around.links, known, duplicates, rules)
+    guesses = Guesses(lambda part: SharedBoard(around.shared, f"look-ups {part}"))
+    return Lookups(around.database, around.policy, around.links, known, duplicates, rules, guesses)
 
 
 def _profile(settings: NationalSettings) -> Profile:
