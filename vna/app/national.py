@@ -164,7 +164,6 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     receivers = around.sources.receivers
     filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
     match = Matching(database, policy, said.matching)
-    standings = Standings(database, said, rules, authorities)
 
     def institution(facility: str) -> str:
         found = tables.facility(facility)
@@ -172,6 +171,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
 
     payer = PAYERS[settings.payer](settings)
     standings = Standings(database, said, rules, authorities, notifying.begin if payer is not None else None)
+    notify = Notifying(database, policy, said, tables, standings, payer)
     return National(
         database=database,
         profile=said,
@@ -186,7 +186,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         rules=rules,
         doses=Doses(database, standing.again),
         standings=standings,
-        notifying=Notifying(database, policy, said, tables, standings, payer),
+        notifying=notify,
         duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
@@ -195,7 +195,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         quarantine=Quarantine(database, policy, around.deletion),
         lookups=_lookups(settings, around, tables, duplicates, said),
         order_ids=OrderIds(database, policy),
-        reprocessing=Reprocessing(database, policy, match, standings),
+        reprocessing=Reprocessing(database, policy, match, standings, notify),
         listings=Listings(database, policy, tables, said.zone),
     )
 
