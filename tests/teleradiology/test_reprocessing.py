@@ -25,7 +25,6 @@ from vna.model.orders import OrderKey
 
 KEY = OrderKey("500059", "A1")
 CLERK = Actor(ActorKind.USER, "clerk", frozenset({Action.LOOK_UP}), KEY.facility)
-FEEDER = replace(CLERK, rights=frozenset({Action.LOOK_UP, Action.FEED}))
 
 
 @pytest.fixture
@@ -58,19 +57,17 @@ def status(archive: Application) -> str:
     return archive.national.orders.get(SYSTEM, KEY).standing.status
 
 
-def test_the_payer_is_told_again_where_it_refused_by_whoever_may_feed(
-    archive: Application, payer: PayerService
-) -> None:
+def test_the_payer_is_told_again_where_it_refused(archive: Application, payer: PayerService) -> None:
     assert status(archive) == "refused"
     payer.refuses = None
     archive.national.reprocessing.again(CLERK, KEY)
     settle(archive)
     assert status(archive) == "refused"
-    archive.national.reprocessing.again(FEEDER, KEY)
+    archive.national.reprocessing.again(CLERK, KEY)
     settle(archive)
     assert status(archive) == "notified"
     asked = len(payer.requests)
-    archive.national.reprocessing.again(FEEDER, KEY)
+    archive.national.reprocessing.again(CLERK, KEY)
     settle(archive)
     assert (status(archive), len(payer.requests)) == ("notified", asked)
 
