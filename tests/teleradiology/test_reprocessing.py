@@ -62,9 +62,6 @@ def test_the_payer_is_told_again_where_it_refused(archive: Application, payer: P
     payer.refuses = None
     archive.national.reprocessing.again(CLERK, KEY)
     settle(archive)
-    assert status(archive) == "refused"
-    archive.national.reprocessing.again(CLERK, KEY)
-    settle(archive)
     assert status(archive) == "notified"
     asked = len(payer.requests)
     archive.national.reprocessing.again(CLERK, KEY)
