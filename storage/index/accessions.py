@@ -1,12 +1,13 @@
 """Studies by accession number and by patient, as national look-ups ask: of every facility, held here or elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
+from storage.index import other_patient_ids
 from storage.index.national_schema import order_matches, orders
 from storage.index.prepared import Prepared
 from storage.index.schema import patients, studies
@@ -92,20 +93,24 @@ def matched(connection: sa.Connection, key: OrderKey) -> list[FoundStudy]:
     return [_study(row) for row in found]
 
 
-def file_numbers(connection: sa.Connection, national_number: str) -> frozenset[tuple[str, str]]:
-    """Facilities and what the patient's file is called there, as orders say."""
-    found = _FILES.run(connection, national_number=national_number, most=_MOST_FILES).fetchall()
-    return frozenset((facility, patient_id) for facility, patient_id in found)
+def file_numbers(connection: sa.Connection, numbers: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """Facilities and what the file of who has these national numbers is called there, as orders say."""
+    return frozenset(
+        (facility, patient_id)
+        for number in numbers
+        for facility, patient_id in _FILES.run(connection, national_number=number, most=_MOST_FILES).fetchall()
+    )
 
 
-def is_known_at(connection: sa.Connection, national_number: str, facility: str) -> bool:
-    """Whether something was ordered for the patient by a facility, or is to be done there."""
-    return _PERFORMERS.run(connection, national_number=national_number, facility=facility).fetchone() is not None
+def is_known_at(connection: sa.Connection, numbers: Iterable[str], facility: str) -> bool:
+    """Whether something was ordered by a facility for who has one of these national numbers, or is to be done there."""
+    found = (_PERFORMERS.run(connection, national_number=number, facility=facility).fetchone() for number in numbers)
+    return any(row is not None for row in found)
 
 
 def of_patient(
     connection: sa.Connection,
-    national_number: str,
+    numbers: Sequence[str],
     *,
     since: str = "",
     until: str = "",
@@ -113,9 +118,9 @@ def of_patient(
     without: Sequence[str] = (),
     limit: int,
 ) -> tuple[list[FoundStudy], int]:
-    """The newest of a patient's studies, and how many there are: dates are days (`YYYYMMDD`), `modality` one of the
-    study's. Those that have no modality but `without` are passed over."""
-    conditions = [_is_of(connection, national_number)]
+    """The newest studies of who has these national numbers, and how many there are: dates are days (`YYYYMMDD`),
+    `modality` one of the study's. Those that have no modality but `without` are passed over."""
+    conditions = [_is_of(connection, numbers)]
     if since:
         conditions.append(studies.c.study_date >= since)
     if until:
@@ -133,24 +138,30 @@ def of_patient(
     return [_study(row) for row in rows], int(total)
 
 
-def _is_of(connection: sa.Connection, national_number: str) -> sa.ColumnElement[bool]:
-    """By Patient ID, by what orders say of it, or by file number at a facility."""
-    matches = (
-        sa.select(order_matches.c.study_instance_uid)
+def _is_of(connection: sa.Connection, numbers: Sequence[str]) -> sa.ColumnElement[bool]:
+    """By Patient ID, by Other Patient IDs, by what orders say of it, or by file number at a facility."""
+    matched = (
+        sa.select(studies.c.id)
+        .join(order_matches, order_matches.c.study_instance_uid == studies.c.study_instance_uid)
         .join(
             orders,
             (orders.c.facility == order_matches.c.facility)
             & (orders.c.accession_number == order_matches.c.accession_number),
         )
-        .where(orders.c.national_number == national_number, order_matches.c.released == 0)
+        .where(orders.c.national_number.in_(numbers), order_matches.c.released == 0)
     )
-    files = file_numbers(connection, national_number)
+    files = file_numbers(connection, numbers)
     of_files = [(studies.c.facility == facility) & (patients.c.patient_id == number) for facility, number in files]
-    ids = sa.select(patients.c.id).where(patients.c.patient_id.in_({national_number, *(number for _, number in files)}))
-    return sa.or_(
-        studies.c.patient_fk.in_(ids) & sa.or_(patients.c.patient_id == national_number, *of_files),
-        studies.c.study_instance_uid.in_(matches),
+    called = (
+        sa.select(studies.c.id)
+        .select_from(_JOINED)
+        .where(
+            patients.c.patient_id.in_({*numbers, *(number for _, number in files)}),
+            sa.or_(patients.c.patient_id.in_(numbers), *of_files),
+        )
     )
+    named = sa.select(studies.c.id).where(studies.c.study_instance_uid.in_(other_patient_ids.studies(numbers)))
+    return studies.c.id.in_(sa.union(called, matched, named))
 
 
 def _study(row: Sequence[Any]) -> FoundStudy:

@@ -12,19 +12,15 @@ from storage.index.prepared import Prepared
 from storage.index.schema import events
 from vna.model.events import Event, EventKind
 
-_APPEND = Prepared(
-    sa.insert(events)
-    .values(
-        kind=sa.bindparam("kind"),
-        at=sa.bindparam("at"),
-        study_instance_uid=sa.bindparam("study_instance_uid"),
-        sop_instance_uid=sa.bindparam("sop_instance_uid"),
-        actor=sa.bindparam("actor"),
-        detail=sa.bindparam("detail"),
-        pending=sa.bindparam("pending"),
-    )
-    .inline()
-)
+_WRITTEN = ("kind", "at", "study_instance_uid", "sop_instance_uid", "actor", "detail", "pending")
+
+
+def inserting(prefix: str = "") -> sa.Insert:
+    """How an event is written, its parameters named by column behind a prefix: for statements that write more."""
+    return sa.insert(events).values({name: sa.bindparam(f"{prefix}{name}") for name in _WRITTEN}).inline()
+
+
+_APPEND = Prepared(inserting())
 
 
 def append(
@@ -40,16 +36,15 @@ def append(
 ) -> None:
     """Write one event in the caller's transaction; after the study's row is locked, so that ids follow commits per
     study."""
-    _APPEND.run(
-        connection,
-        kind=kind.value,
-        at=time_text(at),
-        study_instance_uid=study_instance_uid,
-        sop_instance_uid=sop_instance_uid,
-        actor=actor,
-        detail=orjson.dumps(detail).decode(),
-        pending=int(pending),
-    )
+    said = values(kind, at=at, actor=actor, detail=detail)
+    said |= {"study_instance_uid": study_instance_uid, "sop_instance_uid": sop_instance_uid, "pending": int(pending)}
+    _APPEND.run(connection, **said)
+
+
+def values(kind: EventKind, *, at: datetime, actor: str, detail: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The parameters of `inserting` for an event of no study."""
+    said = (kind.value, time_text(at), "", "", actor, orjson.dumps(detail).decode(), 1)
+    return {f"{prefix}{name}": value for name, value in zip(_WRITTEN, said, strict=True)}
 
 
 def pending(connection: sa.Connection, limit: int) -> list[Event]:

@@ -1,10 +1,12 @@
 """Looks at earlier examinations: rows that say who asked for them, and who opened them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
+from storage.index import events
 from storage.index.national_schema import looks as table
 from storage.index.national_schema import order_matches, orders
 from storage.index.prepared import Prepared
@@ -22,31 +24,46 @@ class Look:
     at: str
 
 
-_ADD = Prepared(
+_ADDED = (
     sa.insert(table)
     .values(
         national_number=sa.bindparam("national_number"),
         sut_code=sa.bindparam("sut_code"),
         doctor_number=sa.bindparam("doctor"),
         facility=sa.bindparam("facility"),
-        kind=sa.bindparam("kind"),
-        at=sa.bindparam("at"),
+        kind=sa.bindparam("look_kind"),
+        at=sa.bindparam("look_at"),
     )
     .inline()
+)
+_ADD = Prepared(_ADDED)
+TOLD = "told_"
+"""Before the names of the parameters of the event that tells of a look."""
+_ADD_AT_ONCE = Prepared(
+    events.inserting().add_cte(_ADDED.cte("look"), events.inserting(TOLD).cte("told")),
 )
 
 
 def add(connection: sa.Connection, look: Look) -> None:
     """Note a look."""
-    _ADD.run(
-        connection,
-        national_number=look.national_number,
-        sut_code=look.sut_code,
-        doctor=look.doctor,
-        facility=look.facility,
-        kind=look.kind,
-        at=look.at,
-    )
+    _ADD.run(connection, **_values(look))
+
+
+def add_at_once(connection: sa.Connection, look: Look, told: Mapping[str, Any], audited: Mapping[str, Any]) -> None:
+    """Note a look, the event that tells of it (`told`, its names behind TOLD) and another by one statement, which
+    PostgreSQL can do: one way there and back where each is a wait."""
+    _ADD_AT_ONCE.run(connection, **_values(look), **told, **audited)
+
+
+def _values(look: Look) -> dict[str, str]:
+    return {
+        "national_number": look.national_number,
+        "sut_code": look.sut_code,
+        "doctor": look.doctor,
+        "facility": look.facility,
+        "look_kind": look.kind,
+        "look_at": look.at,
+    }
 
 
 def exists(connection: sa.Connection, look: Look) -> bool:

@@ -122,6 +122,18 @@ named_accessions = sa.Table(
 )
 """Accession numbers that a study names beside its own, in Request Attributes Sequence or by performed steps."""
 
+other_patient_ids = sa.Table(
+    "other_patient_ids",
+    metadata,
+    _key(),
+    sa.Column("study_instance_uid", UID, nullable=False),
+    _word("number"),
+    sa.UniqueConstraint("study_instance_uid", "number", name="uq_other_patient_ids"),
+    sa.Index("ix_other_patient_ids", "number"),
+    sqlite_autoincrement=True,
+)
+"""What a study's images call its patient beside Patient ID, in Other Patient IDs or Other Patient IDs Sequence."""
+
 quarantine = sa.Table(
     "quarantine",
     metadata,

@@ -11,6 +11,7 @@ from storage.index.national_schema import (
     notifications,
     order_matches,
     orders,
+    other_patient_ids,
     patient_details,
     performed_steps,
     quarantine,
@@ -45,7 +46,7 @@ _EMPTIED = (
     *(document_associations, document_objects, held_documents, patient_identifiers, publications),
     *(manifest_series, manifests),
     *(orders, performed_steps, order_matches, reports, notifications, doses, looks, patient_details),
-    *(named_accessions, quarantine),
+    *(named_accessions, other_patient_ids, quarantine),
 )
 
 

@@ -28,14 +28,15 @@ def find(connection: sa.Connection, uids: Iterable[str]) -> dict[str, Subject]:
     for some in batches(uids):
         named = _named(connection, some)
         held = _held(connection, some)
-        said = _numbers(connection, [row.id for row in held])
+        headers = _headers(connection, [row.id for row in held])
         for row in held:
-            uid = row.study_instance_uid
+            uid, header = row.study_instance_uid, headers.get(row.id, {})
             found[uid] = Subject(
                 study_instance_uid=uid,
                 accession_numbers=frozenset(filter(None, (row.accession_number, *named.get(uid, ())))),
                 patient_id=row.patient_id,
-                numbers=frozenset(filter(None, (row.patient_id, *said.get(row.id, ())))),
+                numbers=frozenset(filter(None, (row.patient_id, *numbers_of(header)))),
+                other_ids=other_ids_of(header),
                 facility=row.facility,
                 known_at=row.first_received_at,
             )
@@ -93,10 +94,15 @@ def after(connection: sa.Connection, key: int, limit: int) -> list[tuple[int, st
 
 def numbers_of(elements: Mapping[str, Element]) -> frozenset[str]:
     """Patient ID and Other Patient IDs of a header."""
+    own = significant(text(elements, _PATIENT_ID))
+    return other_ids_of(elements) | ({own} if own else set())
+
+
+def other_ids_of(elements: Mapping[str, Element]) -> frozenset[str]:
+    """Other Patient IDs of a header, and those of its sequence."""
     others = [text(item, _PATIENT_ID) for item in items_of(elements.get(_OTHERS))]
     alone = (elements.get(_OTHER) or {}).get("Value") or ()
-    said = (text(elements, _PATIENT_ID), *others, *(str(one) for one in alone if one))
-    return frozenset(filter(None, map(significant, said)))
+    return frozenset(filter(None, map(significant, (*others, *(str(one) for one in alone if one)))))
 
 
 def accessions_of(elements: Mapping[str, Element]) -> set[str]:
@@ -118,8 +124,8 @@ def _held(connection: sa.Connection, uids: list[str]) -> list[sa.Row[Any]]:
     return list(connection.execute(joined.where(studies.c.study_instance_uid.in_(uids))))
 
 
-def _numbers(connection: sa.Connection, keys: list[int]) -> dict[int, frozenset[str]]:
-    """What the first instance of each study says its patient's numbers are."""
+def _headers(connection: sa.Connection, keys: list[int]) -> dict[int, Mapping[str, Element]]:
+    """The header of the first instance of each study."""
     first = (
         sa.select(series.c.study_fk.label("study"), sa.func.min(instances.c.id).label("first"))
         .join(instances, instances.c.series_fk == series.c.id)
@@ -130,7 +136,7 @@ def _numbers(connection: sa.Connection, keys: list[int]) -> dict[int, frozenset[
     rows = connection.execute(
         sa.select(first.c.study, instances.c.header).join(instances, instances.c.id == first.c.first)
     )
-    return {row.study: numbers_of(orjson.loads(unpack(row.header))) for row in rows}
+    return {row.study: orjson.loads(unpack(row.header)) for row in rows}
 
 
 def _told(connection: sa.Connection, uids: list[str]) -> dict[str, str]:

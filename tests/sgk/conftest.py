@@ -84,20 +84,25 @@ Open = Callable[..., Archive]
 @pytest.fixture
 def open_lookups(tmp_path: Path) -> Iterator[Open]:
     """`open_lookups(security={"mode": "enforced"})` makes one."""
-    opened: list[Application] = []
+    made: list[Archive] = []
 
     def make(**sections: dict[str, object]) -> Archive:
-        settings = Backend("sqlite+folder", tmp_path).settings(**sections)
-        migrate(settings)
-        prepare(settings)
-        application = build(settings)
-        opened.append(application)
-        app = http_application(application, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
-        return Archive(application, Web(app, "http://127.0.0.1:8080"))
+        made.append(opened(Backend("sqlite+folder", tmp_path), **sections))
+        return made[-1]
 
     yield make
-    for application in opened:
-        application.close()
+    for archive in made:
+        archive.application.close()
+
+
+def opened(backend: Backend, **sections: dict[str, object]) -> Archive:
+    """One on these stores; whoever asks for it closes its application."""
+    settings = backend.settings(**sections)
+    migrate(settings)
+    prepare(settings)
+    application = build(settings)
+    app = http_application(application, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+    return Archive(application, Web(app, "http://127.0.0.1:8080"))
 
 
 @pytest.fixture

@@ -164,6 +164,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     rules = Rules(said, tables, _windows(settings, said))
     authorities = sorted({said.national_authority, around.affinity_domain} - {""})
     duplicates = Duplicates(database, policy, rules, authorities)
+    seen = Looks(database, policy, said, rules, authorities)
     receivers = around.sources.receivers
     filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
     match = Matching(database, policy, said.matching)
@@ -191,12 +192,12 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         standings=standings,
         notifying=telling,
         duplicates=duplicates,
-        looks=Looks(database, policy, said, rules, authorities),
+        looks=seen,
         tracking=Tracking(database, policy),
         matching=match,
         unmatched=Unmatched(database, policy, said.matching),
         quarantine=Quarantine(database, policy, around.deletion),
-        lookups=_lookups(settings, around, tables, duplicates, said),
+        lookups=_lookups(settings, around, tables, duplicates, seen, said, authorities),
         order_ids=OrderIds(database, policy),
         reprocessing=Reprocessing(database, policy, match, standings, telling),
         listings=Listings(database, policy, tables, said.zone),
@@ -221,16 +222,24 @@ def _windows(settings: NationalSettings, said: Profile) -> Windows:
 
 
 def _lookups(
-    settings: NationalSettings, around: Surroundings, known: Codes, duplicates: Duplicates, said: Profile
+    settings: NationalSettings,
+    around: Surroundings,
+    known: Codes,
+    duplicates: Duplicates,
+    seen: Looks,
+    said: Profile,
+    authorities: Sequence[str],
 ) -> Lookups:
     rules = LookupRules(
         markers=said.matching.markers,
         requires=said.notification.tells_accession,
         zone=said.zone,
         link_lifetime=timedelta(seconds=settings.link_lifetime),
+        break_glass=settings.break_glass,
+        authorities=tuple(authorities),
     )
     guesses = Guesses(lambda part: SharedBoard(around.shared, f"look-ups {part}"))
-    return Lookups(around.database, around.policy, around.links, known, duplicates, rules, guesses)
+    return Lookups(around.database, around.policy, around.links, known, duplicates, seen, rules, guesses)
 
 
 def _profile(settings: NationalSettings) -> Profile:

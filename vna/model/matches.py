@@ -40,13 +40,14 @@ class Subject:
     """What matching compares of a study, held here, kept elsewhere or in quarantine.
 
     `accession_numbers` are its own and those that Request Attributes Sequence and performed steps name; `numbers` are
-    Patient ID and Other Patient IDs; `known_at` is when it was first known (`time_text`).
+    Patient ID and Other Patient IDs, `other_ids` the latter alone; `known_at` is when it was first known (`time_text`).
     """
 
     study_instance_uid: str
     accession_numbers: frozenset[str] = frozenset()
     patient_id: str = ""
     numbers: frozenset[str] = frozenset()
+    other_ids: frozenset[str] = frozenset()
     facility: str = ""
     known_at: str = ""
 

@@ -41,6 +41,11 @@ class NationalSettings(Section):
     link_lifetime: float = Field(
         default=900, ge=60, le=86_400, description="Seconds for which a link that a look-up gives can be opened."
     )
+    break_glass: bool = Field(
+        default=True,
+        description="Whether a look-up gives links to images of patients who have neither images nor orders at the "
+        "caller's facility (break-glass: audited as such, with a warning in the log). Otherwise they are refused.",
+    )
     payer: Literal["", "medula"] = Field(
         default="",
         description="How the payer is told of complete examinations: `medula` by its SOAP service. Empty: not at all.",

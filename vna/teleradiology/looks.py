@@ -1,6 +1,6 @@
 """Looks at earlier examinations: who asked for them, and who opened their images or report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from storage.index import events, looks, orders
@@ -85,19 +85,38 @@ def note(connection: Connection, actor: Actor, kind: str, number: str, sut_code:
     at = datetime.now(UTC)
     look = Look(number[:16], sut_code[:16], doctor[:16], actor.facility, kind, time_text(at))
     looks.add(connection, look)
-    detail = {
-        "national_number": look.national_number,
-        "sut_code": look.sut_code,
-        "doctor": look.doctor,
-        "facility": look.facility,
-        "kind": kind,
-    }
-    events.append(connection, EventKind.PREVIOUS_SEEN, at=at, actor=actor.name, detail=detail)
+    events.append(connection, EventKind.PREVIOUS_SEEN, at=at, actor=actor.name, detail=_told(look))
 
 
 def note_query(connection: Connection, actor: Actor, number: str, sut_code: str, doctor: str) -> None:
     """That someone asked for earlier examinations."""
     note(connection, actor, QUERY, number, sut_code, doctor)
+
+
+def note_query_audited(
+    database: Database, actor: Actor, number: str, sut_code: str, kind: EventKind, detail: Mapping[str, str]
+) -> None:
+    """`note_query`, and an event that audits it: all of it or nothing, durable when this returns."""
+    at, name = datetime.now(UTC), actor.name[:128]
+    if database.is_sqlite:
+        with database.transaction() as connection:
+            note_query(connection, actor, number, sut_code, "")
+            events.append(connection, kind, at=at, actor=name, detail=detail)
+        return
+    look = Look(number[:16], sut_code[:16], "", actor.facility, QUERY, time_text(at))
+    told = events.values(EventKind.PREVIOUS_SEEN, at=at, actor=name, detail=_told(look), prefix=looks.TOLD)
+    with database.stroke() as connection:
+        looks.add_at_once(connection, look, told, events.values(kind, at=at, actor=name, detail=detail))
+
+
+def _told(look: Look) -> dict[str, str]:
+    return {
+        "national_number": look.national_number,
+        "sut_code": look.sut_code,
+        "doctor": look.doctor,
+        "facility": look.facility,
+        "kind": look.kind,
+    }
 
 
 def replay(connection: Connection, event: Event) -> None:

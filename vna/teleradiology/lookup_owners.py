@@ -4,17 +4,15 @@ An accession number is unique within the facility that made it, and not beyond: 
 parted by its owners before anything is said of it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from storage.index.accessions import FoundStudy
 from vna.model.orders import KnownOrder, OrderState
+from vna.teleradiology.lookup_person import Person
 
 NOT_IMAGES = frozenset({"AU", "DOC", "KO", "PR", "REG", "SR"})
 """Modalities of what goes with images and is none: a study that has nothing else has no images (PS3.3 C.7.3.1.1.1)."""
-
-FileNumbers = Callable[[], frozenset[tuple[str, str]]]
-"""Facilities and the file numbers that a patient has there; asked for only where nothing else tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +73,17 @@ def owners(
     ]
 
 
-def of_person(found: Iterable[Owned], national_number: str, files: FileNumbers) -> list[Owned]:
+def of_person(found: Iterable[Owned], person: Person) -> list[Owned]:
     """What of it is this person's: by national number, else by file number at a facility where that is known to be
     the person's."""
     fitting = []
     for owned in found:
         order = owned.known.order if owned.known is not None else None
         is_ordered = order is not None and (
-            order.patient.national_number == national_number
-            or (order.patient.patient_id != "" and (order.key.facility, order.patient.patient_id) in files())
+            person.is_called(order.patient.national_number)
+            or person.has_file(order.key.facility, order.patient.patient_id)
         )
-        studies = tuple(study for study in owned.studies if _is_of(study, owned, national_number, is_ordered, files))
+        studies = tuple(study for study in owned.studies if _is_of(study, owned, person, is_ordered))
         if is_ordered or studies:
             fitting.append(Owned(owned.facility, owned.known if is_ordered else None, studies))
     return fitting
@@ -97,12 +95,12 @@ def belongs(study: FoundStudy, known: KnownOrder) -> bool:
     return (
         study.study_instance_uid == order.study_instance_uid
         or study.facility in (order.key.facility, order.performed_at)
-        or is_called(study, order.patient.national_number)
+        or _is_called(study, order.patient.national_number)
     )
 
 
-def _is_of(study: FoundStudy, owned: Owned, national_number: str, is_ordered: bool, files: FileNumbers) -> bool:
-    if is_called(study, national_number):
+def _is_of(study: FoundStudy, owned: Owned, person: Person, is_ordered: bool) -> bool:
+    if person.is_called(study.patient_id, *study.other_ids):
         return True
     if is_ordered and owned.known is not None:
         order = owned.known.order
@@ -110,14 +108,9 @@ def _is_of(study: FoundStudy, owned: Owned, national_number: str, is_ordered: bo
             return True
         if order.patient.patient_id and study.patient_id == order.patient.patient_id:
             return True
-    return any((facility, study.patient_id) in files() for facility in {study.facility, owned.facility} if facility)
+    facilities = {study.facility, owned.facility}
+    return any(person.has_file(facility, study.patient_id) for facility in facilities) or person.is_named_in(study)
 
 
-def is_called(study: FoundStudy, national_number: str) -> bool:
-    """Whether the study's patient has this national number."""
+def _is_called(study: FoundStudy, national_number: str) -> bool:
     return bool(national_number) and (study.patient_id == national_number or national_number in study.other_ids)
-
-
-def several(found: Sequence[Owned]) -> bool:
-    """Whether the accession number says nothing without the patient."""
-    return len(found) > 1

@@ -5,10 +5,9 @@ audited before its answer leaves, and what cannot be audited is not answered.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cache
 
 from storage.index import accessions, events
 from storage.index import orders as order_rows
@@ -25,9 +24,10 @@ from vna.security.policy import Policy
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.guesses import Guesses
-from vna.teleradiology.looks import note_query
+from vna.teleradiology.looks import Looks, note_query_audited
 from vna.teleradiology.lookup_checks import Question, check
 from vna.teleradiology.lookup_owners import NOT_IMAGES, Owned, belongs, of_person, owners
+from vna.teleradiology.lookup_person import Person
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +49,16 @@ _TRUSTED = frozenset({ActorKind.LOCAL, ActorKind.SYSTEM})
 
 @dataclass(frozen=True, slots=True)
 class LookupRules:
-    """What could differ at a site; `requires` says of a SUT code whether it needs an accession number."""
+    """What could differ at a site; `requires` says of a SUT code whether it needs an accession number, `authorities`
+    are the OIDs under which patients are known by their national number, `break_glass` allows links to images of
+    patients whom the caller's facility does not know."""
 
     markers: frozenset[str]
     requires: Callable[[str], bool]
     zone: tzinfo
     link_lifetime: timedelta = timedelta(minutes=15)
     break_glass: bool = True
+    authorities: tuple[str, ...] = ()
 
 
 class Lookups:
@@ -69,6 +72,7 @@ class Lookups:
         links: Links,
         codes: Codes,
         duplicates: Duplicates,
+        looks: Looks,
         rules: LookupRules,
         guesses: Guesses,
     ) -> None:
@@ -77,6 +81,7 @@ class Lookups:
         self._links = links
         self._codes = codes
         self._duplicates = duplicates
+        self._looks = looks
         self._rules = rules
         self._guesses = guesses
 
@@ -101,7 +106,7 @@ class Lookups:
         if isinstance(question, Result):
             return Answer(question), ""
         if question.operation is Operation.LINK:
-            return self._link(actor, question)
+            return self._link(self._at_home(actor, asked), question)
         return self._looked_up(question), ""
 
     def note(self, actor: Actor, asked: Asked | None, result: str, basis: str = "") -> None:
@@ -120,13 +125,12 @@ class Lookups:
             detail["basis"] = basis
         bounded = {name: value[:_LONGEST_AUDITED] for name, value in detail.items()}
         if asked is not None and _is_look(actor, asked, result):
-            home = self._at_home(actor, asked)
-            with self._database.transaction() as connection:
-                note_query(connection, home, asked.patient.strip(), asked.sut_code.strip(), "")
-                _append(connection, actor, bounded)
+            home, patient, code = self._at_home(actor, asked), asked.patient.strip(), asked.sut_code.strip()
+            note_query_audited(self._database, home, patient, code, EventKind.LOOKED_UP, bounded)
         else:
             with self._database.stroke() as connection:
-                _append(connection, actor, bounded)
+                at, name = datetime.now(UTC), actor.name[:128]
+                events.append(connection, EventKind.LOOKED_UP, at=at, actor=name, detail=bounded)
         failures = result in _FAILURES and self._guesses.failed(_caller(actor))
         if failures:
             vna_events.emit("lookup.alarm")
@@ -190,8 +194,7 @@ class Lookups:
             if not found:
                 return Answer(Result.UNKNOWN)
             if question.patient:
-                files = cache(lambda: accessions.file_numbers(connection, question.patient))
-                return of_person(found, question.patient, files) or Answer(Result.OTHER_PATIENT)
+                return of_person(found, self._person(connection, question)) or Answer(Result.OTHER_PATIENT)
             return found if len(found) == 1 else Answer(Result.SEVERAL_OWNERS)
 
     def _images(self, found: Iterable[Owned]) -> tuple[FoundImages, ...]:
@@ -224,22 +227,23 @@ class Lookups:
 
     def _list(self, question: Question) -> Answer:
         with self._database.read() as connection:
+            person = self._person(connection, question)
             studies, total = accessions.of_patient(
                 connection,
-                question.patient,
+                person.numbers,
                 since=question.since[:8],
                 until=question.until[:8],
                 modality=question.modality,
                 without=sorted(NOT_IMAGES),
                 limit=MOST_LISTED,
             )
-            listed = [(study, self._owned(connection, study, question.patient)) for study in studies]
+            listed = [(study, self._owned(connection, study, person)) for study in studies]
         return Answer(total=total, images=tuple(self._one(study, owned) for study, owned in listed))
 
-    def _owned(self, connection: Connection, study: FoundStudy, patient: str) -> Owned:
+    def _owned(self, connection: Connection, study: FoundStudy, person: Person) -> Owned:
         """The order of a patient's study, where it is known."""
         known = order_rows.with_accession(connection, study.accession_number) if study.accession_number else []
-        found = owners((one for one in known if one.order.patient.national_number == patient), [study])
+        found = owners((one for one in known if person.is_called(one.order.patient.national_number)), [study])
         return next((owned for owned in found if owned.studies), Owned(study.facility))
 
     def _duplicate(self, question: Question) -> Answer:
@@ -265,19 +269,26 @@ class Lookups:
         found = self._found(question)
         if isinstance(found, Answer):
             return found, ""
-        studies = [study for owned in found for study in owned.with_images]
+        studies = [(study, owned) for owned in found for study in owned.with_images]
         if not studies:
             return Answer(Result.UNKNOWN), ""
-        basis = self._basis(actor, question, studies)
+        basis = self._basis(actor, question, [study for study, _ in studies])
         if basis is Basis.BREAK_GLASS and not self._rules.break_glass:
             return Answer(Result.NOT_AUTHORISED), ""
-        newest = max(studies, key=_taken_at)
+        newest, owned = max(studies, key=lambda one: _taken_at(one[0]))
         secret, expires_at = self._links.issue(
             actor, newest.study_instance_uid, uses=question.uses, lifetime=self._rules.link_lifetime
         )
+        self._opened(actor, question, newest, owned)
         if basis is Basis.BREAK_GLASS:
             log.warning("images of another facility's patient opened", extra={"actor": actor.name, "basis": basis})
         return Answer(link=secret, valid_until=self._local(expires_at)), basis.value
+
+    def _opened(self, actor: Actor, question: Question, study: FoundStudy, owned: Owned) -> None:
+        """Note that who is given the link sees the examination: ordering it again may depend on it."""
+        is_noted = self._looks.opened_study(actor, study.study_instance_uid, question.requester)
+        if not is_noted and owned.known is not None:
+            self._looks.opened_order(actor, owned.known.order.key, question.requester)
 
     def _basis(self, actor: Actor, question: Question, studies: Iterable[FoundStudy]) -> Basis:
         if actor.kind in _TRUSTED:
@@ -285,8 +296,12 @@ class Lookups:
         if any(study.facility == actor.facility for study in studies):
             return Basis.OWN_PATIENT
         with self._database.glance() as connection:
-            is_known = accessions.is_known_at(connection, question.patient, actor.facility)
+            numbers = self._person(connection, question).numbers
+            is_known = accessions.is_known_at(connection, numbers, actor.facility)
         return Basis.OWN_PATIENT if is_known else Basis.BREAK_GLASS
+
+    def _person(self, connection: Connection, question: Question) -> Person:
+        return Person(connection, self._rules.authorities, question.patient)
 
     def _name(self, facility: str) -> str:
         known = self._codes.facility(facility) if facility else None
@@ -321,10 +336,6 @@ def _is_look(actor: Actor, asked: Asked, result: str) -> bool:
 def _caller(actor: Actor) -> str:
     """Whose failures are counted together."""
     return actor.name or actor.address
-
-
-def _append(connection: Connection, actor: Actor, detail: Mapping[str, str]) -> None:
-    events.append(connection, EventKind.LOOKED_UP, at=datetime.now(UTC), actor=actor.name[:128], detail=detail)
 
 
 def _taken_at(study: FoundStudy) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from storage.index import events, jobs, matches, quarantine, subjects
+from storage.index import events, jobs, matches, other_patient_ids, quarantine, subjects
 from storage.index import orders as order_rows
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
@@ -94,6 +94,8 @@ class Matching:
         studies = set(studies)
         subjects.note(connection, studies)
         around = self._around(connection, studies, set(keys))
+        said = {uid: around.subjects[uid].other_ids if uid in around.subjects else () for uid in studies}
+        other_patient_ids.keep(connection, said)
         released = {pair for pair, match in around.before.items() if match.released}
         by_hand = {pair for pair, match in around.before.items() if match.by_person and not match.released}
         wanted = assigned(around.orders, around.subjects.values(), self._rules, released=released, by_hand=by_hand)

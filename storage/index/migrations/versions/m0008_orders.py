@@ -96,6 +96,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_named_accessions", "named_accessions", ["accession_number"], unique=False)
     op.create_table(
+        "other_patient_ids",
+        sa.Column("id", _key(), autoincrement=True, nullable=False),
+        sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.String(length=64), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("study_instance_uid", "number", name="uq_other_patient_ids"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_other_patient_ids", "other_patient_ids", ["number"], unique=False)
+    op.create_table(
         "quarantine",
         sa.Column("id", _key(), autoincrement=True, nullable=False),
         sa.Column("study_instance_uid", sa.String(length=64), nullable=False),
