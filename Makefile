@@ -23,6 +23,7 @@ viewer: ## fetch the viewer, which the archive then serves at /viewer/ (needs np
 test: .venv/.dev ## set up and run all tests (ARGS="tests/dimse -k store" chooses)
 	@scripts/install-test-packages
 	@scripts/fetch-viewer || echo "The tests of the viewer are skipped."
+	@scripts/fetch-npm-peers || echo "The tests with HL7 packages of npm are skipped."
 	@exec scripts/in-namespace .venv/bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev ## format, lint, types, import rules

@@ -84,6 +84,7 @@ class Metrics:
         self._request_seconds = seconds("vna_http_request_seconds", "Time to answer an HTTP request", "route")
         self._messages = counter("vna_messages_total", "HL7 messages answered", "type", "code")
         self._message_seconds = seconds("vna_message_seconds", "Time to answer an HL7 message", "type")
+        self._lookup_alarms = counter("vna_lookup_alarms_total", "Times that many look-ups of one caller failed")
         self._worker_deaths = counter("vna_worker_deaths_total", "Worker processes that died and were replaced", "kind")
         self._handlers: Mapping[events.Name, events.Subscriber] = {
             "instance.accepted": self._on_accepted,
@@ -96,6 +97,7 @@ class Metrics:
             "retrieve.answered": self._on_retrieve,
             "http.answered": self._on_http,
             "message.answered": self._on_message,
+            "lookup.alarm": self._on_lookup_alarm,
             "worker.died": self._on_worker_died,
         }
 
@@ -158,6 +160,9 @@ class Metrics:
     def _on_message(self, *, type: str, code: str, seconds: float, **_fields: Any) -> None:  # noqa: A002
         self._child(self._messages, type, code).inc()
         self._child(self._message_seconds, type).observe(seconds)
+
+    def _on_lookup_alarm(self, **_fields: Any) -> None:
+        self._lookup_alarms.inc()
 
     def _on_worker_died(self, *, kind: str, pid: int, **_fields: Any) -> None:
         from prometheus_client.multiprocess import mark_process_dead

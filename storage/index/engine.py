@@ -167,8 +167,8 @@ class Database:
         try:
             with translated():
                 yield
-        except Unavailable:
-            if not self.is_sqlite:
+        except Unavailable as error:
+            if not self.is_sqlite and _is_outage(error.__cause__):
                 while self._idle:
                     self._let_go()
                 self.engine.dispose()
@@ -204,6 +204,17 @@ class Database:
         while self._idle:
             self._let_go()
         self.engine.dispose()
+
+
+def _is_outage(cause: BaseException | None) -> bool:
+    """Whether PostgreSQL went away, and not just this transaction (SQLSTATE classes 08 and 57; none without an answer).
+
+    Throwing all connections away for a deadlock would break what others are at.
+    """
+    if isinstance(cause, sa.exc.TimeoutError):
+        return False
+    state = getattr(getattr(cause, "orig", cause), "sqlstate", None)
+    return state is None or state[:2] in {"08", "57"}
 
 
 @contextmanager

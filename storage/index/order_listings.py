@@ -118,7 +118,7 @@ def failed_notifications(
     table = notifications.c
     failed = sa.or_(
         table.state == NotificationState.REFUSED.value,
-        sa.and_(table.state == NotificationState.WAITING.value, table.attempts > 0),
+        sa.and_(table.state == NotificationState.SENDING.value, table.response_message != ""),
     )
     statement = sa.select(*_NOTIFICATION).where(failed, table.last_sent_at >= begin, table.last_sent_at < end)
     if facility:

@@ -47,8 +47,6 @@ def find(connection: sa.Connection, identifier: PatientIdentifier) -> dict[str, 
 
 def said_of(connection: sa.Connection, identifiers: Iterable[PatientIdentifier]) -> dict[str, str]:
     """What is said of a patient who has these identifiers; of two words on one thing the newer."""
-    if _ANY.run(connection).fetchone() is None:
-        return {}
     rows = [
         row
         for one in identifiers
@@ -58,6 +56,11 @@ def said_of(connection: sa.Connection, identifiers: Iterable[PatientIdentifier])
     for said, _ in sorted(rows, key=lambda row: str(row[1])):
         merged |= orjson.loads(said)
     return merged
+
+
+def any_said(connection: sa.Connection) -> bool:
+    """Whether anything was ever said."""
+    return _ANY.run(connection).fetchone() is not None
 
 
 def newest(connection: sa.Connection) -> str:

@@ -39,10 +39,13 @@ def scheduled(
     """Orders that are in progress, then those that are scheduled, each in the order of their times: all that answer
     `wanted`, and perhaps more."""
     narrowed = [*_visible(sight), *_narrowed(wanted, dialect)]
+    named = any(criterion.path in _NAMING and _are_equal(criterion) for criterion in wanted)
     for state in OPEN:
+        # where an index knows the few that are meant, databases must not walk along all that are open instead
+        column = sa.func.coalesce(table.c.state, "") if named else table.c.state
         after: Clause = sa.true()
         while True:
-            page = select(table.c.state == state.value, after, *narrowed)
+            page = select(column == state.value, after, *narrowed)
             page = page.add_columns(table.c.scheduled_at, table.c.id)
             rows = connection.execute(page.order_by(table.c.scheduled_at, table.c.id).limit(_PAGE)).all()
             for row in rows:
@@ -53,9 +56,14 @@ def scheduled(
             after = sa.and_(table.c.scheduled_at >= at, sa.or_(table.c.scheduled_at > at, table.c.id > key))
 
 
+def _are_equal(criterion: Criterion) -> bool:
+    return all(isinstance(condition, Equal) for condition in criterion.conditions)
+
+
 def _visible(sight: Sight) -> Iterator[Clause]:
     if sight.facility:
-        own = sa.and_(table.c.performing_facility == "", table.c.facility == sight.facility)
+        ordered_by = sa.func.coalesce(table.c.facility, "")  # no index of a whole facility is wanted
+        own = sa.and_(table.c.performing_facility == "", ordered_by == sight.facility)
         yield sa.or_(table.c.performing_facility.in_([sight.facility, ANY_FACILITY]), own)
     if sight.station:
         yield table.c.station_ae_title.in_([sight.station, ""])
@@ -122,3 +130,8 @@ _MAKERS: Final[Mapping[tuple[str, ...], _Maker]] = {
     (_STEP, "00400009"): _equal(table.c.accession_number),
 }
 """By attribute; what has none is decided by `vna.model.matching` alone."""
+
+_NAMING: Final = frozenset(
+    {("00080050",), ("00401001",), ("00100020",), ("00101000",), ("0020000D",), (_STEP, "00400009")}
+)
+"""Attributes whose columns begin an index, and of whose values few orders have one."""

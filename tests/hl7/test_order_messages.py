@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -179,9 +180,10 @@ def test_software_and_facility_are_those_of_the_sender(national: Feed) -> None:
     assert national(order(changed("ORC", 21, "500060"))) == ("AE", "0054", "ORC-21")
     archive = national.archive
     strict = national.enforced()
-    assert strict(order(msh=header("ORM^O01", m3="FOREIGN"))) == ("AE", "0275", "")
-    assert strict(order(msh=header("ORM^O01", m3="hbys"))) == TOLD
-    assert not strict.archive.sources.admits("10.9.8.7")
+    with closing(strict.archive):
+        assert strict(order(msh=header("ORM^O01", m3="FOREIGN"))) == ("AE", "0275", "")
+        assert strict(order(msh=header("ORM^O01", m3="hbys"))) == TOLD
+        assert not strict.archive.sources.admits("10.9.8.7")
     assert rows(archive, "select count(*) from orders") == [(1,)]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +23,11 @@ from tests.journeys import viewer_studies
 from tests.journeys.viewer_studies import SENTENCE, Study
 from tests.peers.processes import missing, system_program, wait_for
 from tests.routing.manifests import kos, written
+from tests.worklist.ordering import order
+from vna.app import build
+from vna.model.access import SYSTEM
+from vna.model.orders import OrderedPatient
+from vna.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -271,11 +275,10 @@ def test_a_structured_report_shows_its_sentence(page: Page, held: dict[str, Stud
 def test_an_approved_report_shows_beside_its_images(page: Page, live: LiveArchive, held: dict[str, Study]) -> None:
     study = held["CT"]
     sentence = "Beyin parankiminde patolojik bulgu saptanmamıştır; şişlik, çökme ve ödem yoktur."  # noqa: RUF001
-    with closing(sqlite3.connect(Path(live.environment["VNA_DATA_DIR"]) / "index.sqlite")) as index, index:
-        index.execute(
-            "insert or ignore into order_matches (facility, accession_number, study_instance_uid) values (?, ?, ?)",
-            ("500059", study.accession, study.uid),
-        )
+    image = pydicom.dcmread(io.BytesIO(study.files[0]))
+    with closing(build(Settings(data_dir=Path(live.environment["VNA_DATA_DIR"])))) as archive:
+        patient = OrderedPatient(national_number=image.PatientID, name=str(image.PatientName))
+        archive.national.orders.place(SYSTEM, order(study.accession, patient=patient))
     said = ("--findings", sentence, "--conclusion", "Normal.", "--approved", "--by", "10000000382:ÖRNEK^IŞIL")
     done = live.vna("report", "file", "500059", study.accession, *said)
     assert done.returncode == 0, done.stderr

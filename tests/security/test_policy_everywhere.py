@@ -99,6 +99,7 @@ from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
 from vna.worklist.orders import Orders, Tiding, Told
 from vna.worklist.performed import PerformedSteps
+from vna.worklist.receipts import Receipts
 from vna.worklist.schedule import Schedule
 from xds import (
     imaging_source,
@@ -252,6 +253,7 @@ USE_CASES = (
     "responding",
     "initiating",
     "national.orders",
+    "national.receipts",
     "national.codes",
     "national.listings",
     "national.reprocessing",
@@ -304,6 +306,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             RespondingGateway,
             InitiatingGateway,
             Orders,
+            Receipts,
             Codes,
             Listings,
             Reprocessing,

@@ -26,6 +26,7 @@ from vna.model.errors import NotAuthorized, NotFound, Unavailable
 from vna.model.notifications import Notice, Notification
 from vna.model.orders import Coded, Order, OrderKey
 from vna.security.policy import EnforcedPolicy
+from vna.settings.national import NationalSettings
 from vna.sgk.medula import Medula
 from vna.teleradiology import notifying
 from vna.teleradiology.notifying import Notifying
@@ -345,3 +346,8 @@ def test_long_keys_have_jobs_of_their_own(open_archive: Open) -> None:
             notifying.begin(connection, OrderKey(facility, number))
     with archive.database.read() as connection:
         assert len(jobs.listed(connection, state="", kind="notify", limit=10)) == 2
+
+
+def test_a_site_without_its_payers_address_is_told_so() -> None:
+    with pytest.raises(ValueError, match="VNA_NATIONAL__MEDULA__URL has to say where that is"):
+        NationalSettings(payer="medula")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -16,20 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
 from reportlab.pdfbase import pdfmetrics
-from sqlalchemy import text
 
-from storage.index import events
 from storage.values import Element
 from tests.archives import Open, put, rows
 from tests.objects import ct, part10
 from tests.teleradiology.reporting import CONCLUSION, FINDINGS, KEY, RADIOLOGIST, approved, conclusion, draft
-from tests.worklist.ordering import order
+from tests.worklist.ordering import AYSE, order
 from vna.app import Application
 from vna.model.access import SYSTEM
 from vna.model.contents import Reference, SeriesContents, StudyContents
-from vna.model.events import EventKind
 from vna.model.instances import Selection
-from vna.model.orders import Coded
+from vna.model.orders import Coded, OrderedPatient
 from vna.model.profile.reports import ReportsProfile
 from vna.model.reports import Contrast, Part, PartName, Report, ReportKind
 from vna.teleradiology import encapsulated_report, report_pdf, structured_report
@@ -47,24 +43,12 @@ _FULL = approved(
 
 
 def _study(archive: Application, accession_number: str = "A1", **changes: object) -> Dataset:
-    """A study that came, with the match that it would get."""
-    image = ct(PatientID="F1001", PatientName="ÖRNEK^AYŞE", AccessionNumber=accession_number, **changes)
+    """A study that comes for an order, and is matched with it."""
+    archive.national.orders.place(SYSTEM, order(accession_number))
+    image = ct(PatientID=AYSE.national_number, PatientName=AYSE.name, AccessionNumber=accession_number, **changes)
     put(archive, part10(image))
-    _match(archive, image.StudyInstanceUID, accession_number)
+    archive.catch_up()
     return image
-
-
-def _match(archive: Application, study: str, accession_number: str = "A1", *, released: int = 0) -> None:
-    with archive.database.transaction() as connection:
-        values = {"accession": accession_number, "study": study, "released": released}
-        connection.execute(
-            text(
-                "insert into order_matches (facility, accession_number, study_instance_uid, rule, actor, reason, "
-                "released, at) values ('500059', :accession, :study, 'accession', '', '', :released, '') on conflict "
-                "(facility, accession_number, study_instance_uid) do update set released = :released"
-            ),
-            values,
-        )
 
 
 def _objects(archive: Application, study: str) -> list[Dataset]:
@@ -91,14 +75,13 @@ def _placed(report: Report) -> Place:
 
 def test_an_approved_report_is_beside_its_images_as_sr_and_pdf(open_archive: Open) -> None:
     archive = open_archive()
-    archive.national.orders.place(SYSTEM, order())
     image = _study(archive)
     archive.national.reports.file(SYSTEM, _FULL)
     archive.catch_up()
     structured, encapsulated = _objects(archive, image.StudyInstanceUID)
 
     for made in (structured, encapsulated):
-        assert (made.PatientName, made.PatientID, made.AccessionNumber) == ("ÖRNEK^AYŞE", "F1001", "A1")
+        assert (made.PatientName, made.PatientID, made.AccessionNumber) == (AYSE.name, AYSE.national_number, "A1")
         assert made.StudyInstanceUID == image.StudyInstanceUID
     assert structured.VerificationFlag == "VERIFIED"
     assert structured.CompletionFlag == "COMPLETE"
@@ -162,8 +145,6 @@ def test_a_draft_is_not_stored_and_one_without_images_waits_for_them(open_archiv
     late = _study(
         archive, "A2", StudyInstanceUID="1.2.3.77", SeriesInstanceUID="1.2.3.77.1", SOPInstanceUID="1.2.3.77.2"
     )
-    _tell_match(archive, "A2")
-    archive.catch_up()
     assert [one.SOPClassUID for one in _objects(archive, late.StudyInstanceUID)] == [_SR, _PDF]
 
 
@@ -204,26 +185,29 @@ def test_when_a_match_is_taken_back_the_report_leaves_the_study_and_comes_again_
     image = _study(archive)
     archive.national.reports.file(SYSTEM, approved())
     archive.catch_up()
-    for released, left in ((1, []), (0, [_SR, _PDF])):
-        _match(archive, image.StudyInstanceUID, released=released)
-        _tell_match(archive, "A1")
-        archive.catch_up()
-        assert [one.SOPClassUID for one in _objects(archive, image.StudyInstanceUID)] == left
+    archive.national.matching.release(SYSTEM, KEY, image.StudyInstanceUID, "another patient")
+    archive.catch_up()
+    assert _objects(archive, image.StudyInstanceUID) == []
+    archive.national.matching.match(SYSTEM, KEY, image.StudyInstanceUID, "the same patient after all")
+    archive.catch_up()
+    assert [one.SOPClassUID for one in _objects(archive, image.StudyInstanceUID)] == [_SR, _PDF]
 
 
-def test_when_a_match_is_gone_the_report_moves_to_the_study_that_has_it_now(open_archive: Open) -> None:
+def test_when_a_match_is_gone_the_report_leaves_the_study_and_is_in_the_one_that_has_it_now(open_archive: Open) -> None:
     archive = open_archive()
     image = _study(archive)
     archive.national.reports.file(SYSTEM, approved())
     archive.catch_up()
-    with archive.database.transaction() as connection:
-        connection.execute(text("delete from order_matches"))
-    other = _study(archive, StudyInstanceUID="1.2.3.77", SeriesInstanceUID="1.2.3.77.1", SOPInstanceUID="1.2.3.77.2")
-    _tell_match(archive, "A1", image.StudyInstanceUID, gone=True)
-    _tell_match(archive, "A1", other.StudyInstanceUID)
+    archive.national.orders.change(SYSTEM, order(patient=OrderedPatient("F2", "10000000214", "BAŞKA^BİRİ")))
     archive.catch_up()
-
     assert _objects(archive, image.StudyInstanceUID) == []
+
+    other = ct(
+        PatientID="10000000214", AccessionNumber="A1", StudyInstanceUID="1.2.3.77", SeriesInstanceUID="1.2.3.77.1"
+    )
+    other.SOPInstanceUID = "1.2.3.77.2"
+    put(archive, part10(other))
+    archive.catch_up()
     assert [one.SOPClassUID for one in _objects(archive, other.StudyInstanceUID)] == [_SR, _PDF]
 
 
@@ -237,7 +221,6 @@ def test_a_reindex_keeps_the_objects_and_makes_those_that_were_not_made_yet(open
     for _ in archive.reindex.run(SYSTEM):
         pass
     assert len(_objects(archive, image.StudyInstanceUID)) == 2
-    _match(archive, image.StudyInstanceUID)
     archive.workers().drain()
 
     assert len(_objects(archive, image.StudyInstanceUID)) == 4
@@ -299,22 +282,3 @@ def test_whatever_a_report_says_objects_can_be_made_of_it(said: str, name: str, 
     document = pydicom.dcmread(BytesIO(structured_report.written(_placed(report))))
     assert document.ContentSequence[-1].ConceptNameCodeSequence[0].CodeValue == "55110-1"
     assert report_pdf.written(_placed(report)).startswith(b"%PDF-")
-
-
-def _tell_match(archive: Application, accession_number: str, study: str = "", *, gone: bool = False) -> None:
-    with archive.database.transaction() as connection:
-        events.append(
-            connection,
-            EventKind.MATCH_CHANGED,
-            at=datetime.now(UTC),
-            actor="",
-            detail={
-                "facility": "500059",
-                "accession_number": accession_number,
-                "study": study,
-                "rule": "accession",
-                "reason": "",
-                "released": False,
-                "gone": gone,
-            },
-        )

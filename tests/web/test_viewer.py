@@ -145,3 +145,11 @@ def test_the_page_leads_to_each_study_in_the_viewer(archive: Open) -> None:
     assert address not in made.web.get("/").text
     _install(made)
     assert address in made.web.get("/").text
+
+
+def test_without_the_viewer_a_study_is_shown_by_pictures(archive: Open) -> None:
+    answer = archive().web.get("/viewer/viewer?StudyInstanceUIDs=1.2.3")
+
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert "../wado?" in answer.text
+    assert "1.2.3" not in answer.text  # the page reads it of its own address

@@ -9,6 +9,7 @@ from storage.index.engine import Connection, Database
 from vna.archive.deletion import Deletion
 from vna.archive.reindex import Replay
 from vna.archive.store import Admits, Store
+from vna.board import SharedBoard
 from vna.hl7.report_sender import ReportSender
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.retries import Ladder
@@ -20,15 +21,15 @@ from vna.model.profile import Profile
 from vna.security.links import Links
 from vna.security.policy import Policy
 from vna.security.sources import Sources
-from vna.settings.national import NationalSettings
+from vna.settings.national import MedulaSettings, NationalSettings
 from vna.sgk.medula import Medula
 from vna.teleradiology import codes, dose, looks, matching, notifying, quarantine, reports, standing
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.guesses import Guesses
 from vna.teleradiology.listings import Listings
 from vna.teleradiology.looks import Looks
-from vna.teleradiology.lookup_checks import covered
 from vna.teleradiology.lookups import LookupRules, Lookups
 from vna.teleradiology.matching import MATCH, Matching
 from vna.teleradiology.notifying import NOTIFY, Notifying
@@ -55,7 +56,8 @@ from vna.worklist.schedule import Bounds, Schedule
 class Surroundings:
     """What the national side has of the rest of the archive: settings of searches, and use cases.
 
-    `affinity_domain` is the authority of patient identifiers, where there is one.
+    `affinity_domain` is the authority of patient identifiers, where there is one; `shared` is the folder by which the
+    processes of this node agree.
     """
 
     database: Database
@@ -67,6 +69,7 @@ class Surroundings:
     deletion: Deletion
     links: Links
     sources: Sources
+    shared: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,6 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     receivers = around.sources.receivers
     filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
     match = Matching(database, policy, said.matching)
-    standings = Standings(database, said, rules, authorities)
 
     def institution(facility: str) -> str:
         found = tables.facility(facility)
@@ -173,6 +175,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
 
     payer = PAYERS[settings.payer](settings)
     standings = Standings(database, said, rules, authorities, notifying.begin if payer is not None else None)
+    telling = Notifying(database, policy, said, tables, standings, payer)
     return National(
         database=database,
         profile=said,
@@ -187,7 +190,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         rules=rules,
         doses=Doses(database, standing.again),
         standings=standings,
-        notifying=Notifying(database, policy, said, tables, standings, payer),
+        notifying=telling,
         duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
@@ -196,17 +199,20 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         quarantine=Quarantine(database, policy, around.deletion),
         lookups=_lookups(settings, around, tables, duplicates, said),
         order_ids=OrderIds(database, policy),
-        reprocessing=Reprocessing(database, policy, match, standings),
+        reprocessing=Reprocessing(database, policy, match, standings, telling),
         listings=Listings(database, policy, tables, said.zone),
     )
 
 
-def _medula(settings: NationalSettings) -> Payer:
-    said = settings.medula
-    return Medula(said.url, said.user, said.password.get_secret_value(), timeout=said.timeout, wsdl=said.wsdl)
+def _medula(settings: MedulaSettings) -> Payer:
+    password = settings.password.get_secret_value()
+    return Medula(settings.url, settings.user, password, timeout=settings.timeout, wsdl=settings.wsdl)
 
 
-PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {"": lambda _: None, "medula": _medula}
+PAYERS: Mapping[str, Callable[[NationalSettings], Payer | None]] = {
+    "": lambda _: None,
+    "medula": lambda settings: _medula(settings.medula),
+}
 """By what VNA_NATIONAL__PAYER says."""
 
 
@@ -220,11 +226,12 @@ def _lookups(
 ) -> Lookups:
     rules = LookupRules(
         markers=said.matching.markers,
-        requires=covered(said.notification.sut_codes).__contains__,
+        requires=said.notification.tells_accession,
         zone=said.zone,
         link_lifetime=timedelta(seconds=settings.link_lifetime),
     )
-    return Lookups(around.database, around.policy, around.links, known, duplicates, rules)
+    guesses = Guesses(lambda part: SharedBoard(around.shared, f"look-ups {part}"))
+    return Lookups(around.database, around.policy, around.links, known, duplicates, rules, guesses)
 
 
 def _profile(settings: NationalSettings) -> Profile:

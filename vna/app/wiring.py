@@ -356,6 +356,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
                 deletion=deletion,
                 links=links,
                 sources=sources_known,
+                shared=settings.data_dir / SHARED,
             ),
         ),
     )

@@ -45,6 +45,8 @@ def due(
     """Who a patient of the images is by now, and what his images are to say of him then."""
     new = survivor(connection, identify, key, study_instance_uid) or key
     values = difference(key, new) if new != key else {}
+    if not patient_details.any_said(connection):
+        return new, values
     return new, {**values, **patient_details.said_of(connection, identifiers(connection, identify, new))}
 
 

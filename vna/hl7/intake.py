@@ -11,7 +11,7 @@ from vna.hl7.dispatch import Handler
 from vna.hl7.field_table import Rules
 from vna.hl7.headers import check_header
 from vna.hl7.message import Message
-from vna.model.access import Action, Actor
+from vna.model.access import Actor
 from vna.model.profile import Profile
 from vna.model.reports import Report
 from vna.model.sources import MessageProfile, Messages
@@ -48,9 +48,7 @@ class Intake:
         rules = self._rules(actor, message)
         tidings = orm_o01.tidings(message, rules)
         receipt = _receipt(actor, message)
-        answer = self._receipts.once(
-            actor, Action.FEED, receipt, lambda connection: self._orders.take(connection, actor, tidings)
-        )
+        answer = self._receipts.once(actor, receipt, lambda connection: self._orders.take(connection, actor, tidings))
         return answer.encode(message.header.codec, "replace")
 
     def _take_reports(self, actor: Actor, message: Message) -> bytes:
@@ -62,7 +60,7 @@ class Intake:
             for one in found:
                 self._reports.file(actor, one.report)
 
-        answer = self._receipts.after(actor, Action.FEED, _receipt(actor, message), work)
+        answer = self._receipts.after(actor, _receipt(actor, message), work)
         return answer.encode(message.header.codec, "replace")
 
     def _rules(self, actor: Actor, message: Message) -> Rules:

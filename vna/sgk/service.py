@@ -48,6 +48,8 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _CONTENT_TYPE = "text/xml; charset=UTF-8"
 _BEFORE = f'<?xml version="1.0" encoding="UTF-8"?>\n<soap:Envelope xmlns:soap="{SOAP11}"><soap:Body>'.encode()
 _AFTER = b"</soap:Body></soap:Envelope>"
+_MOST_WAITING = 16
+"""Of those whose look-ups fail, in one process."""
 _LOGINS_AT_ONCE = 4
 """Argon2 takes 64 MiB for each password that it checks."""
 
@@ -83,6 +85,7 @@ class LookupService:
         self._link_path = link_path
         self._public_url = public_url
         self._turns = turns if turns is not None else Turns()
+        self._waiting = 0
         self._logins = anyio.CapacityLimiter(_LOGINS_AT_ONCE)
 
     def routes(self) -> list[Route]:
@@ -119,6 +122,7 @@ class LookupService:
             actor = await self._caller(actor, said.token)
         except NotAuthorized as error:
             return await self._unknown(actor, said.asked, error)
+        await self._slowed(actor)
         answer = await run_sync(self._looked_up, actor, said.asked)
         link = partial(self._link, request)
         return _response(self._writer.written(said.form.operation, answer, link), said.addressing)
@@ -165,8 +169,22 @@ class LookupService:
             log.exception("a look-up could not be audited", extra={"operation": asked.operation.value})
             return Answer(Result.FAILED)
 
+    async def _slowed(self, actor: Actor) -> None:
+        """Wait, where many look-ups of the caller failed; Unavailable when as many wait as may."""
+        pause = self._lookups.pause(actor)
+        if not pause:
+            return
+        if self._waiting >= _MOST_WAITING:
+            raise Unavailable("too many of the look-ups fail: ask again in a minute")
+        self._waiting += 1
+        try:
+            await anyio.sleep(pause)
+        finally:
+            self._waiting -= 1
+
     async def _faulted(self, actor: Actor, fault: SoapFault) -> Response:
         log.warning("message refused", extra={"reason": fault.reason, "address": actor.address})
+        await self._slowed(actor)
         try:
             await run_sync(self._lookups.note, actor, None, fault.code.local_name(_VERSION))
         except VnaError:
@@ -177,6 +195,7 @@ class LookupService:
 
     async def _unknown(self, actor: Actor, asked: Asked | None, error: NotAuthorized) -> Response:
         log.warning("look-up without a login", extra={"reason": str(error), "address": actor.address})
+        await self._slowed(actor)
         await run_sync(self._lookups.note, actor, asked, "401")
         answer = JSONResponse({"status": 401, "message": str(error)}, 401, _HEADERS)
         for challenge in CHALLENGES:

@@ -56,3 +56,18 @@ class Duplicates:
                 found = examinations.earlier(connection, numbers, sut_code, since, at, limit=MOST)
             note_query(connection, actor, national_number, sut_code, doctor)
         return Duplicate(tuple(found), self._rules.excuses_query(at), period.months, since)
+
+    def earlier(self, national_number: str, sut_code: str, at: str) -> Duplicate:
+        """`query` for use cases that asked the policy, and note themselves who asks."""
+        at = end_of(at)
+        period = self._rules.period(sut_code)
+        since = period.before(at)
+        found: Sequence[KnownOrder] = ()
+        if national_number and sut_code and since:
+            with self._database.glance() as connection:
+                if examinations.was_merged(connection, self._authorities, national_number):
+                    numbers = numbers_of(connection, self._authorities, national_number)
+                    found = examinations.earlier(connection, numbers, sut_code, since, at, limit=MOST)
+                else:
+                    found = examinations.earlier_of_one(connection, national_number, sut_code, since, at, limit=MOST)
+        return Duplicate(tuple(found), self._rules.excuses_query(at), period.months, since)

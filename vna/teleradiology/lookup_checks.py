@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,8 +25,8 @@ _DAY = re.compile(r"(\d{2})\.(\d{2})\.(\d{4})(?: (\d{2}):(\d{2}):(\d{2}))?", re.
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question that is well-formed: times are local, `YYYYMMDDHHMMSS`; `is_marker` says that the accession number is
-    none, `lacks_accession` that the code requires one and there is none."""
+    """A question that is well-formed: times are local, `YYYYMMDDHHMMSS`, `at` a day where no more was
+    said; `is_marker` says that the accession number is none."""
 
     operation: Operation
     accession: str = field(default="", repr=False)
@@ -56,7 +56,7 @@ def check(asked: Asked, markers: frozenset[str], requires: Callable[[str], bool]
     if not all(is_person(number) for number in (patient, requester) if number):
         return Result.PERSON_MALFORMED
     try:
-        at, since, until = moment(asked.at), moment(asked.since), moment(asked.until, ends=True)
+        at, since, until = moment(asked.at, whole=True), moment(asked.since), moment(asked.until, ends=True)
     except ValueError:
         return Result.DATE_MALFORMED
     if since and until and since > until:
@@ -82,8 +82,9 @@ def is_person(text: str) -> bool:
     return may_be_foreign(text) or is_national_number(text)
 
 
-def moment(text: str, *, ends: bool = False) -> str:
-    """`dd.MM.yyyy`, or with `HH:mm:ss`, as local time; a day alone is its begin, or its end. ValueError."""
+def moment(text: str, *, ends: bool = False, whole: bool = False) -> str:
+    """`dd.MM.yyyy`, or with `HH:mm:ss`, as local time; a day alone is its begin, or its end, or stays a day where
+    `whole` says so. ValueError."""
     text = text.strip()
     if not text:
         return ""
@@ -94,14 +95,4 @@ def moment(text: str, *, ends: bool = False) -> str:
     hours = ("23", "59", "59") if ends and clock[0] is None else [part or "00" for part in clock]
     compact = f"{year}{month}{day}{''.join(hours)}"
     datetime.strptime(compact, "%Y%m%d%H%M%S")  # noqa: DTZ007  # only whether there is such a day
-    return compact
-
-
-def covered(patterns: Sequence[str]) -> frozenset[str]:
-    """The codes of a list: single ones, and ranges as `803870-804510/10`."""
-    codes: set[str] = set()
-    for pattern in patterns:
-        bounds, _, step = pattern.partition("/")
-        first, dash, last = bounds.partition("-")
-        codes |= set(map(str, range(int(first), int(last) + 1, int(step or 1)))) if dash else {pattern}
-    return frozenset(codes)
+    return compact[:8] if whole and clock[0] is None else compact

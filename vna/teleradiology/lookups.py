@@ -5,16 +5,16 @@ audited before its answer leaves, and what cannot be audited is not answered.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
-from typing import Protocol
 
 from storage.index import accessions, events
 from storage.index import orders as order_rows
 from storage.index.accessions import FoundStudy
 from storage.index.engine import Connection, Database
+from vna import events as vna_events
 from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import NotAuthorized
 from vna.model.events import EventKind
@@ -22,6 +22,10 @@ from vna.model.lookups import Answer, Asked, Basis, EarlierExamination, FoundIma
 from vna.model.orders import KnownOrder
 from vna.security.links import Links
 from vna.security.policy import Policy
+from vna.teleradiology.codes import Codes
+from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.guesses import Guesses
+from vna.teleradiology.looks import note_query
 from vna.teleradiology.lookup_checks import Question, check
 from vna.teleradiology.lookup_owners import (
     NOT_IMAGES,
@@ -37,41 +41,17 @@ log = logging.getLogger(__name__)
 MOST_LISTED = 200
 _MOST_FOUND = 1000
 _LONGEST_AUDITED = 64
+_FAILURES = frozenset(
+    {
+        *(Result.ACCESSION_MALFORMED, Result.PERSON_MALFORMED, Result.UNKNOWN, Result.OTHER_PATIENT),
+        *(Result.SEVERAL_OWNERS, Result.NOT_AUTHORISED, "401", "Client"),
+    }
+)
+"""What somebody is told who guesses."""
 _CHECKS = frozenset({Operation.VERIFY, Operation.DUPLICATES})
 """What checks a bill, and shows no images."""
 _TRUSTED = frozenset({ActorKind.LOCAL, ActorKind.SYSTEM})
 """Who need not belong to a facility."""
-
-
-class KnownFacility(Protocol):
-    """A facility of the code list."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-
-
-class Facilities(Protocol):
-    """The code list of facilities."""
-
-    def facility(self, skrs: str) -> KnownFacility | None: ...
-    def facility_of_medula(self, code: str) -> KnownFacility | None: ...
-
-
-class Duplicate(Protocol):
-    """Earlier examinations of the same patient and code; `excused` when the query need not have been made."""
-
-    @property
-    def earlier(self) -> tuple[KnownOrder, ...]: ...
-    @property
-    def excused(self) -> bool: ...
-
-
-class Duplicates(Protocol):
-    """The rule of the profile."""
-
-    def query(self, actor: Actor, national_number: str, sut_code: str, at: str) -> Duplicate: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +74,18 @@ class Lookups:
         database: Database,
         policy: Policy,
         links: Links,
-        facilities: Facilities,
+        codes: Codes,
         duplicates: Duplicates,
         rules: LookupRules,
+        guesses: Guesses,
     ) -> None:
         self._database = database
         self._policy = policy
         self._links = links
-        self._facilities = facilities
+        self._codes = codes
         self._duplicates = duplicates
         self._rules = rules
+        self._guesses = guesses
 
     def answer(self, actor: Actor, asked: Asked) -> Answer:
         """What is known, as far as the caller may know it."""
@@ -127,7 +109,7 @@ class Lookups:
             return Answer(question), ""
         if question.operation is Operation.LINK:
             return self._link(actor, question)
-        return self._looked_up(actor, question), ""
+        return self._looked_up(question), ""
 
     def note(self, actor: Actor, asked: Asked | None, result: str, basis: str = "") -> None:
         """Audit a call with what came of it; doors call it for what they refuse themselves."""
@@ -144,8 +126,29 @@ class Lookups:
         if basis:
             detail["basis"] = basis
         bounded = {name: value[:_LONGEST_AUDITED] for name, value in detail.items()}
-        with self._database.stroke() as connection:
-            events.append(connection, EventKind.LOOKED_UP, at=datetime.now(UTC), actor=actor.name[:128], detail=bounded)
+        if asked is not None and _is_look(actor, asked, result):
+            home = self._at_home(actor, asked)
+            with self._database.transaction() as connection:
+                note_query(connection, home, asked.patient.strip(), asked.sut_code.strip(), "")
+                _append(connection, actor, bounded)
+        else:
+            with self._database.stroke() as connection:
+                _append(connection, actor, bounded)
+        failures = result in _FAILURES and self._guesses.failed(_caller(actor))
+        if failures:
+            vna_events.emit("lookup.alarm")
+            log.warning("many look-ups of one caller fail", extra={"caller": _caller(actor), "failures": failures})
+
+    def pause(self, actor: Actor) -> float:
+        """Seconds that the next call of a caller is to wait, of whose look-ups many failed."""
+        return self._guesses.pause(_caller(actor))
+
+    def _at_home(self, actor: Actor, asked: Asked) -> Actor:
+        """The caller with the facility that it names, where it has none of its own."""
+        if actor.facility:
+            return actor
+        known = self._codes.facility_of_medula(asked.facility.strip())
+        return replace(actor, facility=known.code) if known is not None else actor
 
     def _authorise(self, actor: Actor, asked: Asked) -> None:
         """NotAuthorized unless the caller may ask this, for this facility."""
@@ -153,16 +156,16 @@ class Lookups:
         self._policy.check(actor, Action.CHECK_BILLS if checks else Action.LOOK_UP)
         if actor.kind in _TRUSTED or not asked.facility.strip():
             return
-        facility = self._facilities.facility_of_medula(asked.facility.strip())
+        facility = self._codes.facility_of_medula(asked.facility.strip())
         if facility is None or not actor.facility or facility.code != actor.facility:
             raise NotAuthorized("the credentials do not belong to this facility")
 
-    def _looked_up(self, actor: Actor, question: Question) -> Answer:
+    def _looked_up(self, question: Question) -> Answer:
         match question.operation:
             case Operation.LIST:
                 return self._list(question)
             case Operation.DUPLICATES:
-                return self._duplicate(actor, question)
+                return self._duplicate(question)
             case Operation.VERIFY:
                 return self._verify(question)
             case _:
@@ -246,9 +249,8 @@ class Lookups:
         found = owners((one for one in known if one.order.patient.national_number == patient), [study])
         return next((owned for owned in found if owned.studies), Owned(study.facility))
 
-    def _duplicate(self, actor: Actor, question: Question) -> Answer:
-        at = question.at or self._now()
-        found = self._duplicates.query(actor, question.patient, question.sut_code, at)
+    def _duplicate(self, question: Question) -> Answer:
+        found = self._duplicates.earlier(question.patient, question.sut_code, question.at or self._now())
         earlier = tuple(map(self._earlier, found.earlier))
         return Answer(duplicate=bool(earlier), excused=found.excused, earlier=earlier)
 
@@ -298,7 +300,7 @@ class Lookups:
         return Basis.OWN_PATIENT if is_known else Basis.BREAK_GLASS
 
     def _name(self, facility: str) -> str:
-        known = self._facilities.facility(facility) if facility else None
+        known = self._codes.facility(facility) if facility else None
         return known.name if known is not None else ""
 
     def _now(self) -> str:
@@ -318,6 +320,22 @@ def _matched(
         if one.standing.matched and not any(belongs(study, one) for study in studies)
         for study in accessions.matched(connection, one.order.key)
     ]
+
+
+def _is_look(actor: Actor, asked: Asked, result: str) -> bool:
+    """Whether a facility asked for earlier examinations, as it has to before it orders one; what the payer asks is
+    no look."""
+    is_answered = asked.operation is Operation.DUPLICATES and result == Result.SUCCESS
+    return is_answered and (Action.LOOK_UP in actor.rights or actor.kind in _TRUSTED)
+
+
+def _caller(actor: Actor) -> str:
+    """Whose failures are counted together."""
+    return actor.name or actor.address
+
+
+def _append(connection: Connection, actor: Actor, detail: Mapping[str, str]) -> None:
+    events.append(connection, EventKind.LOOKED_UP, at=datetime.now(UTC), actor=actor.name[:128], detail=detail)
 
 
 def _taken_at(study: FoundStudy) -> str:

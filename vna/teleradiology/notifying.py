@@ -77,6 +77,17 @@ class Notifying:
         """
         self._policy.check(actor, Action.FEED, str(key))
         self._standings.find_out([key])
+        return self._again(actor, key)
+
+    def after_refusal(self, actor: Actor, key: OrderKey) -> bool:
+        """Tell the payer again of what it refused, or of what it could not be told yet; whether it will be told.
+        What it accepted stays so. NotFound when the order is not known."""
+        self._policy.check(actor, Action.LOOK_UP, str(key))
+        with self._database.read() as connection:
+            held = notifications.find(connection, key)
+        return held is not None and held.state is not NotificationState.ACCEPTED and self._again(actor, key)
+
+    def _again(self, actor: Actor, key: OrderKey) -> bool:
         with self._database.transaction() as connection:
             known = orders.find(connection, key, lock=True)
             if known is None:

@@ -1,4 +1,5 @@
-"""An order looked at again, when somebody asks for it: matched anew, and found out how it stands."""
+"""An order looked at again, when somebody asks for it: matched anew, found out how it stands, and the payer told again
+where it refused."""
 
 from storage.index import orders as rows
 from storage.index.engine import Database
@@ -8,17 +9,21 @@ from vna.model.orders import OrderKey
 from vna.security.policy import Policy
 from vna.teleradiology.listings import is_of
 from vna.teleradiology.matching import Matching
+from vna.teleradiology.notifying import Notifying
 from vna.teleradiology.standing import Standings
 
 
 class Reprocessing:
-    """It changes nothing that events would not have changed: the right to look up is enough."""
+    """It changes nothing that events would not have changed, and tells nobody twice: the right to look up is enough."""
 
-    def __init__(self, database: Database, policy: Policy, matching: Matching, standings: Standings) -> None:
+    def __init__(
+        self, database: Database, policy: Policy, matching: Matching, standings: Standings, notifying: Notifying
+    ) -> None:
         self._database = database
         self._policy = policy
         self._matching = matching
         self._standings = standings
+        self._notifying = notifying
 
     def again(self, actor: Actor, key: OrderKey) -> None:
         """Look at an order of the actor's facility; NotFound when there is none."""
@@ -29,3 +34,4 @@ class Reprocessing:
                 raise NotFound("no such order is known at this facility")
             self._matching.look(connection, (), {key})
         self._standings.find_out([key])
+        self._notifying.after_refusal(actor, key)

@@ -64,8 +64,8 @@ class Orders:
 
         Orders are locked by their keys' order, so that two messages never wait for each other.
         """
+        self._policy.check(actor, Action.FEED)
         for tiding in sorted(tidings, key=lambda one: str(one.order.key)):
-            self._policy.check(actor, Action.FEED, str(tiding.order.key))
             self._take(connection, actor, tiding)
 
     def expect(self, actor: Actor, key: OrderKey, patient: OrderedPatient) -> None:

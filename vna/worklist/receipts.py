@@ -18,7 +18,7 @@ _PRUNED_AT_ONCE = 20_000
 
 
 class Receipts:
-    """Which messages were done, and what was answered; kept for `days`."""
+    """Which messages were done, and what was answered; kept for `days`. Whoever sends them needs the right to feed."""
 
     def __init__(self, database: Database, policy: Policy, *, days: int) -> None:
         self._database = database
@@ -26,12 +26,12 @@ class Receipts:
         self._days = days
         self._pruned_at = 0.0
 
-    def once(self, actor: Actor, right: Action, receipt: Receipt, work: Callable[[Connection], None]) -> str:
+    def once(self, actor: Actor, receipt: Receipt, work: Callable[[Connection], None]) -> str:
         """Do what a message says, and note it with its answer; one that came before is only answered as it was then.
 
         Reused when another message came under this identifier. What `work` raises leaves nothing.
         """
-        self._policy.check(actor, right)
+        self._policy.check(actor, Action.FEED)
         self._prune()
         with self._database.transaction() as connection:
             if received.claim(connection, receipt, time_text(datetime.now(UTC))):
@@ -40,9 +40,9 @@ class Receipts:
             known = received.find(connection, receipt.source, receipt.control_id)
         return _same(known, receipt)
 
-    def after(self, actor: Actor, right: Action, receipt: Receipt, work: Callable[[], None]) -> str:
+    def after(self, actor: Actor, receipt: Receipt, work: Callable[[], None]) -> str:
         """The same for work that writes by itself, and nothing when it is done again: only then is it noted."""
-        self._policy.check(actor, right)
+        self._policy.check(actor, Action.FEED)
         self._prune()
         with self._database.glance() as connection:
             known = received.find(connection, receipt.source, receipt.control_id)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from storage.values import decode_value
+from storage.values import cached_value
 from vna.model.dictionary import tag_of, vr_of
 from vna.model.national import is_national_number
 from vna.model.orders import ANY_FACILITY, Coded, Order, OrderState
@@ -223,5 +223,5 @@ def _written(values: Mapping[str, str]) -> Elements:
             tag = _tag(keyword)
             vr = vr_of(tag)
             text = value if vr in ("LT", "ST", "UT") else value.replace("\\", "/")
-            made[tag] = decode_value(vr, text[: _LONGEST.get(vr)].encode(), ("utf-8",))[0]
+            made[tag] = cached_value(vr, text[: _LONGEST.get(vr)].encode(), ("utf-8",))[0]
     return dict(sorted(made.items()))
