@@ -113,7 +113,7 @@ def taken(
 ) -> Iterator[Taken]:
     folder = tmp_path_factory.mktemp("national")
     backend = Backend("sqlite+folder", folder)
-    settings = {
+    settings: dict[str, Any] = {
         "SECURITY__MODE": "enforced",
         "NATIONAL__PAYER": "medula",
         "NATIONAL__MEDULA__URL": payer[1],
