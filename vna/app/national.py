@@ -105,7 +105,7 @@ class National:
         """Who has to know of events."""
 
         def standing(batch: Sequence[Event]) -> None:
-            self.looks.links_opened(batch)  # first: how an order stands depends on these
+            self.looks(batch)  # first: how an order stands depends on these
             self.doses(batch)
             self.standings(batch)
 

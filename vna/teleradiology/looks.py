@@ -49,8 +49,8 @@ class Looks:
             if order.patient.national_number and order.sut.code:
                 self._opened(connection, actor, [(order.patient.national_number, order.sut.code)], doctor)
 
-    def links_opened(self, batch: Sequence[Event]) -> None:
-        """Note what was opened by the links that look-ups give: by whoever the link was made for."""
+    def __call__(self, batch: Sequence[Event]) -> None:
+        """Called with events: notes what was opened by the links that look-ups give, by whoever each was made for."""
         for event in batch:
             doctor = str(event.detail.get("reader", "")) if event.kind is EventKind.LINK_OPENED else ""
             if not doctor:
