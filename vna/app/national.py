@@ -105,7 +105,8 @@ class National:
         """Who has to know of events."""
 
         def standing(batch: Sequence[Event]) -> None:
-            self.doses(batch)  # first: how an order stands depends on them
+            self.looks(batch)  # first: how an order stands depends on these
+            self.doses(batch)
             self.standings(batch)
 
         return {
@@ -164,7 +165,6 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
     rules = Rules(said, tables, _windows(settings, said))
     authorities = sorted({said.national_authority, around.affinity_domain} - {""})
     duplicates = Duplicates(database, policy, rules, authorities)
-    seen = Looks(database, policy, said, rules, authorities)
     receivers = around.sources.receivers
     filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
     match = Matching(database, policy, said.matching)
@@ -192,12 +192,12 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         standings=standings,
         notifying=telling,
         duplicates=duplicates,
-        looks=seen,
+        looks=Looks(database, policy, said, rules, authorities),
         tracking=Tracking(database, policy),
         matching=match,
         unmatched=Unmatched(database, policy, said.matching),
         quarantine=Quarantine(database, policy, around.deletion),
-        lookups=_lookups(settings, around, tables, duplicates, seen, said, authorities),
+        lookups=_lookups(settings, around, tables, duplicates, said, authorities),
         order_ids=OrderIds(database, policy),
         reprocessing=Reprocessing(database, policy, match, standings, telling),
         listings=Listings(database, policy, tables, said.zone),
@@ -226,7 +226,6 @@ def _lookups(
     around: Surroundings,
     known: Codes,
     duplicates: Duplicates,
-    seen: Looks,
     said: Profile,
     authorities: Sequence[str],
 ) -> Lookups:
@@ -239,7 +238,7 @@ def _lookups(
         authorities=tuple(authorities),
     )
     guesses = Guesses(lambda part: SharedBoard(around.shared, f"look-ups {part}"))
-    return Lookups(around.database, around.policy, around.links, known, duplicates, seen, rules, guesses)
+    return Lookups(around.database, around.policy, around.links, known, duplicates, rules, guesses)
 
 
 def _profile(settings: NationalSettings) -> Profile:

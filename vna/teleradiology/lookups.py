@@ -24,9 +24,16 @@ from vna.security.policy import Policy
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.guesses import Guesses
-from vna.teleradiology.looks import Looks, note_query_audited
+from vna.teleradiology.looks import note_query_audited
 from vna.teleradiology.lookup_checks import Question, check
-from vna.teleradiology.lookup_owners import NOT_IMAGES, Owned, belongs, of_person, owners
+from vna.teleradiology.lookup_owners import (
+    NOT_IMAGES,
+    Owned,
+    belongs,
+    image_modalities,
+    of_person,
+    owners,
+)
 from vna.teleradiology.lookup_person import Person
 
 log = logging.getLogger(__name__)
@@ -72,7 +79,6 @@ class Lookups:
         links: Links,
         codes: Codes,
         duplicates: Duplicates,
-        looks: Looks,
         rules: LookupRules,
         guesses: Guesses,
     ) -> None:
@@ -81,7 +87,6 @@ class Lookups:
         self._links = links
         self._codes = codes
         self._duplicates = duplicates
-        self._looks = looks
         self._rules = rules
         self._guesses = guesses
 
@@ -203,7 +208,7 @@ class Lookups:
     def _one(self, study: FoundStudy, owned: Owned) -> FoundImages:
         facility = study.facility or owned.facility
         return FoundImages(
-            modalities=study.modalities,
+            modalities=image_modalities(study),
             taken_at=_taken_at(study),
             facility=facility,
             facility_name=self._name(facility),
@@ -222,7 +227,7 @@ class Lookups:
             return ()
         first, owned = min(studies, key=lambda one: (not one[0].study_date, _taken_at(one[0])))
         facility = first.facility or owned.facility
-        modalities = tuple(dict.fromkeys(name for study, _ in studies for name in study.modalities))
+        modalities = tuple(dict.fromkeys(name for study, _ in studies for name in image_modalities(study)))
         return (FoundImages(modalities, _taken_at(first), facility, self._name(facility)),)
 
     def _list(self, question: Question) -> Answer:
@@ -269,26 +274,23 @@ class Lookups:
         found = self._found(question)
         if isinstance(found, Answer):
             return found, ""
-        studies = [(study, owned) for owned in found for study in owned.with_images]
+        studies = [study for owned in found for study in owned.with_images]
         if not studies:
             return Answer(Result.UNKNOWN), ""
-        basis = self._basis(actor, question, [study for study, _ in studies])
+        basis = self._basis(actor, question, studies)
         if basis is Basis.BREAK_GLASS and not self._rules.break_glass:
             return Answer(Result.NOT_AUTHORISED), ""
-        newest, owned = max(studies, key=lambda one: _taken_at(one[0]))
+        newest = max(studies, key=_taken_at)
         secret, expires_at = self._links.issue(
-            actor, newest.study_instance_uid, uses=question.uses, lifetime=self._rules.link_lifetime
+            actor,
+            newest.study_instance_uid,
+            uses=question.uses,
+            lifetime=self._rules.link_lifetime,
+            reader=question.requester,
         )
-        self._opened(actor, question, newest, owned)
         if basis is Basis.BREAK_GLASS:
             log.warning("images of another facility's patient opened", extra={"actor": actor.name, "basis": basis})
         return Answer(link=secret, valid_until=self._local(expires_at)), basis.value
-
-    def _opened(self, actor: Actor, question: Question, study: FoundStudy, owned: Owned) -> None:
-        """Note that who is given the link sees the examination: ordering it again may depend on it."""
-        is_noted = self._looks.opened_study(actor, study.study_instance_uid, question.requester)
-        if not is_noted and owned.known is not None:
-            self._looks.opened_order(actor, owned.known.order.key, question.requester)
 
     def _basis(self, actor: Actor, question: Question, studies: Iterable[FoundStudy]) -> Basis:
         if actor.kind in _TRUSTED:
