@@ -35,6 +35,16 @@ def find_by_alias(connection: sa.Connection, list_name: str, alias: str) -> Code
     return _code(_FIND_ALIAS.run(connection, list=list_name, alias=alias).fetchone())
 
 
+def find_by_value(connection: sa.Connection, list_name: str, name: str, value: str) -> Code | None:
+    """The first code of the version in force that has a value in one of its other columns: all of them are looked
+    at."""
+    said = orjson.dumps({name: value}).decode().strip("{}")
+    holds = codes.c.body.contains(said, autoescape=True)
+    wanted = _READ.where(codes.c.version_fk == _IN_FORCE, holds).order_by(codes.c.id)
+    rows = connection.execute(wanted, {"list": list_name})
+    return next((one for one in map(_made, rows) if one.value(name) == value), None)
+
+
 def listed(connection: sa.Connection, list_name: str, after: str, limit: int) -> list[Code]:
     """Codes of the version in force in their order, those that come after one."""
     wanted = _READ.where(codes.c.version_fk == _IN_FORCE, codes.c.code > after).order_by(codes.c.code).limit(limit)

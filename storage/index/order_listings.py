@@ -8,11 +8,12 @@ import sqlalchemy as sa
 
 from storage.index import orders as rows
 from storage.index.events import time_text
-from storage.index.national_schema import notifications, orders
+from storage.index.matches import OF_ORDER
+from storage.index.national_schema import notifications, order_matches, orders
 from storage.index.schema import studies
 from vna.model.notifications import Notification, NotificationState
 from vna.model.order_queries import ListedStudy, OrderPage, OrderQuery, Place
-from vna.model.orders import KnownOrder, OrderKey
+from vna.model.orders import ANY_FACILITY, KnownOrder, OrderKey
 
 _BATCH = 500
 _STUDY = (
@@ -36,7 +37,8 @@ _NOTIFICATION = (
 def page(connection: sa.Connection, query: OrderQuery, after: Place | None, limit: int) -> OrderPage:
     """Orders of a query, the newest first: `limit` of those behind `after`.
 
-    Whose they are is two walks, each along its own index: what a facility ordered, and what it performs for others.
+    Whose they are is a walk each, along its own index: what a facility ordered, what it performs for others, and what
+    any centre may perform and it did.
     """
     time = orders.c.scheduled_at if query.scheduled is not None else orders.c.requested_at
     conditions = [*_conditions(query, time), *_behind(time, after)]
@@ -56,7 +58,19 @@ def _walks(query: OrderQuery) -> list[list[sa.ColumnElement[bool]]]:
         return [[]]
     own = [orders.c.facility == query.facility]
     performed = [orders.c.performing_facility == query.facility, orders.c.facility != query.facility]
-    return [own, performed]
+    open_ones = orders.c.performing_facility == ANY_FACILITY
+    return [own, performed, [open_ones, orders.c.facility != query.facility, _made_at(query.facility)]]
+
+
+def is_made_at(connection: sa.Connection, key: OrderKey, facility: str) -> bool:
+    """Whether a facility made images of an order."""
+    named = (orders.c.facility == key.facility, orders.c.accession_number == key.accession_number)
+    return connection.execute(sa.select(orders.c.id).where(*named, _made_at(facility))).first() is not None
+
+
+def _made_at(facility: str) -> sa.ColumnElement[bool]:
+    same = studies.c.study_instance_uid == order_matches.c.study_instance_uid
+    return sa.exists().where(OF_ORDER, order_matches.c.released == 0, same, studies.c.facility == facility)
 
 
 def _conditions(query: OrderQuery, time: sa.Column[str]) -> list[sa.ColumnElement[bool]]:

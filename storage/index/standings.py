@@ -123,6 +123,12 @@ def _told(connection: sa.Connection, keys: Sequence[OrderKey]) -> dict[OrderKey,
     return {OrderKey(facility, accession): state for facility, accession, state in rows}
 
 
+def last_image(connection: sa.Connection, uids: Sequence[str]) -> str:
+    """When the last instance of these studies was received, as a `time_text`; empty where none is known."""
+    newest = sa.select(sa.func.max(studies.c.last_received_at)).where(studies.c.study_instance_uid.in_(uids))
+    return connection.execute(newest).scalar() or ""
+
+
 _WRITE = (
     sa.update(orders)
     .where(orders.c.facility == sa.bindparam("of"), orders.c.accession_number == sa.bindparam("number"))

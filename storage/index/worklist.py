@@ -13,16 +13,14 @@ from storage.index.translation import of_name
 from vna.model.conditions import Condition, Equal, Moment, Name, Within
 from vna.model.dates import Span
 from vna.model.matching import Criterion
-from vna.model.orders import ANY_FACILITY, KnownOrder, OrderState
+from vna.model.orders import ANY_FACILITY, OPEN, KnownOrder
 
 Clause = sa.ColumnElement[bool]
-
-OPEN: Final = (OrderState.IN_PROGRESS, OrderState.SCHEDULED)
-"""Which orders are in the worklist, and in which order."""
 
 _PAGE: Final = 500
 _DAY_END: Final = "~"  # after every time of a day
 _STEP: Final = "00400100"
+_STARTED: Final = (_STEP, "00400002")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +32,14 @@ class Sight:
 
 
 def scheduled(
-    connection: sa.Connection, wanted: Sequence[Criterion], sight: Sight, dialect: Dialect
+    connection: sa.Connection, wanted: Sequence[Criterion], sight: Sight, dialect: Dialect, since: str = ""
 ) -> Iterator[KnownOrder]:
     """Orders that are in progress, then those that are scheduled, each in the order of their times: all that answer
-    `wanted`, and perhaps more."""
+    `wanted`, and perhaps more. Those that were due before the day `since` are for whoever asks by day or by name."""
     narrowed = [*_visible(sight), *_narrowed(wanted, dialect)]
     named = any(criterion.path in _NAMING and _are_equal(criterion) for criterion in wanted)
+    if since and not named and all(criterion.path != _STARTED for criterion in wanted):
+        narrowed.append(_due(Span(since, None)))
     for state in OPEN:
         # where an index knows the few that are meant, databases must not walk along all that are open instead
         column = sa.func.coalesce(table.c.state, "") if named else table.c.state
@@ -107,6 +107,10 @@ def _started(condition: Condition, _dialect: Dialect) -> Clause | None:
         days = condition.span
     else:
         return None
+    return _due(days)
+
+
+def _due(days: Span) -> Clause:
     made = sa.and_(table.c.scheduled_at == "", *_within(table.c.requested_at, days))
     return sa.or_(sa.and_(*_within(table.c.scheduled_at, days)), made)
 
@@ -126,7 +130,7 @@ _MAKERS: Final[Mapping[tuple[str, ...], _Maker]] = {
     ("0020000D",): _equal(table.c.study_instance_uid),
     (_STEP, "00080060"): _equal(table.c.modality),
     (_STEP, "00400001"): _equal(table.c.station_ae_title, blank=True),
-    (_STEP, "00400002"): _started,
+    _STARTED: _started,
     (_STEP, "00400009"): _equal(table.c.accession_number),
 }
 """By attribute; what has none is decided by `vna.model.matching` alone."""

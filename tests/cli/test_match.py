@@ -37,7 +37,10 @@ def test_lists_matches_and_releases(filled: Vna) -> None:
     listed = json.loads(filled("match", "list", FACILITY, "--format", "json").out)
     assert [(row["accession"], row["code"]) for row in listed] == [("A1", "no-study")]
     listed = json.loads(filled("match", "list", FACILITY, "--studies", "--format", "json").out)
-    assert [(row["study"], row["code"]) for row in listed] == [("1.1", "no-accession")]
+    assert [(row["study"], row["code"], row["quarantine"]) for row in listed] == [
+        ("1.1", "no-accession", "no"),
+        ("1.2", "no-order", "yes"),
+    ]
 
     assert (
         filled("match", "add", FACILITY, "A1", "1.1", "--reason", "x").out == f"1.1 is of the order A1 of {FACILITY}\n"

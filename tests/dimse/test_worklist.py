@@ -19,7 +19,7 @@ from dimse.models import MODALITY_WORKLIST, PERFORMED_STEP, PERFORMED_STEP_RETRI
 from dimse.upper_layer.inprocess import listening
 from tests.archives import Backend
 from tests.peers.dcmtk import Dcmtk
-from tests.worklist.ordering import order
+from tests.worklist.ordering import WHENEVER, order
 from tests.worklist.steps import begun, ended
 from vna.app import Application, build, migrate, prepare
 from vna.app.doors import dimse_server
@@ -36,7 +36,7 @@ FIRST = "1.2.826.0.1.3680043.10.1561.1"
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    settings = Backend("sqlite+folder", tmp_path_factory.mktemp("worklist")).settings()
+    settings = Backend("sqlite+folder", tmp_path_factory.mktemp("worklist")).settings(national=WHENEVER)
     migrate(settings)
     prepare(settings)
     application = build(settings)

@@ -18,7 +18,7 @@ from tests.archives import Open, rows
 from tests.hl7.conftest import Feed
 from tests.hl7.messages import DOMAIN, adt, cx
 from tests.objects import ct, part10
-from tests.worklist.ordering import AYSE, order
+from tests.worklist.ordering import AYSE, WHENEVER, order
 from vna.app import Application
 from vna.app.doors import hl7_dispatch
 from vna.model.access import SYSTEM, Peer
@@ -86,7 +86,9 @@ def _shown(elements: Any) -> tuple[str, str, str]:
 
 
 def opened(open_archive: Open, **xds: object) -> Hospital:
-    archive = open_archive(xds={"affinity_domain": DOMAIN, **xds}, hl7={"port": 0, "namespace": "KIMLIK"})
+    archive = open_archive(
+        xds={"affinity_domain": DOMAIN, **xds}, hl7={"port": 0, "namespace": "KIMLIK"}, national=WHENEVER
+    )
     for station, facility, application in (("CT1", HERE, "HIS"), ("CT2", THERE, "HIS2")):
         archive.peers.add(SYSTEM, Peer(station, facility=facility))
         archive.sources.add(SYSTEM, Source(application.lower(), application, "", ("127.0.0.1",), facility))

@@ -156,6 +156,7 @@ WITHOUT_POLICY = {
     (Codes, "find"),
     (Codes, "facility"),
     (Codes, "facility_of_medula"),
+    (Codes, "facility_of_stm"),
     (Codes, "radiologist"),
     (Codes, "period_months"),
     (Codes, "reason"),

@@ -14,12 +14,14 @@ from storage.index import order_listings as rows
 from storage.index.engine import Database
 from storage.index.migrate import upgrade
 from tests.archives import Open
-from tests.web.national.seeds import HOSPITAL, MEHMET, OTHER, fill, found
+from tests.teleradiology.imaging import store
+from tests.teleradiology.reporting import approved
+from tests.web.national.seeds import CENTRE, HOSPITAL, MEHMET, OTHER, fill, found
 from tests.worklist.ordering import AYSE, order
 from vna.model.access import SYSTEM, Action, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, NotFound
 from vna.model.order_queries import OrderQuery, Period, Place
-from vna.model.orders import KnownOrder, OrderKey
+from vna.model.orders import ANY_FACILITY, KnownOrder, OrderKey
 
 CLERK = Actor(ActorKind.USER, "clerk", frozenset({Action.LOOK_UP}), HOSPITAL)
 DAY = Period.day("20261130")
@@ -106,6 +108,33 @@ def test_whoever_is_of_a_facility_sees_what_it_ordered_or_performs_and_nothing_e
             refused()
 
 
+def test_an_order_open_to_any_centre_is_of_the_one_that_made_its_images(open_archive: Open) -> None:
+    application = open_archive()
+    listings, reports = application.national.listings, application.national.reports
+    key = OrderKey(OTHER, "A1")
+    application.national.orders.place(SYSTEM, order("A1", OTHER, performing_facility=ANY_FACILITY))
+    rights = frozenset({Action.LOOK_UP, Action.REPORT})
+    mine, far = Actor(ActorKind.USER, "clerk", rights, HOSPITAL), Actor(ActorKind.USER, "far", rights, CENTRE)
+
+    def listed(actor: Actor) -> list[str]:
+        return found(listings.orders(actor, OrderQuery(requested=DAY)))
+
+    assert (listed(mine), listed(far)) == ([], [])
+    store(application, "1.1")
+    assert (listed(mine), listed(far)) == (["A1"], [])
+    assert found(listings.orders(mine, OrderQuery(accession_numbers=("A1",)))) == ["A1"]
+    assert listings.order(mine, key).order.key == reports.file(mine, approved("A1", OTHER)).key == key
+    for refused in (
+        lambda: listings.order(far, key),
+        lambda: reports.of(far, key),
+        lambda: application.national.reprocessing.again(far, key),
+    ):
+        with pytest.raises(NotFound):
+            refused()
+    application.national.matching.release(SYSTEM, key, "1.1", "another patient")
+    assert listed(mine) == []
+
+
 def test_images_of_a_day_and_notifications_that_failed_are_listed(open_archive: Open) -> None:
     application = open_archive()
     fill(application)
@@ -149,5 +178,5 @@ def test_every_list_goes_along_an_index(tmp_path: Path) -> None:
         for statement, parameters in statements:
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
             assert not any(step.startswith("SCAN") for step in plan), (statement, plan)
-    assert len(statements) == 12
+    assert len(statements) == 16
     database.close()

@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.archives import Open, put, rows
+from tests.dicomweb.client import Web
 from tests.objects import ct, part10
 from tests.teleradiology.imaging import FACILITY, KEY, NATIONAL, image, pairs, profile, settle, store
 from tests.worklist.ordering import order
 from vna.app import Application
+from vna.app.doors import Addresses, http_application
+from vna.metrics import Metrics
 from vna.model.access import SYSTEM, Action, Actor, ActorKind
 from vna.model.errors import BadRequest, DuplicateInstance, NotAuthorized, NotFound
 from vna.model.instances import Door, Outcome
 from vna.model.matches import MatchRule
 from vna.model.query import Level, Query
+from vna.model.unmatched import UnmatchedStudy
 
 QUARANTINE = '[images]\nunmatched = "quarantine"\n\n[images.facilities]\n500060 = "accept"\n'
 
@@ -171,3 +175,37 @@ def test_what_was_acknowledged_and_not_journaled_is_found_by_a_reindex_and_seen(
     for _ in archive.reindex.run(SYSTEM):
         pass
     assert seen(archive) == ["1.1"]
+
+
+def test_lists_of_unmatched_studies_say_what_is_in_quarantine(archive: Application) -> None:
+    store(archive, "1.1", StudyDate="20260105")
+    store(archive, "1.2", StudyDate="20260106", door=Door.IMPORT)
+    store(archive, "1.3", StudyDate="20260106", AccessionNumber="")
+    store(archive, "1.4", StudyDate="20260106")
+    store(archive, "1.4", StudyDate="20260106", door=Door.IMPORT)
+    store(archive, "1.5", StudyDate="20260107", InstitutionName="x^^^SKRS500060^^^y")
+
+    def page(after: str = "", **asked: str) -> list[UnmatchedStudy]:
+        return archive.national.unmatched.unmatched_studies(SYSTEM, FACILITY, after=after, limit=1, **asked)
+
+    found: list[UnmatchedStudy] = []
+    while some := page(found[-1].position if found else ""):
+        found += some
+    said_of = [(one.study_instance_uid, one.reason, one.is_quarantined) for one in found]
+    assert sorted(said_of) == [
+        ("1.1", "no-order", True),
+        ("1.2", "no-order", False),
+        ("1.3", "no-accession", True),
+        ("1.4", "no-order", False),
+    ]
+    assert [one.study_date for one in found] == ["20260105", "20260106", "20260106", "20260106"]
+    assert page(begin="20260107") == page(modality="MR") == []
+
+    app = http_application(archive, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
+    web = Web(app, "http://127.0.0.1:8080")
+    asked = {"facility": FACILITY, "from": "2026-01-05", "to": "2026-01-05"}
+    (said,) = web.get("/api/teleradiology/unmatched/studies", params=asked).json()["studies"]
+    assert (said["study_instance_uid"], said["quarantine"], said["reason"]["code"]) == ("1.1", True, "no-order")
+    form = {"view": "unmatched-studies", "facility": FACILITY, "begin": "2026-01-05", "end": "2026-01-05"}
+    assert "Karantinada" in web.get("/tracking", params={**form, "lang": "tr"}).text
+    assert "In quarantine: nobody sees the images" in web.get("/tracking", params={**form, "lang": "en"}).text

@@ -329,6 +329,7 @@ def test_a_hospital_is_told_of_what_was_reported_elsewhere_and_not_of_its_own(op
     reports = Reports(
         archive.database, archive.policy, archive.national.profile, receives=lambda facility: facility == "500059"
     )
+    archive.national.orders.place(SYSTEM, order("A3", performing_facility="7"))
     own = Actor(ActorKind.SOURCE, "HIS", frozenset({Action.FEED}), facility="500059")
     reports.file(own, approved())
     reports.file(SYSTEM, approved("A2", facility="7"))

@@ -97,7 +97,8 @@ def test_a_second_order_within_the_period_is_blocked_until_the_first_one_goes(op
     place(archive, order(modality="MR"), later)
     assert "duplicate" not in stands(archive, later.key).reasons
 
-    report(archive, KEY)  # it was made after all
+    images(archive)  # it was made after all
+    match(archive, KEY, STUDY)
     found = stands(archive, later.key)
     assert (found.status, found.reasons[0]) == ("blocked", "duplicate")
 

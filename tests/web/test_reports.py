@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.teleradiology.reporting import CONCLUSION, FINDINGS, RADIOLOGIST
+from tests.archives import rows
+from tests.teleradiology.reporting import CONCLUSION, FINDINGS, RADIOLOGIST, approved
 from tests.web.conftest import PASSWORD, Archive, Open
 from tests.worklist.ordering import order
 from vna.model.access import SYSTEM, Action
+from vna.model.orders import ANY_FACILITY
 
 PATH = "/api/teleradiology/reports/500059/A1"
 PARTS = [{"name": "findings", "text": FINDINGS.text}, {"name": "conclusion", "text": CONCLUSION.text}]
@@ -108,3 +110,72 @@ def test_writing_takes_the_right_to_report_and_reading_the_one_to_look_up(archiv
     ]  # fmt: skip
     assert statuses == [401, 403, 200, 401, 403, 200]
     assert ask(opened, "GET", PATH, auth=reader).json()["reports"][0]["source"] == "writer"
+
+
+@pytest.fixture
+def shared(archive: Open) -> Archive:
+    """A1 ordered and performed by 500059, B1 and C1 ordered by 500060: B1 for 500059, C1 for any. Users by facility."""
+    opened = archive(security={"mode": "enforced"})
+    national, both = opened.application.national, frozenset({Action.REPORT, Action.LOOK_UP})
+    for one in (
+        order(),
+        order("B1", "500060", performing_facility="500059"),
+        order("C1", "500060", performing_facility=ANY_FACILITY),
+        order("D1", "500060"),
+    ):
+        national.orders.place(SYSTEM, one)
+    for name, facility in (("first", "500059"), ("second", "500060"), ("third", "500061"), ("ministry", "")):
+        opened.application.accounts.add_user(SYSTEM, name, PASSWORD, both, facility)
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("first", "500059/A1 500060/B1 500059/NEW"),
+        ("second", "500060/B1 500060/C1 500060/D1"),
+        ("third", ""),
+        ("ministry", "500059/A1 500060/B1 500060/C1 500060/D1 500059/NEW"),
+    ],
+)
+def test_an_account_with_a_facility_has_to_do_with_what_that_ordered_or_performs(
+    shared: Archive, name: str, own: str
+) -> None:
+    filed = [
+        one
+        for one in ("500059/A1", "500060/B1", "500060/C1", "500060/D1", "500059/NEW")
+        if ask(shared, "POST", f"/api/teleradiology/reports/{one}", APPROVED, auth=(name, PASSWORD)).status_code == 200
+    ]
+    assert filed == own.split()
+    for one in ("500059/A1", "500060/B1", "500060/C1", "500060/D1"):
+        path = f"/api/teleradiology/reports/{one}"
+        ask(shared, "POST", path, APPROVED, auth=("ministry", PASSWORD))
+        draft = ask(shared, "POST", path, {"parts": PARTS[:1]}, auth=("ministry", PASSWORD)).json()["number"]
+        for method, after, said in (
+            ("GET", "", None),
+            ("GET", "/1", None),
+            ("PUT", f"/{draft}", {"parts": PARTS}),
+            ("POST", f"/{draft}/approve", {"radiologists": BY}),
+            ("POST", "/1/addendum", {"parts": PARTS}),
+        ):
+            answer = ask(shared, method, path + after, said, auth=(name, PASSWORD))
+            assert answer.status_code == (200 if one in own.split() else 404), (one, method, after, answer.text)
+            if one not in own.split():
+                assert answer.json()["message"] == "no such order is known at this facility"
+
+
+def test_whoever_opens_a_report_can_be_named(archive: Open) -> None:
+    opened = archive()
+    opened.application.national.orders.place(SYSTEM, order())
+    ask(opened, "POST", PATH, {"parts": PARTS[:1]})
+    ask(opened, "GET", f"{PATH}?doctor=10000000214")  # a draft is no report yet
+    opened.application.national.reports.file(SYSTEM, approved())
+    wrong = ask(opened, "GET", f"{PATH}?doctor=1")
+    assert (wrong.status_code, "national number" in wrong.json()["message"]) == (400, True)
+    ask(opened, "GET", PATH)
+    ask(opened, "GET", f"{PATH}?doctor=10000000214")
+    ask(opened, "GET", f"{PATH}/2?doctor=10000000382")
+    assert rows(opened.application, "select doctor_number, kind from looks order by id") == [
+        ("10000000214", "opened"),
+        ("10000000382", "opened"),
+    ]

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from vna.model.orders import Coded, Order, OrderedPatient, OrderKey, Person
 
+WHENEVER: dict[str, object] = {"profile": str(Path(__file__).with_name("whenever.toml"))}
+"""Settings of the national side by which orders of any day are answered: those of tests have fixed ones."""
 AYSE = OrderedPatient("F1001", "10000000146", "ÖRNEK^AYŞE", "19800102", "F")
 DOCTOR = Person("10000000214", "HEKİM^DENEME")
 

@@ -12,7 +12,7 @@ import pytest
 
 from storage.index import worklist
 from tests.archives import BACKENDS, Backend, Open, make_backend
-from tests.worklist.ordering import AYSE, order
+from tests.worklist.ordering import AYSE, WHENEVER, order
 from vna.app import Application, build, migrate, prepare
 from vna.model.access import SYSTEM, Action, Actor, ActorKind
 from vna.model.dictionary import path_of, vr_of
@@ -103,9 +103,10 @@ QUESTIONS = [
 @pytest.fixture(scope="module", params=BACKENDS)
 def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     backend: Backend = make_backend(request.param, request, tmp_path_factory.mktemp("worklist"))
-    migrate(backend.settings())
-    prepare(backend.settings())
-    application = build(backend.settings())
+    settings = backend.settings(national=WHENEVER)
+    migrate(settings)
+    prepare(settings)
+    application = build(settings)
     for one in ORDERS:
         application.national.orders.place(SYSTEM, one)
     yield application
@@ -253,7 +254,7 @@ def test_a_step_says_all_that_the_order_does(archive: Application) -> None:
 
 
 def test_the_worklist_follows_changes_and_cancellations_at_once(open_archive: Open) -> None:
-    archive = open_archive()
+    archive = open_archive(national=WHENEVER)
     orders, schedule = archive.national.orders, archive.national.schedule
     orders.place(SYSTEM, order())
     orders.change(SYSTEM, order(patient=replace(AYSE, name="YENİ^AYŞE"), scheduled_at="20270101080000"))

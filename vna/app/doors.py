@@ -119,6 +119,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         sources=application.sources,
         trial=application.trial,
         reports=application.national.reports,
+        looks=application.national.looks,
     )
     national = NationalDoor(
         listings=application.national.listings,

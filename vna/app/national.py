@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from storage.index.engine import Connection, Database
@@ -27,6 +27,7 @@ from vna.teleradiology import codes, dose, looks, matching, notifying, quarantin
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.dose import DOSE, Doses
 from vna.teleradiology.duplicates import Duplicates
+from vna.teleradiology.ending import END, Endings
 from vna.teleradiology.guesses import Guesses
 from vna.teleradiology.listings import Listings
 from vna.teleradiology.looks import Looks
@@ -89,6 +90,7 @@ class National:
     rules: Rules
     doses: Doses
     standings: Standings
+    endings: Endings
     notifying: Notifying
     duplicates: Duplicates
     looks: Looks
@@ -124,6 +126,7 @@ class National:
             STORE_REPORTS: self.report_objects,
             SEND_REPORT: self.reports_out,
             STANDING: self.standings.every,
+            END: self.endings,
             DOSE: self.doses.every,
             NOTIFY: self.notifying,
         }
@@ -173,8 +176,13 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         found = tables.facility(facility)
         return found.name if found is not None else ""
 
+    def since() -> str:
+        days = timedelta(days=said.worklist.days_back)
+        return f"{datetime.now(said.zone) - days:%Y%m%d}" if days else ""
+
     payer = PAYERS[settings.payer](settings)
-    standings = Standings(database, said, rules, authorities, notifying.begin if payer is not None else None)
+    endings, begin = Endings(database, known, said.worklist), notifying.begin if payer is not None else None
+    standings = Standings(database, said, rules, authorities, begin, endings.notice)
     telling = Notifying(database, policy, said, tables, standings, payer)
     return National(
         database=database,
@@ -185,11 +193,14 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         reports=filed,
         reports_out=ReportsOut(database, known, filed, receivers, ReportSender(said)),
         report_objects=ReportObjects(database, around.store, around.deletion, said.reports),
-        schedule=Schedule(database, policy, around.bounds, phonetic=around.phonetic, institution=institution),
+        schedule=Schedule(
+            database, policy, around.bounds, phonetic=around.phonetic, institution=institution, since=since
+        ),
         performed=PerformedSteps(database, policy, known),
         rules=rules,
         doses=Doses(database, standing.again),
         standings=standings,
+        endings=endings,
         notifying=telling,
         duplicates=duplicates,
         looks=Looks(database, policy, said, rules, authorities),

@@ -146,10 +146,11 @@ def _studies(archive: "Application", facility: str, begin: str, end: str, modali
             "modalities": " ".join(one.modalities),
             "code": one.reason,
             "reason": REASONS[one.reason].english,
+            "quarantine": "yes" if one.is_quarantined else "no",
         }
         for one in _paged(page)
     ]
-    return ("Study", "Accession", "Date", "Modalities", "Code", "Reason"), rows
+    return ("Study", "Accession", "Date", "Modalities", "Code", "Reason", "Quarantine"), rows
 
 
 def _paged(page: Callable[[str], Sequence[Any]]) -> Iterator[Any]:

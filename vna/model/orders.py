@@ -22,6 +22,10 @@ class OrderState(StrEnum):
     CANCELLED = "cancelled"
 
 
+OPEN = (OrderState.IN_PROGRESS, OrderState.SCHEDULED)
+"""Which orders are in the worklist, and in which order."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderKey:
     """An accession number is unique within the facility that made it (its SKRS code), and not beyond."""

@@ -44,6 +44,8 @@ REASONS: Mapping[str, Words] = {
 }
 """Why something is unmatched, by code."""
 
+QUARANTINED = Words("Karantinada, görüntüler gösterilmiyor", "In quarantine: nobody sees the images")
+
 
 @dataclass(frozen=True, slots=True)
 class UnmatchedOrder:
@@ -58,7 +60,8 @@ class UnmatchedOrder:
 
 @dataclass(frozen=True, slots=True)
 class UnmatchedStudy:
-    """A study without an order; `position` is where the next page begins."""
+    """A study without an order; `position` is where the next page begins, `is_quarantined` that nobody sees its
+    images."""
 
     position: str
     study_instance_uid: str
@@ -69,3 +72,4 @@ class UnmatchedStudy:
     study_date: str
     study_time: str
     reason: str
+    is_quarantined: bool = False

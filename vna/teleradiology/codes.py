@@ -37,7 +37,7 @@ class Codes:
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
-        self._remembered: dict[tuple[str, str, bool], tuple[float, Code | None]] = {}
+        self._remembered: dict[tuple[str, str, Find], tuple[float, Code | None]] = {}
 
     def find(self, list_name: str, code: str) -> Code | None:
         """The code in the version in force; None where there is none, or no version."""
@@ -49,7 +49,11 @@ class Codes:
 
     def facility_of_medula(self, code: str) -> Facility | None:
         """The facility that the payer knows by this code."""
-        return _facility(self._found("facilities", code, by_alias=True))
+        return _facility(self._found("facilities", code, rows.find_by_alias))
+
+    def facility_of_stm(self, number: str) -> Facility | None:
+        """The facility that the tracking module knows by this number."""
+        return _facility(self._found("facilities", number, _find_by_stm))
 
     def radiologist(self, number: str) -> Radiologist | None:
         """Who may approve reports, by national number, whether still active or not."""
@@ -137,13 +141,12 @@ class Codes:
         found = self._found(list_name, code)
         return found if found is not None and is_active(found.value("active")) else None
 
-    def _found(self, list_name: str, code: str, *, by_alias: bool = False) -> Code | None:
-        key, now = (list_name, code, by_alias), time.monotonic()
+    def _found(self, list_name: str, code: str, find: Find = rows.find) -> Code | None:
+        key, now = (list_name, code, find), time.monotonic()
         known = self._remembered.get(key)
         if known is not None and now < known[0]:
             return known[1]
         with self._database.glance() as connection:
-            find: Find = rows.find_by_alias if by_alias else rows.find
             found = find(connection, list_name, code) if code else None
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered.clear()
@@ -201,6 +204,10 @@ def _tell(connection: Connection, actor: Actor, list_name: str, version: str, **
         detail={"list": list_name, "version": version, **detail},
     )
     return time_text(at)
+
+
+def _find_by_stm(connection: Connection, list_name: str, number: str) -> Code | None:
+    return rows.find_by_value(connection, list_name, "stm_id", number)
 
 
 def _facility(found: Code | None) -> Facility | None:

@@ -14,6 +14,7 @@ from vna.model.order_queries import ListedStudy, OrderPage, OrderQuery, Period, 
 from vna.model.orders import KnownOrder, OrderKey
 from vna.security.policy import Policy
 from vna.teleradiology.codes import Codes
+from vna.teleradiology.own_orders import is_of
 
 MOST = 500
 """Entries of one page, and accession numbers of one question."""
@@ -41,6 +42,15 @@ class Listings:
         own_facility(actor, found.code)
         return found
 
+    def facility_of_stm(self, actor: Actor, number: str) -> Facility:
+        """The facility that the tracking module knows by this number; refused as `facility_of_medula` does."""
+        self._policy.check(actor, Action.LOOK_UP, "facilities")
+        found = self._codes.facility_of_stm(number)
+        if found is None:
+            raise NotFound("no facility is known by this InstitutionId: `vna codes load facilities` makes it known")
+        own_facility(actor, found.code)
+        return found
+
     def facility(self, actor: Actor, skrs: str) -> Facility:
         """The facility of an SKRS code, with its code alone where the list does not have it."""
         self._policy.check(actor, Action.LOOK_UP, "facilities")
@@ -64,7 +74,7 @@ class Listings:
         query = OrderQuery(facility=key.facility, accession_numbers=(key.accession_number,))
         with self._database.read() as connection:
             found = rows.page(connection, query, None, 2).orders
-        own = [one for one in found if one.order.key == key and is_of(actor, one)]
+            own = [one for one in found if one.order.key == key and is_of(connection, actor, one)]
         if not own:
             raise NotFound("no such order is known at this facility")
         return own[0]
@@ -100,12 +110,6 @@ def own_facility(actor: Actor, asked: str) -> str:
     if actor.facility and asked and asked != actor.facility:
         raise NotAuthorized("what is asked is of another facility")
     return asked or actor.facility
-
-
-def is_of(actor: Actor, one: KnownOrder) -> bool:
-    """Whether an order is one that the actor's facility ordered or performs; of no facility, any is."""
-    order = one.order
-    return not actor.facility or actor.facility in (order.key.facility, order.performing_facility)
 
 
 def _bounded(query: OrderQuery) -> None:

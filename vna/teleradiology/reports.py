@@ -23,6 +23,7 @@ from vna.security.policy import Policy
 from vna.teleradiology import report_objects
 from vna.teleradiology.codes import Codes
 from vna.teleradiology.outbound import send_report
+from vna.teleradiology.own_orders import check_own
 from vna.teleradiology.report_rules import RADIOLOGIST, check, kept
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def nobody(facility: str) -> bool:  # noqa: ARG001 (told of by name)
 
 class Reports:
     """Reports by the order they are of. Whoever files one needs the right to report or to feed, whoever reads them to
-    look up.
+    look up; who is of a facility has to do with those of orders that it ordered or performs, and of no other.
 
     `receives` says of a facility whether there is somebody there who takes reports made elsewhere.
     """
@@ -95,8 +96,8 @@ class Reports:
         is a draft to be replaced. After an approved report of its kind it is an addendum to that. What was approved
         already, word for word, is answered and not written again. The order need not be known yet.
 
-        RuleBroken for what the profile refuses of an approved one, NotFound for a draft that is not known, Conflict for
-        a number that was approved.
+        RuleBroken for what the profile refuses of an approved one, NotFound for a draft that is not known or another
+        facility's order, Conflict for a number that was approved.
         """
         self._check_writes(actor, report.key)
         report = kept(report, self._profile.reports)
@@ -123,19 +124,29 @@ class Reports:
         return self._write(actor, key, approved)
 
     def of(self, actor: Actor, key: OrderKey) -> tuple[Report, ...]:
-        """Every version, by number; none where nothing was reported."""
+        """Every version, by number; none where nothing was reported. NotFound for another facility's order."""
         self._policy.check(actor, Action.LOOK_UP, str(key))
         with self._database.read() as connection:
+            check_own(connection, actor, key)
             return rows.of(connection, key)
 
-    def is_known(self, actor: Actor, key: OrderKey) -> bool:
-        """Whether the order itself has come."""
+    def of_earlier(self, actor: Actor, key: OrderKey) -> tuple[Report, ...]:
+        """Approved versions of an earlier examination, which may be any facility's: for who was given its `OrderId`."""
         self._policy.check(actor, Action.LOOK_UP, str(key))
         with self._database.read() as connection:
+            return tuple(one for one in rows.of(connection, key) if one.state is ReportState.APPROVED)
+
+    def is_known(self, actor: Actor, key: OrderKey) -> bool:
+        """Whether the order itself has come. NotFound for another facility's."""
+        self._policy.check(actor, Action.LOOK_UP, str(key))
+        with self._database.read() as connection:
+            check_own(connection, actor, key)
             return order_rows.find(connection, key) is not None
 
     def _check_writes(self, actor: Actor, key: OrderKey) -> None:
         self._policy.check(actor, Action.FEED if Action.FEED in actor.rights else Action.REPORT, str(key))
+        with self._database.read() as connection:
+            check_own(connection, actor, key)
 
     def _check_approver(self, report: Report) -> None:
         """Somebody approved it, and from the rule's date on a radiologist, by the ordering date where that is known."""

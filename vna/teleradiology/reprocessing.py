@@ -7,9 +7,9 @@ from vna.model.access import Action, Actor
 from vna.model.errors import NotFound
 from vna.model.orders import OrderKey
 from vna.security.policy import Policy
-from vna.teleradiology.listings import is_of
 from vna.teleradiology.matching import Matching
 from vna.teleradiology.notifying import Notifying
+from vna.teleradiology.own_orders import is_of
 from vna.teleradiology.standing import Standings
 
 
@@ -30,7 +30,7 @@ class Reprocessing:
         self._policy.check(actor, Action.LOOK_UP, str(key))
         with self._database.transaction() as connection:
             known = rows.find(connection, key)
-            if known is None or not is_of(actor, known):
+            if known is None or not is_of(connection, actor, known):
                 raise NotFound("no such order is known at this facility")
             self._matching.look(connection, (), {key})
         self._standings.find_out([key])

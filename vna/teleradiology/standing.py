@@ -9,7 +9,7 @@ from storage.index.examinations import Asked, Following, Seen
 from storage.index.standings import Gathered
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import patient_identifier
-from vna.model.orders import Order, OrderKey, OrderState, Standing
+from vna.model.orders import KnownOrder, Order, OrderKey, OrderState, Standing
 from vna.model.profile import Profile
 from vna.teleradiology.local_times import as_utc, hours_before
 from vna.teleradiology.reasons import Status, in_order, status_of
@@ -20,6 +20,9 @@ STANDING = "standing"
 
 Completed = Callable[[Connection, OrderKey], None]
 """Called in the transaction that finds an order complete of which the payer does not know."""
+
+Changed = Callable[[Connection, KnownOrder, Standing], None]
+"""Called in the transaction that finds that an order stands otherwise than it did, with how it stands now."""
 
 _OF_ORDERS = frozenset(
     {EventKind.ORDER_CHANGED, EventKind.MATCH_CHANGED, EventKind.REPORT_CHANGED, EventKind.NOTIFICATION_CHANGED}
@@ -52,6 +55,7 @@ class Standings:
         rules: Rules,
         authorities: Sequence[str] = (),
         completed: Completed | None = None,
+        changed: Changed | None = None,
     ) -> None:
         self._database = database
         self._zone = profile.zone
@@ -59,6 +63,7 @@ class Standings:
         self._rules = rules
         self._authorities = tuple(authorities)
         self._completed = completed
+        self._changed = changed
 
     def __call__(self, batch: Sequence[Event]) -> None:
         """Find out again how the orders stand that these events are about."""
@@ -108,6 +113,9 @@ class Standings:
         }
         standings.write(connection, changed)
         self._tell(connection, gathered, found)
+        for one in gathered:
+            if self._changed is not None and one.known.order.key in changed:
+                self._changed(connection, one.known, found[one.known.order.key])
         turned = [one for one in gathered if _was_made(one) != _is_made(one, found[one.known.order.key])]
         return examinations.following(connection, self._following(connection, turned), limit=_MOST_FOLLOWING)
 

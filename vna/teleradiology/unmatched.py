@@ -75,7 +75,7 @@ class Unmatched:
         after: str = "",
         limit: int = 100,
     ) -> list[UnmatchedStudy]:
-        """Studies of these days that are of no order, the oldest first. What is in quarantine is listed there."""
+        """Studies of these days that are of no order, the oldest first, what is in quarantine among them."""
         self._policy.check(actor, Action.LOOK_UP, facility)
         asked = _asked(actor, facility, begin, end, modality, after, limit)
         with self._database.read() as connection:
@@ -85,7 +85,7 @@ class Unmatched:
             reasons = self._of_studies(connection, [row.study_instance_uid for row in found])
         return [
             UnmatchedStudy(
-                position=f"{row.study_date}.{row.id}",
+                position=f"{row.study_date}.{row.place}",
                 study_instance_uid=row.study_instance_uid,
                 facility=facility,
                 accession_number=row.accession_number,
@@ -94,6 +94,7 @@ class Unmatched:
                 study_date=row.study_date,
                 study_time=row.study_time,
                 reason=reasons[row.study_instance_uid],
+                is_quarantined=row.is_quarantined,
             )
             for row in found
         ]

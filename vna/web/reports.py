@@ -1,5 +1,7 @@
 """Reports over HTTP: filed, approved, added to and read, for programs in which radiologists write."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import orjson
@@ -10,11 +12,12 @@ from starlette.responses import Response
 
 from vna.model.access import Actor
 from vna.model.errors import BadRequest, NotFound, TooLarge
+from vna.model.national import is_national_number
 from vna.model.orders import OrderKey
-from vna.model.reports import Report
+from vna.model.reports import Report, ReportState
 from vna.security.requests import actor_of
 from vna.web.errors import HEADERS, Answer, told
-from vna.web.report_models import Approval, Filing, ReportsModel, persons, shown
+from vna.web.report_models import Approval, Filing, ReportModel, ReportsModel, persons, shown
 from vna.web.site import Site
 
 PATH = "/api/teleradiology/reports/{facility}/{accession}"
@@ -25,13 +28,14 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 async def listed(request: Request, site: Site) -> Response:
-    """Every version with its parts; 404 where neither order nor report is known."""
-    actor, key = actor_of(request), _key(request)
+    """Every version with its parts; 404 where neither order nor report is known, or it is another facility's."""
+    actor, key, doctor = actor_of(request), _key(request), _doctor(request)
 
     def found() -> ReportsModel:
         known, versions = site.reports.is_known(actor, key), site.reports.of(actor, key)
         if not known and not versions:
             raise NotFound("no such order is known at this facility")
+        _note(site, actor, key, versions, doctor)
         return ReportsModel(
             facility=key.facility,
             accession_number=key.accession_number,
@@ -44,11 +48,16 @@ async def listed(request: Request, site: Site) -> Response:
 
 async def given(request: Request, site: Site) -> Response:
     """One version."""
-    actor, key, number = actor_of(request), _key(request), _number(request)
-    for one in await run_sync(site.reports.of, actor, key):
-        if one.number == number:
-            return _json(shown(one))
-    raise NotFound(f"the order has no version {number} of its report")
+    actor, key, number, doctor = actor_of(request), _key(request), _number(request), _doctor(request)
+
+    def found() -> ReportModel:
+        for one in site.reports.of(actor, key):
+            if one.number == number:
+                _note(site, actor, key, (one,), doctor)
+                return shown(one)
+        raise NotFound(f"the order has no version {number} of its report")
+
+    return _json(await run_sync(found))
 
 
 async def filed(request: Request, site: Site) -> Response:
@@ -99,6 +108,20 @@ ADDRESSES: tuple[tuple[str, str, Answer], ...] = tuple(
 
 async def _kept(site: Site, actor: Actor, report: Report) -> Response:
     return _json(shown(await run_sync(site.reports.file, actor, report)))
+
+
+def _note(site: Site, actor: Actor, key: OrderKey, versions: Iterable[Report], doctor: str) -> None:
+    """That a doctor opened an approved report: ordering the same again may depend on it."""
+    if doctor and any(one.state is ReportState.APPROVED for one in versions):
+        with suppress(NotFound):
+            site.looks.opened_order(actor, key, doctor)
+
+
+def _doctor(request: Request) -> str:
+    doctor = request.query_params.get("doctor", "")
+    if doctor and not is_national_number(doctor):
+        raise BadRequest("doctor is the national number of who opens the report")
+    return doctor
 
 
 def _source(actor: Actor) -> str:

@@ -9,6 +9,7 @@ from vna.metrics import Metrics
 from vna.routing.trial import Trial
 from vna.security.links import Links
 from vna.security.sources import Sources
+from vna.teleradiology.looks import Looks
 from vna.teleradiology.reports import Reports
 
 
@@ -43,4 +44,5 @@ class Site:
     sources: Sources
     trial: Trial
     reports: Reports
+    looks: Looks
     viewer: Path

@@ -18,6 +18,9 @@ from vna.worklist.scheduled_step import STEP, Elements, Shown, elements_of, is_m
 Institution = Callable[[str], str]
 """The name of a facility by its code, empty where it is not known."""
 
+Since = Callable[[], str]
+"""The day (`YYYYMMDD`) before which orders were due long ago, empty where none is."""
+
 INSTITUTION: Final = "00080080"
 STATION: Final = (STEP, "00400001")
 
@@ -41,6 +44,11 @@ def unnamed(_facility: str) -> str:
     return ""
 
 
+def ever() -> str:
+    """Where nothing was due too long ago."""
+    return ""
+
+
 class Schedule:
     """Orders that are to be performed, as scheduled procedure steps. Whoever may query sees them: a known AE title
     those of its facility and of no other station, everybody else all."""
@@ -53,15 +61,18 @@ class Schedule:
         *,
         phonetic: bool = False,
         institution: Institution = unnamed,
+        since: Since = ever,
     ) -> None:
         self._database = database
         self._policy = policy
         self._bounds = bounds
         self._phonetic = phonetic
         self._institution = institution
+        self._since = since
 
     def find(self, actor: Actor, query: Query) -> SearchPage:
         """The steps that match, those in progress first. A worklist has no levels: that of the query says nothing.
+        What was due long ago is for whoever asks by day, patient or number.
 
         Keys and attributes that the worklist does not know narrow nothing and are named, as keys are that it has no
         values for. BadRequest when a key has a
@@ -76,7 +87,8 @@ class Schedule:
         matches: list[tuple[Order, Elements]] = []
         cap = ""
         with self._database.read() as connection:
-            for looked, one in enumerate(scheduled(connection, wanted, _sight(actor), dialect_of(self._database))):
+            orders = scheduled(connection, wanted, _sight(actor), dialect_of(self._database), self._since())
+            for looked, one in enumerate(orders):
                 elements = elements_of(Shown(one.order, actor.facility, station))
                 is_match = satisfies(elements, wanted)
                 cap = self._bounds.ended(len(matches) + is_match, looked)

@@ -22,6 +22,7 @@ from vna.model.orders import Coded, KnownOrder, Order, OrderedPatient, OrderKey
 
 HOSPITAL, OTHER, CENTRE = "500059", "500060", "500061"
 MEDULA = {HOSPITAL: "11069901", OTHER: "11069902", CENTRE: "11069903"}
+STM = {HOSPITAL: "71", OTHER: "72", CENTRE: "73"}
 PASSWORD = "a long secret"
 MEHMET = OrderedPatient("F2002", "10000000214", "DENEME^MEHMET", "19700101", "M")
 SENT = datetime(2026, 11, 30, 9, 30, tzinfo=UTC)
@@ -37,7 +38,7 @@ def fill(application: Application) -> None:
     """A1 complete and told, A2 without images, A3 blocked by A0 and refused, B1 of another facility that the first
     performs, and images X9 without an order."""
     names = {HOSPITAL: "Örnek Devlet Hastanesi", OTHER: "Örnek Üniversite Hastanesi", CENTRE: "Örnek Merkez"}
-    codes = [Code(code, name, {"medula_code": MEDULA[code]}) for code, name in names.items()]
+    codes = [Code(code, name, {"medula_code": MEDULA[code], "stm_id": STM[code]}) for code, name in names.items()]
     application.national.codes.load(SYSTEM, "facilities", "1", codes)
     for one in _orders():
         application.national.orders.place(SYSTEM, one)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.peers.existing_client import ExistingClient
 from tests.web.national.conftest import Site
-from tests.web.national.seeds import HOSPITAL, MEDULA, OTHER, PASSWORD, clerk, study_of
+from tests.web.national.seeds import HOSPITAL, MEDULA, OTHER, PASSWORD, STM, clerk, study_of
 from vna.model.access import SYSTEM, Action
 from vna.model.orders import OrderKey
 
@@ -114,6 +114,18 @@ def test_earlier_examinations_their_report_and_whether_it_was_opened(enforced: S
     assert hbys.get("GetPreviousStudiesSearchDetail", **asked) == [{"SutCode": "804000", "Result": True}]
 
 
+def test_a_doctor_who_opens_the_report_of_another_facility_has_looked(enforced: Site) -> None:
+    other = client(enforced, "other")
+    doctor, mine = {"DoctorCitizenId": "10000000382"}, {"MedulaInstitutionId": MEDULA[OTHER]}
+    patient = {**mine, "PatientCitizenId": "10000000146", "SutCodeList": ["804000"]}
+    (earlier,) = other.get("GetPreviousStudiesForSutCodeList", **patient)
+    assert earlier["SKRS"] == HOSPITAL
+    assert "Bulgular" in other.get("GetReport", OrderID=earlier["OrderId"])["Report"]
+    assert other.get("GetPreviousStudiesSearchDetail", **patient, **doctor)[0]["Result"] is False
+    other.get("GetReport", OrderID=earlier["OrderId"], **doctor)
+    assert other.get("GetPreviousStudiesSearchDetail", **patient, **doctor)[0]["Result"] is True
+
+
 def test_a_report_is_not_given_for_a_facility_and_a_guessed_accession_number(enforced: Site) -> None:
     hbys = client(enforced)
     real = enforced.application.national.order_ids.given(SYSTEM, OrderKey(HOSPITAL, "A1"))
@@ -136,6 +148,11 @@ def test_the_tracking_module_finds_numbers_and_what_the_payer_said(hbys: Existin
     assert (status["SutCode"], status["MedulaResponseMessage"]) == ("804000", "Takip bulunamadı")
     assert status["Error"].startswith("Tetkik istem nedeni girilmedi")
     assert hbys.stm("GetMedulaStatus", orderId="none")["Error"] is None
+    by_number = orjson.dumps({"InstitutionId": STM[HOSPITAL], "AccessionNumber": ["A3"]}).decode()
+    assert hbys.stm("GetInstitutionSendDataControlList", advancedSearch=by_number) == [refused]
+    elsewhere = orjson.dumps({"InstitutionId": STM[OTHER], "AccessionNumber": ["A3"]}).decode()
+    with pytest.raises(ValueError, match="yetkiniz yok"):
+        hbys.stm("GetInstitutionSendDataControlList", advancedSearch=elsewhere)
     by_patient = orjson.dumps({"InstitutionId": HOSPITAL, "CitizenId": ["10000000146"]}).decode()
     found = hbys.stm("GetInstitutionSendDataControlList", advancedSearch=by_patient)
     assert sorted(one["SearchAccessionNumber"] for one in found) == ["A1", "A2"]

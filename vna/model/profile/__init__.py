@@ -19,6 +19,7 @@ from vna.model.profile.notification import NotificationProfile
 from vna.model.profile.reports import ReportsProfile
 from vna.model.profile.rules import RulesProfile
 from vna.model.profile.section import Section
+from vna.model.profile.worklist import WorklistProfile
 
 TURKEY = Path(__file__).with_name("turkey.toml")
 """The default profile."""
@@ -39,6 +40,7 @@ class Profile(Section):
     reports: ReportsProfile = ReportsProfile()
     rules: RulesProfile = RulesProfile()
     notification: NotificationProfile = NotificationProfile()
+    worklist: WorklistProfile = WorklistProfile()
 
     @field_validator("time_zone")
     @classmethod

@@ -10,7 +10,7 @@ from vna.model.codes import Facility
 from vna.model.errors import BadRequest, NotFound
 from vna.model.order_queries import OrderQuery, Period
 from vna.model.orders import KnownOrder, Order, OrderKey, OrderState
-from vna.model.reports import Report, ReportState
+from vna.model.reports import Report
 from vna.teleradiology.listings import MOST
 from vna.web.national import national_calls as calls
 from vna.web.national.door import NationalDoor
@@ -196,10 +196,17 @@ def earlier(door: NationalDoor, actor: Actor, number: str, codes: Sequence[str],
 
 
 def search_details(door: NationalDoor, actor: Actor, asked: calls.PreviousOfSome) -> list[calls.SearchDetail]:
-    """Whether somebody of the facility opened an earlier examination up to the end of today, for each code."""
+    """Whether the doctor who is named, else somebody of the facility, opened an earlier examination up to the end of
+    today, for each code."""
     facility = door.listings.facility_of_medula(actor, asked.MedulaInstitutionId)
+    doctor = asked.DoctorCitizenId
     found = door.looks.looked_before(
-        actor, asked.PatientCitizenId, asked.SutCodeList, at=door.now()[:8], facility=facility.code
+        actor,
+        asked.PatientCitizenId,
+        asked.SutCodeList,
+        at=door.now()[:8],
+        doctor=doctor,
+        facility="" if doctor else facility.code,
     )
     return [
         calls.SearchDetail(SutCode=code, Result=found.get(code, False)) for code in dict.fromkeys(asked.SutCodeList)
@@ -229,16 +236,15 @@ def report(door: NationalDoor, actor: Actor, asked: calls.OneReport) -> calls.Re
     """The approved report of an order and its addenda, as text. That it was opened is noted: ordering the same again
     may depend on it."""
     key = door.order_ids.read(actor, asked.OrderID)
-    text = _told(door.reports.of(actor, key))
+    text = _told(door.reports.of_earlier(actor, key))
     if text is not None:
         with suppress(NotFound):
-            door.looks.opened_order(actor, key, "")
+            door.looks.opened_order(actor, key, asked.DoctorCitizenId)
     return calls.ReportText(Report=text)
 
 
 def _told(versions: Iterable[Report]) -> str | None:
-    approved = [one for one in versions if one.state is ReportState.APPROVED]
-    return "\n\n".join(plain_text(one) for one in approved) or None
+    return "\n\n".join(plain_text(one) for one in versions) or None
 
 
 def send_control(door: NationalDoor, actor: Actor, asked: calls.SendControl) -> list[calls.SendControlRow]:
@@ -254,15 +260,15 @@ def send_control(door: NationalDoor, actor: Actor, asked: calls.SendControl) -> 
 
 
 def _stm_facility(door: NationalDoor, actor: Actor, said: str) -> str:
-    """The institution's Medula or SKRS code; without one the actor's own."""
+    """The institution by the tracking module's number, the Medula or the SKRS code; without one the actor's own."""
     if not said:
         if not actor.facility:
             raise BadRequest("InstitutionId is missing")
         return actor.facility
-    try:
-        return door.listings.facility_of_medula(actor, said).code
-    except NotFound:
-        return door.listings.facility(actor, said).code
+    for find in (door.listings.facility_of_stm, door.listings.facility_of_medula):
+        with suppress(NotFound):
+            return find(actor, said).code
+    return door.listings.facility(actor, said).code
 
 
 def _control(door: NationalDoor, actor: Actor, known: Known) -> calls.SendControlRow:

@@ -71,9 +71,10 @@ class PreviousOfSome(Asked):
 
 
 class OneReport(Asked):
-    """The report of an order."""
+    """The report of an order; `DoctorCitizenId` is who opens it."""
 
     OrderID: Required
+    DoctorCitizenId: Text = ""
 
 
 class RemovedKos(Asked):

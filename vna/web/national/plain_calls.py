@@ -183,13 +183,14 @@ class UnmatchedOrders(Given):
 
 
 class UnmatchedStudy(Given):
-    """Images without an order, with the reason."""
+    """Images without an order, with the reason; nobody sees those in quarantine."""
 
     study_instance_uid: str
     facility: str
     accession_number: str
     study_date: str
     modalities: list[str]
+    quarantine: bool
     reason: Reason
 
 

@@ -18,7 +18,7 @@ from vna.web.national import answers, plain_answers, token, tracking_page
 from vna.web.national import national_calls as national
 from vna.web.national import plain_calls as plain
 from vna.web.national.door import NationalDoor
-from vna.web.national.fields import Asked
+from vna.web.national.fields import Asked, Text
 from vna.web.national.openapi import described
 from vna.web.national.operations import (
     Answer,
@@ -238,19 +238,22 @@ OPERATIONS: tuple[Operation, ...] = (
 """Every operation; of two that fit an address the first is taken."""
 
 
-class Nothing(Asked):
-    """Nothing but the address."""
+class Opening(Asked):
+    """`doctor` is who opens it, by national number: the look is noted."""
+
+    doctor: Text = ""
 
 
 def _report(name: str, method: str, path: str, asked: type[BaseModel], gives: Any, summary: str) -> Described:
-    return Described(f"report_{name}", method, (path.replace(":int", ""),), asked, _BODY, gives, summary)
+    reading = _QUERY if asked is Opening else _BODY
+    return Described(f"report_{name}", method, (path.replace(":int", ""),), asked, reading, gives, summary)
 
 
 _VERSION = reports.PATH + "/{number:int}"
 REPORTS: tuple[Described, ...] = (
-    _report("listed", "GET", reports.PATH, Nothing, ReportsModel, "Every version of an order's report"),
+    _report("listed", "GET", reports.PATH, Opening, ReportsModel, "Every version of an order's report"),
     _report("filed", "POST", reports.PATH, Filing, ReportModel, "Keep a draft, or a report that was approved"),
-    _report("given", "GET", _VERSION, Nothing, ReportModel, "One version"),
+    _report("given", "GET", _VERSION, Opening, ReportModel, "One version"),
     _report("replaced", "PUT", _VERSION, Filing, ReportModel, "Put this in the place of a draft"),
     _report("approved", "POST", _VERSION + "/approve", Approval, ReportModel, "Approve a draft"),
     _report("added", "POST", _VERSION + "/addendum", Filing, ReportModel, "Add to an approved version"),

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from vna.model.access import Actor
 from vna.model.errors import BadRequest
+from vna.model.unmatched import QUARANTINED, UnmatchedStudy
 from vna.teleradiology.listings import MOST
 from vna.teleradiology.reasons import NO_ORDER, NOTHING, Reason, Status
 from vna.web.national import plain_answers as answers
@@ -202,6 +203,13 @@ def _unmatched_reason(code: str, words: Words) -> str:
     return said.en if words.language == "en" else said.tr
 
 
+def _why_alone(study: UnmatchedStudy, words: Words) -> str:
+    reason = _unmatched_reason(study.reason, words)
+    if not study.is_quarantined:
+        return reason
+    return f"{reason}. {QUARANTINED.english if words.language == 'en' else QUARANTINED.turkish}"
+
+
 def _unmatched_studies(door: NationalDoor, actor: Actor, form: TrackingForm, words: Words) -> Table:
     period = answers.period_of(door, form.begin, form.end)
     found = unmatched.studies_without_order(door, actor, form.facility, period, form.modality)
@@ -213,7 +221,7 @@ def _unmatched_studies(door: NationalDoor, actor: Actor, form: TrackingForm, wor
                 ", ".join(one.modalities),
                 readable_time(one.study_date),
                 one.study_instance_uid,
-                _unmatched_reason(one.reason, words),
+                _why_alone(one, words),
             )
         )
         for one in found

@@ -55,6 +55,7 @@ def study_of(one: UnmatchedStudy) -> calls.UnmatchedStudy:
         accession_number=one.accession_number,
         study_date=one.study_date,
         modalities=list(one.modalities),
+        quarantine=one.is_quarantined,
         reason=reason_of(one.reason),
     )
 
