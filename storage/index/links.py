@@ -18,6 +18,8 @@ class LinkRow:
     uses_left: int
     created_at: str
     expires_at: str
+    reader: str = ""
+    reader_facility: str = ""
 
 
 def study_is_held(connection: sa.Connection, study_instance_uid: str) -> bool:

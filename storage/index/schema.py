@@ -362,8 +362,10 @@ links = sa.Table(
     _count("uses_left"),
     _when("created_at"),
     _when("expires_at"),
+    _text("reader"),
+    _text("reader_facility"),
 )
-"""Access links, each to one study."""
+"""Access links, each to one study. `reader` is for whom it was made by a look-up, by national number."""
 
 link_visits = sa.Table(
     "link_visits",

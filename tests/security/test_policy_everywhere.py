@@ -134,6 +134,7 @@ WITHOUT_POLICY = {
     (Links, "open"),
     (Links, "visitor"),
     (Links, "issue"),  # for use cases that asked before
+    (Duplicates, "earlier"),  # the same
     (Peers, "get"),
     (Peers, "all"),
     (Peers, "actor_for"),

@@ -105,7 +105,8 @@ class National:
         """Who has to know of events."""
 
         def standing(batch: Sequence[Event]) -> None:
-            self.doses(batch)  # first: how an order stands depends on them
+            self.looks(batch)  # first: how an order stands depends on these
+            self.doses(batch)
             self.standings(batch)
 
         return {

@@ -59,9 +59,19 @@ class Links:
         return self.issue(actor, study_instance_uid, uses=uses, lifetime=lifetime, description=description)[0]
 
     def issue(
-        self, actor: Actor, study_instance_uid: str, *, uses: int, lifetime: timedelta, description: str = ""
+        self,
+        actor: Actor,
+        study_instance_uid: str,
+        *,
+        uses: int,
+        lifetime: timedelta,
+        description: str = "",
+        reader: str = "",
     ) -> tuple[str, datetime]:
-        """`add` for use cases that asked the policy; the secret, and when the link's time is over."""
+        """`add` for use cases that asked the policy; the secret, and when the link's time is over.
+
+        `reader` is who will open it, by national number: events of its opening name that and the actor's facility.
+        """
         if not 1 <= uses <= _MOST_USES:
             raise BadRequest(f"a link can be opened 1 to {_MOST_USES} times")
         secret = secrets.token_urlsafe(32)
@@ -77,6 +87,8 @@ class Links:
                 uses_left=uses,
                 created_at=time_text(now),
                 expires_at=time_text(now + lifetime),
+                reader=reader,
+                reader_facility=actor.facility if reader else "",
             )
             rows.put(connection, row)
             detail = {"link": row.link_id, "uses": uses, "expires_at": row.expires_at}
@@ -124,6 +136,8 @@ class Links:
             expires_at = min(read_time(row.expires_at), now + _VISIT)
             rows.put_visit(connection, _digest(visit_secret), row.link_id, time_text(expires_at), time_text(now))
             detail = {"link": row.link_id, "address": address}
+            if row.reader:
+                detail |= {"reader": row.reader, "facility": row.reader_facility}
             _tell(connection, EventKind.LINK_OPENED, _name(row), row, detail)
         log.info("access link opened", extra={"link": row.link_id, "study": row.study_instance_uid, "address": address})
         return Visit(visit_secret, row.study_instance_uid, expires_at)

@@ -49,6 +49,20 @@ class Looks:
             if order.patient.national_number and order.sut.code:
                 self._opened(connection, actor, [(order.patient.national_number, order.sut.code)], doctor)
 
+    def __call__(self, batch: Sequence[Event]) -> None:
+        """Called with events: notes what was opened by the links that look-ups give, by whoever each was made for."""
+        for event in batch:
+            doctor = str(event.detail.get("reader", "")) if event.kind is EventKind.LINK_OPENED else ""
+            if not doctor:
+                continue
+            with self._database.transaction() as connection:
+                found = looks.examinations_of_study(connection, event.study_instance_uid)
+                for number, sut_code in sorted(found):
+                    facility = str(event.detail.get("facility", ""))
+                    look = Look(number[:16], sut_code[:16], doctor[:16], facility, OPENED, time_text(event.at))
+                    if not looks.exists(connection, look):
+                        _keep(connection, look, event.at, event.actor)
+
     def looked_before(
         self,
         actor: Actor,
@@ -84,15 +98,19 @@ def note(connection: Connection, actor: Actor, kind: str, number: str, sut_code:
     """The row of a look, and the event that tells of it."""
     at = datetime.now(UTC)
     look = Look(number[:16], sut_code[:16], doctor[:16], actor.facility, kind, time_text(at))
+    _keep(connection, look, at, actor.name)
+
+
+def _keep(connection: Connection, look: Look, at: datetime, actor: str) -> None:
     looks.add(connection, look)
     detail = {
         "national_number": look.national_number,
         "sut_code": look.sut_code,
         "doctor": look.doctor,
         "facility": look.facility,
-        "kind": kind,
+        "kind": look.kind,
     }
-    events.append(connection, EventKind.PREVIOUS_SEEN, at=at, actor=actor.name, detail=detail)
+    events.append(connection, EventKind.PREVIOUS_SEEN, at=at, actor=actor, detail=detail)
 
 
 def note_query(connection: Connection, actor: Actor, number: str, sut_code: str, doctor: str) -> None:

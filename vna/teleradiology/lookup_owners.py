@@ -46,6 +46,11 @@ def shows_images(study: FoundStudy) -> bool:
     return not study.modalities or not NOT_IMAGES.issuperset(study.modalities)
 
 
+def image_modalities(study: FoundStudy) -> tuple[str, ...]:
+    """Those of its images: that a report or a dose report lies beside them is no matter of theirs."""
+    return tuple(name for name in study.modalities if name not in NOT_IMAGES) or study.modalities
+
+
 def owners(
     orders: Iterable[KnownOrder], studies: Iterable[FoundStudy], matched: Iterable[tuple[KnownOrder, FoundStudy]] = ()
 ) -> list[Owned]:

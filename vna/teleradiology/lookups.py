@@ -27,7 +27,14 @@ from vna.teleradiology.duplicates import Duplicates
 from vna.teleradiology.guesses import Guesses
 from vna.teleradiology.looks import note_query
 from vna.teleradiology.lookup_checks import Question, check
-from vna.teleradiology.lookup_owners import NOT_IMAGES, Owned, belongs, of_person, owners
+from vna.teleradiology.lookup_owners import (
+    NOT_IMAGES,
+    Owned,
+    belongs,
+    image_modalities,
+    of_person,
+    owners,
+)
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +207,7 @@ class Lookups:
     def _one(self, study: FoundStudy, owned: Owned) -> FoundImages:
         facility = study.facility or owned.facility
         return FoundImages(
-            modalities=study.modalities,
+            modalities=image_modalities(study),
             taken_at=_taken_at(study),
             facility=facility,
             facility_name=self._name(facility),
@@ -219,7 +226,7 @@ class Lookups:
             return ()
         first, owned = min(studies, key=lambda one: (not one[0].study_date, _taken_at(one[0])))
         facility = first.facility or owned.facility
-        modalities = tuple(dict.fromkeys(name for study, _ in studies for name in study.modalities))
+        modalities = tuple(dict.fromkeys(name for study, _ in studies for name in image_modalities(study)))
         return (FoundImages(modalities, _taken_at(first), facility, self._name(facility)),)
 
     def _list(self, question: Question) -> Answer:
@@ -273,7 +280,11 @@ class Lookups:
             return Answer(Result.NOT_AUTHORISED), ""
         newest = max(studies, key=_taken_at)
         secret, expires_at = self._links.issue(
-            actor, newest.study_instance_uid, uses=question.uses, lifetime=self._rules.link_lifetime
+            actor,
+            newest.study_instance_uid,
+            uses=question.uses,
+            lifetime=self._rules.link_lifetime,
+            reader=question.requester,
         )
         if basis is Basis.BREAK_GLASS:
             log.warning("images of another facility's patient opened", extra={"actor": actor.name, "basis": basis})

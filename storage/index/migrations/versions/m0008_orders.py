@@ -236,3 +236,5 @@ def upgrade() -> None:
         sqlite_where=sa.text("matched = 0"),
         postgresql_where=sa.text("matched = 0"),
     )
+    for name in ("reader", "reader_facility"):
+        op.add_column("links", sa.Column(name, sa.Text(), server_default="", nullable=False))
