@@ -1,6 +1,7 @@
 """HL7 messages that were done: by sender and MSH-10, with what was answered."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,6 +15,16 @@ _CLAIM = {
     "sqlite": Prepared(sqlite.insert(table).values(_VALUES).on_conflict_do_nothing()),
     "postgresql": Prepared(postgresql.insert(table).values(_VALUES).on_conflict_do_nothing()),
 }
+_RENEWED = ("digest", "code", "answer", "at")
+
+
+def _renewing(dialect: Any) -> Prepared:
+    insert = dialect.insert(table).values(_VALUES)
+    renewed = {name: insert.excluded[name] for name in _RENEWED}
+    return Prepared(insert.on_conflict_do_update(index_elements=["source", "control_id"], set_=renewed))
+
+
+_NOTE = {"sqlite": _renewing(sqlite), "postgresql": _renewing(postgresql)}
 _BY_ID = Prepared(
     sa.select(table.c.digest, table.c.answer).where(
         table.c.source == sa.bindparam("source"), table.c.control_id == sa.bindparam("control_id")
@@ -37,6 +48,12 @@ def claim(connection: sa.Connection, receipt: Receipt, at: str) -> bool:
     waited for."""
     values = {name: getattr(receipt, name) for name in _WRITTEN[:-1]}
     return bool(_CLAIM[connection.dialect.name].run(connection, **values, at=at).rowcount)
+
+
+def note(connection: sa.Connection, receipt: Receipt, at: str) -> None:
+    """Note a message in the place of what came under its identifier before."""
+    values = {name: getattr(receipt, name) for name in _WRITTEN[:-1]}
+    _NOTE[connection.dialect.name].run(connection, **values, at=at)
 
 
 def find(connection: sa.Connection, source: str, control_id: str) -> tuple[bytes, str] | None:

@@ -26,7 +26,7 @@ COMMANDS = (
     "report list", "report show", "report file", "report approve",
     "match list", "match add", "match release", "quarantine list", "quarantine release",
     "deleted list", "deleted restore",
-    "hl7 send", "hl7 listen",
+    "hl7 send", "hl7 sample", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip

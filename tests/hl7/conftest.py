@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from tests.archives import Backend, Open
 from tests.hl7.messages import DOMAIN
 from tests.hl7.national import FACILITY
+from tests.peers.processes import missing
 from vna.app import Application, build, prepare
 from vna.app.doors import hl7_dispatch
 from vna.hl7.dispatch import Dispatch
@@ -22,6 +25,18 @@ from vna.hl7.message import Message, read, read_header
 from vna.model.access import SYSTEM
 from vna.model.sources import MessageProfile, Messages, Source
 from vna.settings import SecurityMode
+
+NODE = Path(__file__).parent / "node"
+
+
+@pytest.fixture
+def node() -> str:
+    """The program that runs the peers of npm."""
+    found = shutil.which("node")
+    if found is None or not (NODE / "node_modules").exists():
+        missing("node with the packages of scripts/fetch-npm-peers")
+    assert found is not None
+    return found
 
 
 def parsed(data: bytes) -> Message:

@@ -152,6 +152,41 @@ def test_the_newest_update_counts_and_the_same_again_writes_nothing(hospital: Ho
     assert rows(hospital.archive, "select count(*) from events where kind = 'instance.corrected'") == [(2,)]
 
 
+def test_an_update_that_is_sent_again_late_takes_nothing_back(hospital: Hospital) -> None:
+    uid = hospital.store()
+    first = adt("A08", "F1001", name="İLK^AD", control_id="U1")
+    answer = hospital.feed.dispatch.answer(first.encode(), "127.0.0.1")
+    assert hospital.tell("A08", "F1001", name="SON^AD", control_id="U2") == ACCEPTED
+    assert hospital.feed.dispatch.answer(first.encode(), "127.0.0.1") == answer, "the answer of then, MSH-10 and all"
+    sent_anew = first.replace("|20260102030405||ADT", "|20260102040000||ADT")
+    assert hospital.feed.dispatch.answer(sent_anew.encode(), "127.0.0.1") == answer
+    hospital.archive.workers().drain()
+    assert hospital.said(uid)[1] == "SON^AD"
+
+
+def test_an_admission_that_is_sent_again_after_a_merge_is_accepted_as_it_was(hospital: Hospital) -> None:
+    admission = adt("A04", cx("D1"), control_id="R1")
+    assert hospital.feed(admission) == ACCEPTED
+    assert hospital.feed(adt("A40", cx("D2"), mrg=cx("D1"), control_id="R2")) == ACCEPTED
+    assert hospital.feed(admission) == ACCEPTED
+    assert hospital.feed(adt("A04", cx("D1"), control_id="R3"))[0] == "AE", "D1 is somebody else since"
+
+
+def test_control_ids_that_come_round_again_keep_nothing_from_being_done(hospital: Hospital) -> None:
+    uid = hospital.store()
+    for name in ("BİR^AD", "İKİ^AD", "BİR^AD"):
+        assert hospital.tell("A08", "F1001", name=name, control_id="1") == ACCEPTED
+        assert hospital.said(uid)[1] == name
+    assert rows(hospital.archive, "select count(*) from received_messages") == [(1,)]
+
+
+def test_what_was_refused_of_a_patient_is_not_noted_nor_a_control_id_that_cannot_be(hospital: Hospital) -> None:
+    assert hospital.tell("A08", "F1001", name="AD^AD", control_id="Ş" * 200) == ACCEPTED
+    assert hospital.tell("A08", "F1001", name="AD^AD", control_id="A\\X00\\B") == ACCEPTED
+    assert hospital.tell("A40", "F1001", mrg="F1001", control_id="1")[0] == "AE"
+    assert rows(hospital.archive, "select count(*) from received_messages") == [(0,)]
+
+
 def test_admissions_keep_an_update_current_and_change_nothing_by_themselves(hospital: Hospital) -> None:
     uid = hospital.store()
 

@@ -20,10 +20,16 @@ from hl7.mllp import HL7StreamReader, HL7StreamWriter, start_hl7_server
 
 from tests.cli.conftest import Vna, vna
 from tests.hl7 import certificates
+from tests.hl7.conftest import Feed
 from tests.hl7.messages import adt, cx, encoded
+from tests.hl7.national import FACILITY
 from tests.peers.processes import Child, start
-from vna.hl7.client import Sender, messages
+from vna.cli.hl7 import _Showing
+from vna.hl7.acknowledgment import Code
+from vna.hl7.client import Sender, control_id, messages
+from vna.model.access import SYSTEM
 from vna.model.errors import CannotUnderstand, Unavailable
+from vna.model.orders import OrderKey
 
 __all__ = ["vna"]
 
@@ -85,7 +91,8 @@ def test_a_file_of_messages_is_sent_to_a_server_that_is_not_ours(
     file = tmp_path / "feed.hl7"
     file.write_bytes((adt(name="Şahin^Gül") + "\n" + adt("A01", control_id="2")).replace("\r", end).encode())
     done = vna("hl7", "send", file, "--to", f"127.0.0.1:{foreign.port}")
-    assert (done.code, done.out, done.err) == (0, "2 accepted, 0 refused, 0 not sent\n", "")
+    told = "accepted: message 1 (MSG1): AA\naccepted: message 2 (2): AA\n2 accepted, 0 refused, 0 not sent\n"
+    assert (done.code, done.out, done.err) == (0, told, "")
     assert [hl7.parse(text).extract_field("MSH", 1, 10) for text in foreign.seen] == ["MSG1", "2"]
     assert "Şahin^Gül" in foreign.seen[0]
 
@@ -94,7 +101,8 @@ def test_refusals_are_listed_and_the_exit_code_says_so(vna: Vna, foreign: Foreig
     file = tmp_path / "feed.hl7"
     file.write_text(adt(control_id="A") + adt(control_id="B", name="BAD") + adt(control_id="C"))
     done = vna("hl7", "send", file, "--to", f"127.0.0.1:{foreign.port}")
-    assert (done.code, done.out) == (1, "2 accepted, 1 refused, 0 not sent\n")
+    assert done.code == 1
+    assert done.out.splitlines()[1:] == ["accepted: message 3 (C): AA", "2 accepted, 1 refused, 0 not sent"]
     assert done.err.startswith("refused: message 2 (B): AE")
 
 
@@ -102,7 +110,8 @@ def test_a_server_that_hangs_up_is_told_with_what_was_done(vna: Vna, foreign: Fo
     file = tmp_path / "feed.hl7"
     file.write_text(adt() + adt(name="END") + adt())
     done = vna("hl7", "send", file, "--to", f"127.0.0.1:{foreign.port}")
-    assert (done.code, done.out) == (1, "1 accepted, 0 refused, 2 not sent\n")
+    assert done.code == 1
+    assert done.out.splitlines()[-1] == "1 accepted, 0 refused, 2 not sent"
     assert done.err == f"vna: 127.0.0.1:{foreign.port} ended the connection: without an answer\n"
 
 
@@ -180,7 +189,7 @@ def test_listen_shows_what_comes_and_ends_well(vna: Vna, listening: tuple[Child,
     file.write_bytes(encoded(adt(charset="8859/9", name="Şahin^\x1b[31mGül", control_id="T1"), "iso8859-9"))
     place = f"127.0.0.1:{port}"
     done = vna("hl7", "send", file, "--to", place, "--tls", "--ca", tmp_path / "listen.pem")
-    assert (done.code, done.out) == (0, "1 accepted, 0 refused, 0 not sent\n")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "1 accepted, 0 refused, 0 not sent")
     child.wait_until(lambda: "PV1||O" in child.output())
     assert "PID|||" + cx("P1") + "||Şahin^\\x1b[31mGül||19700101|F\n" in child.output()
     untrusted = vna("hl7", "send", file, "--to", place, "--tls")
@@ -191,7 +200,10 @@ def test_listen_shows_what_comes_and_ends_well(vna: Vna, listening: tuple[Child,
 
 
 def test_listen_refuses_where_it_is_told_to_and_ends_after_so_many(vna: Vna, tmp_path: Path) -> None:
-    options = ["--port", "0", "--answer", "AE", "--count", "2"]
+    kept = tmp_path / "received"
+    kept.mkdir()
+    (kept / "000001.hl7").write_text("of yesterday")
+    options = ["--port", "0", "--answer", "AE", "--count", "2", "--folder", str(kept)]
     child = start(
         [sys.executable, "-m", "vna.cli", "hl7", "listen", *options],
         log=tmp_path / "listen.log",
@@ -202,8 +214,57 @@ def test_listen_refuses_where_it_is_told_to_and_ends_after_so_many(vna: Vna, tmp
     (tmp_path / "feed.hl7").write_text(adt() + adt(version="2.5"))
     done = vna("hl7", "send", tmp_path / "feed.hl7", "--to", f"127.0.0.1:{port}")
     assert (done.code, done.out) == (1, "0 accepted, 2 refused, 0 not sent\n")
-    assert "AE: this listener was told to refuse" in done.err
+    assert "refused: message 2 (MSG1): AE 207: this listener was told to refuse" in done.err
     assert child.popen.wait(10) == 0
+    assert [one.read_bytes() for one in sorted(kept.iterdir())] == [
+        b"of yesterday",
+        encoded(adt()),
+        encoded(adt(version="2.5")),
+    ]
+
+
+def test_a_message_that_cannot_be_kept_is_not_accepted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    showing = _Showing(Code.ACCEPT, 0, threading.Event(), tmp_path / "file")
+    assert b"\rMSA|AR|MSG1|the message could not be kept" in showing.answer(encoded(adt()), "127.0.0.1")
+    assert "not kept: " in capsys.readouterr().err
+
+
+def test_what_a_terminal_would_obey_is_shown_as_signs(vna: Vna, foreign: Foreign, tmp_path: Path) -> None:
+    file = tmp_path / "feed.hl7"
+    file.write_text(adt(control_id="\x1b[2J"))
+    done = vna("hl7", "send", file, "--to", f"127.0.0.1:{foreign.port}")
+    assert done.out.startswith("accepted: message 1 (\\x1b[2J): AA\n")
+
+
+def test_samples_keep_the_rules_of_the_strictest_sender_and_are_taken(
+    vna: Vna, empty_feed: Feed, tmp_path: Path
+) -> None:
+    empty_feed.know("SAMPLES")
+    said = [
+        vna("hl7", "sample", kind, "--accession", "S1", "--application", "SAMPLES").out
+        for kind in ("order", "report", "order")
+    ]
+    said.append(vna("hl7", "sample", "cancel", "--accession", "S2", "--application", "SAMPLES").out)
+    (tmp_path / "all.hl7").write_text("".join(said), "utf-8")
+    sent = list(messages(tmp_path / "all.hl7"))
+    assert [empty_feed(one)[:2] for one in sent] == [("AA", ""), ("AA", ""), ("AA", ""), ("AE", "V320")]
+    assert len({control_id(one) for one in sent}) == 4
+    key = OrderKey(FACILITY, "S1")
+    assert empty_feed.archive.national.orders.get(SYSTEM, key).order.patient.name == "ÖRNEK^AYŞE"
+    assert len(empty_feed.archive.national.reports.of(SYSTEM, key)) == 1
+
+
+def test_a_sample_goes_to_the_receiver_of_the_sites_profile_and_an_unknown_kind_is_told(
+    vna: Vna, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "site.toml").write_text('[hl7]\nreceiving_application = "ARSIV"\n')
+    monkeypatch.setenv("VNA_NATIONAL__PROFILE", str(tmp_path / "site.toml"))
+    assert vna("hl7", "sample", "order", "--facility", "A|B").out.split("|")[4] == "ARSIV"
+    assert "|A\\F\\B\n" in vna("hl7", "sample", "order", "--facility", "A|B").out
+    done = vna("hl7", "sample", "invoice")
+    assert (done.code, done.out) == (2, "")
+    assert "invoice is none of order, cancel, report" in done.err
 
 
 def test_listen_says_what_is_wrong(vna: Vna) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,11 @@ import pytest
 from hl7.client import MLLPClient
 
 from tests.archives import Backend, LiveArchive, start_archive
+from tests.cli.conftest import Vna, vna
 from tests.hl7 import certificates
-from tests.hl7.conftest import one_frame, received
+from tests.hl7.conftest import NODE, one_frame, received
 from tests.hl7.messages import DOMAIN, adt, cx
+from tests.hl7.national import changed, group, header, order, report, reported
 from tests.peers.processes import wait_for
 from vna.app import Application, build
 from vna.archive.reindex import Step
@@ -29,6 +34,8 @@ from vna.model.errors import Conflict
 from vna.model.sources import Source
 from vna.security.tls import client_context
 from vna.settings import UnusableSettings, load
+
+__all__ = ["vna"]
 
 MB = 1 << 20
 HEAD = b"\x0bMSH|^~\\&|A|"
@@ -67,6 +74,67 @@ def test_another_librarys_client_feeds_the_archive(live: LiveArchive) -> None:
         adt("A03", cx("F3")),
         "MSH|nonsense",
     ) == ["AA", "AA", "AA", "AE", "AR", "AR"]
+
+
+def tell(live: LiveArchive, *messages: str) -> list[str]:
+    """MSA-1 and the national code of each."""
+    with Sender("127.0.0.1", live.hl7_port) as sender:
+        answers = [sender.send(message.encode()) for message in messages]
+    return [f"{one.code} {one.error}".rstrip() for one in answers]
+
+
+def message(accession: str, control_id: str, control: str = "NW") -> str:
+    return order(group(accession, control), msh=header("ORM^O01", control_id))
+
+
+def test_orders_and_reports_of_clients_that_are_not_ours(live: LiveArchive, node: str, tmp_path: Path) -> None:
+    bad = order(changed("OBR", 24, "C", "P2"), msh=header("ORM^O01", "P2"))
+    reported_ = report(of=reported("P1"), msh=header("ORU^R01", "P3"))
+    assert ask(live, message("P1", "P1"), bad, reported_, message("P1", "P1")) == ["AA", "AE", "AA", "AA"]
+    told = (message("N1", "N1"), message("N1", "N2", "CA"), message("N1", "N3"), report(msh=header("ORU^R01", "N4")))
+    files = [tmp_path / f"{number}.hl7" for number in range(len(told))]
+    for file, one in zip(files, told, strict=True):
+        file.write_text(one, "utf-8", newline="")
+    done = subprocess.run(
+        [node, NODE / "send.cjs", str(live.hl7_port), *files], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.splitlines() == ["AA N1", "AA N2", "AE N3", "AA N4"], done.stderr
+
+
+def test_a_file_of_samples_is_sent_by_the_command_and_each_answer_said(
+    vna: Vna, live: LiveArchive, tmp_path: Path
+) -> None:
+    file = tmp_path / "day-one.hl7"
+    file.write_text("".join(vna("hl7", "sample", kind).out for kind in ("order", "report", "cancel", "order")), "utf-8")
+    done = vna("hl7", "send", file, "--to", f"127.0.0.1:{live.hl7_port}")
+    assert re.sub(r"ORNEK-\w+", "ID", done.out).splitlines() == [
+        "accepted: message 1 (ID): AA",
+        "accepted: message 2 (ID): AA",
+        "accepted: message 3 (ID): AA",
+        "3 accepted, 1 refused, 0 not sent",
+    ]
+    assert re.match(r"refused: message 4 \(ORNEK-\w+\): AE V321: .*\n\Z", done.err)
+    assert done.code == 1
+
+
+def test_half_a_frame_is_no_order_and_slow_senders_hold_up_nobody(live: LiveArchive) -> None:
+    with socket.create_connection(("127.0.0.1", live.hl7_port), timeout=20) as sock:
+        sock.sendall(framed(message("H1", "H1").encode())[:-2])
+        sock.shutdown(socket.SHUT_WR)
+        assert received(sock) == b""
+    assert tell(live, message("H1", "H2", "XO")) == ["AE V320"]
+
+    with ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", live.hl7_port), timeout=20)) for _ in range(32)
+        ]
+        frames = [framed(message(f"L{n}", f"L{n}").encode()) for n in range(len(slow))]
+        for sock, frame in zip(slow, frames, strict=True):
+            sock.sendall(frame[: len(frame) // 2])
+        assert tell(live, message("H3", "H3")) == ["AA"], "while 32 have not finished"
+        for sock, frame in zip(slow, frames, strict=True):
+            sock.sendall(frame[len(frame) // 2 :])
+        assert [one_frame(sock).count(b"MSA|AA|L") for sock in slow] == [1] * len(slow)
 
 
 def test_the_address_is_printed(live: LiveArchive) -> None:
@@ -114,7 +182,12 @@ def test_a_hundred_megabytes_of_anything_leave_memory_flat(live: LiveArchive) ->
 
     ask(live, adt("A04", cx("BEFORE")))
     before, most = resident(), 0
-    streams = ((b"", b"\x00\xff" * (MB // 2)), (HEAD, b"x" * MB), (HEAD, b"^\r" * (MB // 2)))
+    streams = (
+        (b"", b"\x00\xff" * (MB // 2)),
+        (HEAD, b"x" * MB),
+        (HEAD, b"^\r" * (MB // 2)),
+        (framed(message("BIG", "BIG").encode())[:-2], b"NTE|1||NTE0001^note\r" * (MB // 20)),
+    )
     for start, block in streams:
         with socket.create_connection(("127.0.0.1", live.hl7_port), timeout=20) as sock:
             try:
@@ -130,6 +203,7 @@ def test_a_hundred_megabytes_of_anything_leave_memory_flat(live: LiveArchive) ->
             assert b"MSA|AR|" in answer or not answer
     assert most - before < 100 * MB
     assert ask(live, adt("A04", cx("AFTER"))) == ["AA"]
+    assert tell(live, message("BIG", "BIG2", "XO")) == ["AE V320"]
 
 
 def test_a_worker_that_dies_is_replaced_and_its_port_stays(live: LiveArchive) -> None:
@@ -199,6 +273,13 @@ def test_serve_speaks_tls_with_client_certificates(tmp_path: Path) -> None:
         context = client_context(ours.certificate, theirs.certificate, theirs.key)
         with Sender("127.0.0.1", live.hl7_port, tls=context) as sender:
             assert sender.send(adt().encode()).code == "AA"
+        with MLLPClient("127.0.0.1", live.hl7_port) as client:
+            client.socket = context.wrap_socket(client.socket, server_hostname="127.0.0.1")
+            client.socket.settimeout(20)
+            assert b"MSA|AA|C1" in client.send_message(message("T1", "C1"))
+        with MLLPClient("127.0.0.1", live.hl7_port) as client, suppress(ConnectionError):
+            client.socket.settimeout(20)
+            assert b"MSA" not in client.send_message(message("T2", "C2")), "without TLS"
     finally:
         live.stop()
 

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.archives import rows
-from tests.hl7.conftest import Feed, Listen
+from tests.hl7.conftest import NODE, Feed, Listen
 from tests.hl7.national import FACILITY, changed, group, header, order, report
-from tests.peers.processes import free_port, missing, start
+from tests.peers.processes import free_port, start
 from vna.model.access import SYSTEM
 from vna.model.orders import OrderKey
 from vna.model.sources import Messages
 
-NODE = Path(__file__).parent / "node"
 pytestmark = pytest.mark.parametrize("backend", ["sqlite+folder"], indirect=True)
-
-
-@pytest.fixture
-def node() -> str:
-    found = shutil.which("node")
-    if found is None or not (NODE / "node_modules").exists():
-        missing("node with the packages of scripts/fetch-npm-peers")
-    assert found is not None
-    return found
 
 
 def test_orders_of_its_client_are_taken_and_refused(feed: Feed, listen: Listen, node: str, tmp_path: Path) -> None:

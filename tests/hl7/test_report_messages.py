@@ -89,6 +89,27 @@ def test_what_the_profile_refuses_of_a_report_has_its_code(national: Feed, parts
     assert filed(national) == ()
 
 
+def test_of_several_reports_all_are_filed_or_none(national: Feed) -> None:
+    def both(second: dict[int, str], control_id: str) -> str:
+        told = report(msh=header("ORU^R01", control_id))
+        more = report(second, of=reported("A2")).split("\r")
+        return told + "\r".join(line for line in more if line[:3] not in ("MSH", "PID", "PV1"))
+
+    short = observation(part(FINDINGS, 3))
+    assert national(both(short, "R1"))[:2] == ("AE", "V404")
+    assert rows(national.archive, "select count(*) from reports") == [(0,)]
+    assert rows(national.archive, "select count(*) from received_messages") == [(0,)]
+    assert national(both(observation(), "R1")) == TOLD
+    assert rows(national.archive, "select accession_number from reports order by 1") == [("A1",), ("A2",)]
+
+
+def test_a_report_and_its_short_addendum_come_in_one_message(national: Feed) -> None:
+    more = report(observation(part("Ek: kontrol önerilir.", 4), state="C")).split("\r")
+    told = report() + "\r".join(line for line in more if line[:3] not in ("MSH", "PID", "PV1"))
+    assert national(told) == TOLD
+    assert [one.addendum_to for one in filed(national)] == [0, 1]
+
+
 def test_a_report_of_somebody_elses_order_is_refused(national: Feed) -> None:
     assert national(order()) == TOLD
     one = reported()

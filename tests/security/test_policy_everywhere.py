@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
@@ -365,6 +365,8 @@ def _argument(name: str, kind: Any) -> Any:
         return Asked(by_patient=True)
     if kind is Report:
         return Report(OrderKey("x", "x"), 0, ())
+    if kind == Sequence[Report]:
+        return [Report(OrderKey("x", "x"), 0, ())]
     if kind is Order:
         return Order(OrderKey("x", "x"), OrderedPatient())
     if kind is Peer:

@@ -286,7 +286,8 @@ def hl7_dispatch(application: Application) -> Dispatch:
     national = application.national
     intake = Intake(application.sources, national.orders, national.reports, national.receipts, national.profile)
     domain = PatientFeed(application.patients, authority)
-    table = {"ADT": HospitalFeed(domain, application.hospitals).events(), **intake.events()}
+    hospitals = HospitalFeed(domain, application.hospitals, national.receipts)
+    table = {"ADT": hospitals.events(), **intake.events()}
     said = national.profile.hl7
     coding = Coding(frozenset(("ORM", "ORU")), said.errors, said.other_error, said.coding_system)
     return Dispatch(table, application.sources, codec_of([settings.character_set]) or UNDECLARED, coding)

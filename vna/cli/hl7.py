@@ -1,10 +1,13 @@
-"""`vna hl7`: messages to a listener, and a listener that shows what comes."""
+"""`vna hl7`: messages to a listener, samples of them, and a listener that shows what comes."""
 
 import re
+import secrets
 import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="HL7 messages over MLLP: send them, or see what comes.",
-    epilog=example("vna hl7 send feed.hl7 --to 127.0.0.1:2575"),
+    epilog=example("vna hl7 sample order > order.hl7", "vna hl7 send order.hl7 --to 127.0.0.1:2575"),
     no_args_is_help=True,
 )
 
@@ -31,7 +34,7 @@ Key = Annotated[Path | None, typer.Option(metavar="FILE", help="Its key (PEM), w
 
 @app.command(
     "send",
-    epilog=example("vna hl7 send feed.hl7 --to 127.0.0.1:2575", "vna hl7 send feed.hl7 --to vna:2575 --tls"),
+    epilog=example("vna hl7 send order.hl7 --to 127.0.0.1:2575", "vna hl7 send feed.hl7 --to vna:2575 --tls"),
 )
 def send(
     context: typer.Context,
@@ -79,7 +82,7 @@ def _place(context: typer.Context, text: str) -> tuple[str, int]:
 
 
 class _Report:
-    """A line for each of the first messages that were not taken, and one for all."""
+    """A line for each of the first messages and of the first that were not taken, and one for all."""
 
     def __init__(self, total: int) -> None:
         self.refused = 0
@@ -87,17 +90,21 @@ class _Report:
         self._total = total
 
     def add(self, control_id: str, answer: "Answer") -> None:
-        from vna.cli.output import remark
+        from vna.cli.output import remark, say
 
         number = self._accepted + self.refused + 1
         if answer.accepted:
             self._accepted += 1
+            if self._accepted <= _LISTED:
+                say(f"accepted: message {number} ({_plain(control_id)}): {answer.code}")
         else:
             self.refused += 1
             if self.refused <= _LISTED:
-                remark(f"refused: message {number} ({control_id}): {answer.code or 'no code'}: {answer.words}")
+                codes = " ".join(filter(None, (answer.code or "no code", answer.error)))
+                remark(f"refused: message {number} ({_plain(control_id)}): {codes}: {_plain(answer.words)}")
         if answer.control_id != control_id:
-            remark(f"message {number} ({control_id}): the answer is to {answer.control_id or 'no message'}")
+            to = _plain(answer.control_id) or "no message"
+            remark(f"message {number} ({_plain(control_id)}): the answer is to {to}")
 
     def finish(self) -> None:
         from vna.cli.output import say
@@ -106,17 +113,55 @@ class _Report:
         say(f"{self._accepted} accepted, {self.refused} refused, {rest} not sent")
 
 
-@app.command("listen", epilog=example("vna hl7 listen --port 2576", "vna hl7 listen --port 2576 --answer AE --count 1"))
+@app.command(
+    "sample",
+    epilog=example(
+        "vna hl7 sample order > order.hl7", "vna hl7 sample report --accession A7 --facility 500059 > report.hl7"
+    ),
+)
+def sample(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="order, cancel (of that order) or report.")],
+    accession: Annotated[str, typer.Option(metavar="NUMBER", help="Accession number: which order it is.")] = "ORNEK1",
+    facility: Annotated[str, typer.Option(metavar="CODE", help="Facility that ordered (ORC-21).")] = "500059",
+    application: Annotated[str, typer.Option(metavar="NAME", help="Sender (MSH-3), as `vna source` has it.")] = "HBYS",
+) -> None:
+    """Print a message of invented people that keeps all rules; each has another control id."""
+    from vna.hl7.samples import Named, Sample, written
+    from vna.model import profile
+
+    session: Session = context.obj
+    if kind not in tuple(Sample):
+        raise typer.BadParameter(f"{kind} is none of {', '.join(Sample)}", context, param_hint="'KIND'")
+    path = session.settings.national.profile
+    said = profile.read(Path(path) if path else None)
+    receiver = (said.hl7.receiving_application, said.hl7.receiving_facility)
+    at = datetime.now(said.zone)
+    named = Named(application, receiver, f"ORNEK-{secrets.token_hex(6)}", facility, accession, at)
+    sys.stdout.buffer.write(written(Sample(kind), named).replace(b"\r", b"\n"))
+
+
+@app.command(
+    "listen",
+    epilog=example(
+        "vna hl7 listen --port 2576",
+        "vna hl7 listen --port 2576 --answer AE --count 1",
+        "vna hl7 listen --port 2576 --folder received",
+    ),
+)
 def listen(
     context: typer.Context,
     host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="Port; 0 takes a free one.")] = 2575,
     answer: Annotated[str, typer.Option(metavar="CODE", help="What every message is answered: AA, AE or AR.")] = "AA",
     count: Annotated[int, typer.Option(metavar="N", min=0, help="End after so many messages; 0: never.")] = 0,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Keep each message as a file in this folder too.")
+    ] = None,
     certificate: Certificate = None,
     key: Key = None,
 ) -> None:
-    """Show the HL7 messages that come, for trying out a sender; nothing is kept. Ends with Ctrl-C."""
+    """Show the HL7 messages that come, for trying out a sender; none is kept unless told to. Ends with Ctrl-C."""
     from vna.cli.output import remark
     from vna.hl7.acknowledgment import Code
     from vna.hl7.listener import Limits, Listener
@@ -138,16 +183,18 @@ def listen(
         raise Unavailable(f"cannot listen on {host}:{port}: {exc.strerror or exc}") from exc
     with sock:
         remark(f"listening on {host}:{sock.getsockname()[1]}" + (" with TLS" if secured is not None else ""))
-        Listener(_Showing(Code(answer), count, stop), Limits(), secured).run(sock, stop, grace_seconds=5)
+        Listener(_Showing(Code(answer), count, stop, folder), Limits(), secured).run(sock, stop, grace_seconds=5)
 
 
 class _Showing:
-    """Writes each message, a segment a line, and answers all of them the same."""
+    """Writes each message, a segment a line, and answers all of them the same; AR when it was to be kept and is not."""
 
-    def __init__(self, code: "Code", count: int, stop: threading.Event) -> None:
+    def __init__(self, code: "Code", count: int, stop: threading.Event, folder: Path | None) -> None:
         self._code = code
         self._left = count
         self._stop = stop
+        self._folder = folder
+        self._kept = 0
         self._lock = threading.Lock()
 
     def answer(self, data: bytes, address: str) -> bytes:
@@ -162,13 +209,33 @@ class _Showing:
         with self._lock:
             say(f"# from {address}, {len(data)} bytes\n" + "\n".join(map(_plain, lines)) + "\n")
             sys.stdout.flush()
+            failed = self._keep(data)
             self._left -= 1
             if not self._left:
                 self._stop.set()
+        if failed:
+            return acknowledge(header, Refused(Condition.INTERNAL, failed, rejects=True))
         if self._code is Code.ACCEPT:
             return acknowledge(header)
         words = "this listener was told to refuse"
         return acknowledge(header, Refused(Condition.INTERNAL, words, rejects=self._code is Code.REJECT))
+
+    def _keep(self, data: bytes) -> str:
+        """Write the message under the next number that is free; words when that cannot be done."""
+        from vna.cli.output import remark
+
+        if self._folder is None:
+            return ""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            while True:
+                self._kept += 1
+                with suppress(FileExistsError), (self._folder / f"{self._kept:06d}.hl7").open("xb") as file:
+                    file.write(data)
+                    return ""
+        except OSError as exc:
+            remark(f"not kept: {self._folder}: {exc.strerror or exc}")
+            return "the message could not be kept"
 
     def reject(self, data: bytes, words: str, address: str) -> bytes:
         from vna.cli.output import remark

@@ -1,17 +1,21 @@
 """ADT of hospitals (HL7 v2.5 3.3): what patients are called, and merges of a hospital's own numbers, beside ITI-8."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from vna.hl7.dispatch import Handler
+from vna.hl7.headers import is_control_id
 from vna.hl7.iti8 import PatientFeed
 from vna.hl7.message import Message, Segment
+from vna.hl7.receipt import receipt
 from vna.hl7.refusal import Condition, Refused
 from vna.identity.hospital import HospitalPatients
 from vna.model.access import Actor
 from vna.model.dates import normal_date
 from vna.model.identifiers import PatientIdentifier, facility_identifier
 from vna.model.national import is_national_number
+from vna.worklist.receipts import Receipts
 
 _IDENTIFIERS, _ALTERNATE, _NAME, _BIRTH, _SEX = 3, 4, 5, 7, 8
 _PRIOR_IDENTIFIERS: Final = 1
@@ -29,14 +33,26 @@ class HospitalFeed:
     The sender's facility, as `vna source` knows it, is the issuer of numbers that name no OID as assigning authority.
     """
 
-    def __init__(self, domain: PatientFeed, hospitals: HospitalPatients) -> None:
+    def __init__(self, domain: PatientFeed, hospitals: HospitalPatients, receipts: Receipts) -> None:
         self._domain = domain
         self._hospitals = hospitals
+        self._receipts = receipts
 
     def events(self) -> Mapping[str, Handler]:
         """The trigger events of ADT."""
         admissions = dict.fromkeys(("A01", "A04", "A05"), self._admit)
-        return {**admissions, "A08": self._update, "A31": self._update, "A40": self._merge}
+        works = {**admissions, "A08": self._update, "A31": self._update, "A40": self._merge}
+        return {event: partial(self._once, work) for event, work in works.items()}
+
+    def _once(self, work: Callable[[Actor, Message], None], actor: Actor, message: Message) -> bytes | None:
+        """What is sent again late takes nothing back of what was said since. A control id that is none of an order's
+        either is not remembered: ITI-8 asks nothing of it."""
+        header = message.header
+        if not is_control_id(header.value(10)):
+            work(actor, message)
+            return None
+        answer = self._receipts.latest(actor, receipt(actor, message), lambda: work(actor, message))
+        return answer.encode(header.codec, "replace")
 
     def _admit(self, actor: Actor, message: Message) -> None:
         pid = message.one("PID")

@@ -25,11 +25,13 @@ _BEGINNING: Final = re.compile(rb"(?:\A|(?<=[\r\n\x0b]))MSH")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: MSA-1, MSA-2, and the words with it, the sender's own or those of ERR."""
+    """What came back: MSA-1, MSA-2, the words with it, the sender's own or those of ERR, and the code of ERR: the
+    receiver's own where it has one, else that of HL7 table 0357."""
 
     code: str
     control_id: str
     words: str = ""
+    error: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -116,13 +118,20 @@ def _answer(data: bytes) -> Answer:
         msa = message.one("MSA")
     except Refused as exc:
         raise CannotUnderstand(f"the answer cannot be read: {exc}") from exc
-    words = [msa.value(3), *(_told(err) for err in message.all("ERR"))]
-    return Answer(msa.value(1), msa.value(2), max(words, key=len))
+    errors = tuple(message.all("ERR"))
+    words = [msa.value(3), *map(_told, errors)]
+    error = next(filter(None, map(_code, errors)), msa.value(6, 1))
+    return Answer(msa.value(1), msa.value(2), max(words, key=len), error)
 
 
 def _told(err: Segment) -> str:
     """ERR-8 where it is used, else the text of the coded error."""
     return err.value(8) or err.value(3, 2) or err.value(1, 4, 2)
+
+
+def _code(err: Segment) -> str:
+    """ERR-5, ERR-3, or what ERR-1 has in their place (HL7 v2.5 2.15.5)."""
+    return err.value(5) or err.value(3) or err.value(1, 4, 1)
 
 
 def _tls_reason(exc: OSError) -> str:

@@ -17,12 +17,16 @@ def check_header(header: Segment, rules: Rules, declared: str) -> None:
     if header.value(12) not in rules.sender.versions:
         versions = ", ".join(sorted(rules.sender.versions))
         raise Refused(Condition.VERSION, f"MSH-12 has to be {versions}", ("MSH", 12), rule="version")
-    control_id = header.value(10)
-    if len(control_id) > MOST_CONTROL_ID or not control_id.isprintable():
+    if not is_control_id(header.value(10)):
         words = f"MSH-10 has to be 1 to {MOST_CONTROL_ID} printable characters"
         raise Refused(Condition.DATA_TYPE, words, ("MSH", 10), rule="control_id")
     _check_receiver(header, rules)
     _check_character_set(header, rules, declared)
+
+
+def is_control_id(text: str) -> bool:
+    """Whether messages can be known again by this MSH-10."""
+    return 0 < len(text) <= MOST_CONTROL_ID and text.isprintable()
 
 
 def _check_receiver(header: Segment, rules: Rules) -> None:

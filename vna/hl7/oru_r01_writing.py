@@ -31,9 +31,7 @@ def message(envelope: Envelope, order: Order, report: Report) -> bytes:
     lines = [
         _msh(envelope),
         _pid(order),
-        segment(
-            "PV1", {2: text(order.patient_class or "O"), 19: text(order.admission_reference), 20: text(order.payer)}
-        ),
+        _pv1(order),
         _orc(order, report),
         _obr(order, report),
         _obx(report, envelope.codec),

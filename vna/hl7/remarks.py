@@ -14,6 +14,7 @@ from vna.model.orders import Coded
 NOTE_CODES: Final = ("NTE0001", "NTE0002", "NTE0003", "NTE0004")
 """Complaint, history, symptom and treatment."""
 
+_NOTE_SYSTEM: Final = "TELETIP"
 _NOTE_CODE: Final = re.compile(r"NTE[0-9]+", re.ASCII)
 _DIAGNOSIS_TYPES: Final = ("", "A", "F", "W")
 """HL7 table 0052: admitting, final, working."""
@@ -33,10 +34,11 @@ def notes(group: Group, rules: Rules) -> tuple[Coded, ...]:
 
 def _note(nte: Segment, rules: Rules) -> Coded:
     code, text = given(nte.value(3)), given(nte.value(3, 2))
-    if not _NOTE_CODE.fullmatch(code):
+    is_coded = bool(code) and nte.value(3, 3) == _NOTE_SYSTEM and rules.checks("note")
+    if not is_coded and not _NOTE_CODE.fullmatch(code):
         code, text = given(nte.value(4)), given(_whole(nte))
     if code and code not in NOTE_CODES:
-        if rules.checks("note") and (_NOTE_CODE.fullmatch(code) or nte.value(3, 3) == "TELETIP"):
+        if rules.checks("note") and (is_coded or _NOTE_CODE.fullmatch(code)):
             words = "NTE-3 has to be one of NTE0001 to NTE0004, then the text"
             raise Refused(Condition.TABLE_VALUE, words, ("NTE", 3), rule="note")
         code = ""

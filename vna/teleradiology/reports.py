@@ -99,11 +99,21 @@ class Reports:
         RuleBroken for what the profile refuses of an approved one, NotFound for a draft that is not known or another
         facility's order, Conflict for a number that was approved.
         """
-        self._check_writes(actor, report.key)
-        report = kept(report, self._profile.reports)
-        if report.state is ReportState.APPROVED:
-            self._check_approver(report)
+        report = self._kept(actor, report)
         return self._write(actor, report.key, lambda known: _placed(known, report))
+
+    def judge(self, actor: Actor, reports: Sequence[Report]) -> None:
+        """What `file` raises for any of these, one after another, is raised, and none of them is filed."""
+        known: dict[OrderKey, Versions] = {}
+        for one in reports:
+            report = self._kept(actor, one)
+            if report.key not in known:
+                with self._database.read() as connection:
+                    known[report.key] = rows.of(connection, report.key)
+            placed = _placed(known[report.key], report)
+            if placed not in known[report.key] and placed.state is ReportState.APPROVED:
+                check(placed, self._profile.reports)
+            known[report.key] = (*known[report.key], placed)
 
     def approve(
         self, actor: Actor, key: OrderKey, number: int, by: Sequence[Person] = (), approved_at: str = ""
@@ -147,6 +157,13 @@ class Reports:
         self._policy.check(actor, Action.FEED if Action.FEED in actor.rights else Action.REPORT, str(key))
         with self._database.read() as connection:
             check_own(connection, actor, key)
+
+    def _kept(self, actor: Actor, report: Report) -> Report:
+        self._check_writes(actor, report.key)
+        report = kept(report, self._profile.reports)
+        if report.state is ReportState.APPROVED:
+            self._check_approver(report)
+        return report
 
     def _check_approver(self, report: Report) -> None:
         """Somebody approved it, and from the rule's date on a radiologist, by the ordering date where that is known."""
