@@ -284,10 +284,9 @@ def test_an_approved_report_shows_beside_its_images(page: Page, live: LiveArchiv
     assert done.returncode == 0, done.stderr
 
     def rendered() -> list[str]:
-        series = httpx.get(f"{live.dicomweb}/studies/{study.uid}/instances?Modality=SR&includefield=0020000E").json()
-        found = [
-            f"series/{one['0020000E']['Value'][0]}/instances/{one['00080018']['Value'][0]}" for one in series or ()
-        ]
+        answer = httpx.get(f"{live.dicomweb}/studies/{study.uid}/instances?Modality=SR&includefield=0020000E")
+        series = answer.json() if answer.content else []
+        found = [f"series/{one['0020000E']['Value'][0]}/instances/{one['00080018']['Value'][0]}" for one in series]
         return [httpx.get(f"{live.dicomweb}/studies/{study.uid}/{one}/rendered").text for one in found]
 
     wait_for(lambda: any(sentence in text for text in rendered()), what="the report", timeout=30)
