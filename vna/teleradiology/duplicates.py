@@ -8,7 +8,7 @@ from storage.index.engine import Database
 from vna.model.access import Action, Actor
 from vna.model.orders import KnownOrder
 from vna.security.policy import Policy
-from vna.teleradiology.local_times import end_of
+from vna.teleradiology.local_times import begin_of, end_of
 from vna.teleradiology.looks import note_query, numbers_of
 from vna.teleradiology.rules import Rules
 
@@ -57,9 +57,14 @@ class Duplicates:
             note_query(connection, actor, national_number, sut_code, doctor)
         return Duplicate(tuple(found), self._rules.excuses_query(at), period.months, since)
 
+    def excused(self, at: str) -> bool:
+        """Whether not having asked is excused at a local time; a day alone means its beginning."""
+        return self._rules.excuses_query(begin_of(at))
+
     def earlier(self, national_number: str, sut_code: str, at: str) -> Duplicate:
-        """`query` for use cases that asked the policy, and note themselves who asks."""
-        at = end_of(at)
+        """`query` for use cases that asked the policy, and note themselves who asks. A day alone means its beginning
+        here: an examination of that day is not earlier than itself."""
+        at = begin_of(at)
         period = self._rules.period(sut_code)
         since = period.before(at)
         found: Sequence[KnownOrder] = ()

@@ -34,6 +34,11 @@ def end_of(at: str) -> str:
     return at + "235959" if len(at) == 8 else at.ljust(14, "0")[:14]
 
 
+def begin_of(at: str) -> str:
+    """A local time to the second: what is cut off is 0, so that a day means its beginning."""
+    return at.ljust(14, "0")[:14]
+
+
 def hours_before(utc: str, hours: int) -> str:
     """A time of the index, so many hours earlier; empty where there is none."""
     if not utc:
