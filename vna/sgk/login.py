@@ -17,10 +17,11 @@ _TEXT = "#PasswordText"
 
 @dataclass(frozen=True, slots=True)
 class UsernameToken:
-    """A name and what it is shown by."""
+    """A name and what it is shown by; `is_text` says that the password came as it is, and not as a digest."""
 
     name: str
     password: str = field(repr=False)
+    is_text: bool = True
 
 
 def username_token(headers: Iterable[etree._Element]) -> UsernameToken | None:
@@ -42,7 +43,6 @@ def username_token(headers: Iterable[etree._Element]) -> UsernameToken | None:
 
 def _read(element: etree._Element) -> UsernameToken:
     name, password = element.find(qname(WSSE, "Username")), element.find(qname(WSSE, "Password"))
-    if password is not None and not password.get("Type", _TEXT).endswith(_TEXT):
-        raise sender("the password of the UsernameToken has to come as PasswordText")
+    is_text = password is None or password.get("Type", _TEXT).endswith(_TEXT)
     texts = [one.text or "" if one is not None else "" for one in (name, password)]
-    return UsernameToken(texts[0].strip(), texts[1])
+    return UsernameToken(texts[0].strip(), texts[1], is_text)

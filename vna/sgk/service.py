@@ -154,13 +154,22 @@ class LookupService:
         return Said(form, self._reader.asked(form, body), token, replace(said, action=form.names.request))
 
     async def _caller(self, actor: Actor, token: UsernameToken | None) -> Actor:
-        """Who asks: whom the HTTP header showed, else whom the message shows."""
-        if actor.kind is not ActorKind.ANONYMOUS:
+        """Who asks: whom the HTTP header showed, else whom the message shows; where both do, both have to be right."""
+        if actor.kind is ActorKind.LOCAL:
             return actor
         if token is None:
-            raise NotAuthorized("this needs a login", authenticated=False)
+            if actor.kind is ActorKind.ANONYMOUS:
+                raise NotAuthorized("this needs a login", authenticated=False)
+            return actor
+        if not token.is_text:
+            raise NotAuthorized("the password of the UsernameToken has to come as PasswordText", authenticated=False)
         log_in = self._accounts.authenticate_basic
-        return await run_sync(log_in, token.name, token.password, actor.address, limiter=self._logins)
+        shown = await run_sync(log_in, token.name, token.password, actor.address, limiter=self._logins)
+        if actor.kind is ActorKind.ANONYMOUS:
+            return shown
+        if actor.kind is ActorKind.USER and actor.name != shown.name:
+            raise NotAuthorized("the HTTP header and the UsernameToken name two users", authenticated=False)
+        return actor
 
     def _looked_up(self, actor: Actor, asked: Asked) -> Answer:
         try:
