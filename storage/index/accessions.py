@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from storage.index import other_patient_ids
 from storage.index.national_schema import order_matches, orders
 from storage.index.prepared import Prepared
-from storage.index.schema import patients, studies
+from storage.index.schema import patients, series, studies
 from vna.model.orders import OrderKey
 
 OTHER_IDS, OTHER_IDS_SEQUENCE, PATIENT_ID = "00101000", "00101002", "00100020"
@@ -91,6 +91,25 @@ def matched(connection: sa.Connection, key: OrderKey) -> list[FoundStudy]:
     """Studies that are of an order, whatever their accession number says."""
     found = _MATCHED.run(connection, facility=key.facility, accession_number=key.accession_number).fetchall()
     return [_study(row) for row in found]
+
+
+def counts_without(
+    connection: sa.Connection, study_instance_uids: Sequence[str], modalities: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """Series and instances of studies that are of no such modality; studies of which no series is known are left
+    out."""
+    if not study_instance_uids:
+        return {}
+    counted = sa.case((series.c.modality.in_(modalities), 0), else_=1)
+    statement = (
+        sa.select(
+            studies.c.study_instance_uid, sa.func.sum(counted), sa.func.sum(counted * series.c.number_of_instances)
+        )
+        .select_from(studies.join(series, series.c.study_fk == studies.c.id))
+        .where(studies.c.study_instance_uid.in_(study_instance_uids))
+        .group_by(studies.c.study_instance_uid)
+    )
+    return {uid: (int(several), int(instances)) for uid, several, instances in connection.execute(statement)}
 
 
 def file_numbers(connection: sa.Connection, numbers: Iterable[str]) -> frozenset[tuple[str, str]]:

@@ -88,10 +88,24 @@ def test_credentials_in_the_message_are_as_good(enforced: Archive) -> None:
 
 
 @pytest.mark.parametrize("kind", ["urn:x#PasswordDigest", ""])
-def test_a_digest_is_no_password_as_text(archive: Archive, kind: str) -> None:
-    answer = archive.post(message("goruntuSorgula", header=token("hospital", "x", kind)))
+def test_a_digest_is_no_login_and_the_answer_says_what_is(enforced: Archive, kind: str) -> None:
+    content = message("goruntuSorgula", header=token("hospital", PASSWORD, kind), saglikTesisKodu=1, accession="A1")
 
-    assert fault(answer.content)[0] == "Client"
+    for user in ("", "hospital"):
+        answer = enforced.post(content, user)
+        assert answer.status_code == 401
+        assert "PasswordText" in answer.json()["message"]
+    assert [event["result"] for event in enforced.audited()] == ["401", "401"]
+
+
+def test_a_login_in_the_message_has_to_be_right_beside_one_in_the_header(enforced: Archive) -> None:
+    def status(name: str, password: str) -> int:
+        header = token(name, password)
+        content = message("goruntuSorgula", header=header, saglikTesisKodu=MEDULA[OWN], accession="A1")
+        return enforced.post(content, "hospital").status_code
+
+    assert status("hospital", PASSWORD) == 200
+    assert status("hospital", "wrong password") == status("nobody", PASSWORD) == status("reader", PASSWORD) == 401
 
 
 def test_security_that_is_not_understood_is_not_passed_over(archive: Archive) -> None:
@@ -160,6 +174,19 @@ def test_a_link_opens_the_newest_images_as_often_as_was_asked(archive: Archive) 
     assert [one.status_code for one in opened] == [303, 303, 410]
     assert newest in opened[0].headers["location"]
     assert "1009" in opened[2].text
+
+
+def test_a_link_opens_the_newest_images_of_the_callers_own_facility_first(archive: Archive) -> None:
+    codes = [Code(skrs, f"Hastane {skrs}", {"medula_code": medula}) for skrs, medula in MEDULA.items()]
+    archive.application.national.codes.load(SYSTEM, "facilities", "1", codes)
+    own = [archive.images(OWN, PatientID=AYSE, StudyDate=f"2026010{day}") for day in (4, 3)]
+    newest = archive.images(ELSEWHERE, PatientID=AYSE, StudyDate="20260105")
+
+    def opened(facility: str) -> str:
+        return str(archive.web.get(_link(archive, saglikTesisKodu=MEDULA[facility])["url"]).headers["location"])
+
+    assert own[0] in opened(OWN)
+    assert newest in opened(PAYER)  # which has none
 
 
 def test_a_link_is_good_for_a_quarter_of_an_hour_and_one_use_unless_said_otherwise(archive: Archive) -> None:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from tests.sgk.conftest import AYSE, FOREIGN, OTHER, Archive
 from tests.sgk.messages import NAMESPACE, enveloped, fault, message, said
+from vna.model.access import SYSTEM
 from vna.model.lookups import Asked, Operation, Result
 from vna.model.national import is_national_number
+from vna.model.orders import OrderKey
 from vna.teleradiology.lookup_checks import Question, check, is_accession, moment
 
 NO_ACCESSIONS = ("A" * 17, "A\\B", "A\tB", "A\nB", "A\x7fB", "A\x85")
@@ -131,6 +133,19 @@ def test_a_number_is_verified_against_what_is_held_and_ordered(archive: Archive)
     assert verified(sutKodu="804000", accession="HELD") == ("true", "true")
     assert verified(sutKodu="804000", accession="ORDERED", hastaTCK=AYSE) == ("true", "false")
     assert verified(sutKodu="804010", accession="ORDERED") == ("false", "false")  # it was ordered as something else
+
+
+def test_a_cancelled_order_is_no_examination_to_pay_for(archive: Archive) -> None:
+    archive.order("ORDERED")
+    archive.images(PatientID=AYSE, AccessionNumber="ORDERED")
+    asked = {"sutKodu": "804000", "accession": "ORDERED"}
+    assert archive.ask("accessionDogrula", **asked)["uygun"] == "true"
+
+    archive.application.national.orders.cancel(SYSTEM, OrderKey("500059", "ORDERED"))
+
+    for patient in ({}, {"hastaTCK": AYSE}):
+        answer = archive.ask("accessionDogrula", **asked, **patient)
+        assert (answer["sonucKodu"], answer["uygun"], answer["goruntuVarMi"]) == ("0000", "false", "true")
 
 
 def test_children_come_in_any_order_and_the_action_says_nothing(archive: Archive) -> None:

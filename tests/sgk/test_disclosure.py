@@ -118,6 +118,21 @@ def test_a_report_object_alone_is_no_image(archive: Archive) -> None:
     assert archive.ask("goruntuListele", hastaTCK=AYSE)["toplam"] == "0"
 
 
+def test_reports_beside_images_are_not_counted(archive: Archive) -> None:
+    uid = archive.images(PatientID=AYSE)
+    for number, modality in enumerate(("CT", "SR", "DOC", "PR", "KO")):
+        archive.images(PatientID=AYSE, StudyInstanceUID=uid, SeriesInstanceUID=f"1.2.9.{number}", Modality=modality)
+    archive.images(PatientID=AYSE, AccessionNumber="A2")
+
+    told = archive.ask("goruntuSorgula", accession="A1", hastaTCK=AYSE)["goruntuBilgileri"]
+    assert [(one["seriSayisi"], one["goruntuSayisi"]) for one in told] == [("2", "2")]
+    listed = archive.ask("goruntuListele", hastaTCK=AYSE)["goruntuBilgileri"]
+    assert sorted((one["accession"], one["seriSayisi"], one["goruntuSayisi"]) for one in listed) == [
+        ("A1", "2", "2"),
+        ("A2", "1", "1"),
+    ]
+
+
 def test_the_patient_is_known_by_other_patient_ids(archive: Archive) -> None:
     item = Dataset()
     item.PatientID = AYSE

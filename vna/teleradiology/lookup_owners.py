@@ -34,6 +34,11 @@ class Owned:
         return self.known is not None and self.known.standing.has_report
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether its order was cancelled."""
+        return self.known is not None and self.known.order.state is OrderState.CANCELLED
+
+    @property
     def examination(self) -> str:
         """What was ordered, in words."""
         return self.known.order.sut.text if self.known is not None else ""
@@ -42,6 +47,11 @@ class Owned:
 def shows_images(study: FoundStudy) -> bool:
     """Whether there is something to see."""
     return not study.modalities or not NOT_IMAGES.issuperset(study.modalities)
+
+
+def is_mixed(study: FoundStudy) -> bool:
+    """Whether something lies beside its images that is none."""
+    return not NOT_IMAGES.isdisjoint(study.modalities)
 
 
 def image_modalities(study: FoundStudy) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from vna.teleradiology.lookup_owners import (
     Owned,
     belongs,
     image_modalities,
+    is_mixed,
     of_person,
     owners,
 )
@@ -180,12 +181,13 @@ class Lookups:
         found = self._found(question)
         if isinstance(found, Answer):
             return found
-        codes = {owned.known.order.sut.code for owned in found if owned.known is not None}
-        fits = not codes or "" in codes or question.sut_code in codes
+        standing = [owned for owned in found if not owned.is_cancelled]
+        codes = {owned.known.order.sut.code for owned in standing if owned.known is not None}
+        fits = bool(standing) and (not codes or "" in codes or question.sut_code in codes)
         return Answer(fits=fits, has_images=any(owned.with_images for owned in found))
 
     def _described(self, question: Question, found: list[Owned]) -> Answer:
-        described = self._images(found) if question.patient else self._disclosed(found)
+        described = self._told(found) if question.patient else self._disclosed(found)
         has_report = any(owned.has_report for owned in found)
         return Answer(has_images=bool(described), has_report=has_report, images=described)
 
@@ -202,8 +204,12 @@ class Lookups:
                 return of_person(found, self._person(connection, question)) or Answer(Result.OTHER_PATIENT)
             return found if len(found) == 1 else Answer(Result.SEVERAL_OWNERS)
 
-    def _images(self, found: Iterable[Owned]) -> tuple[FoundImages, ...]:
-        return tuple(self._one(study, owned) for owned in found for study in owned.with_images)
+    def _told(self, found: Iterable[Owned]) -> tuple[FoundImages, ...]:
+        studies = [(study, owned) for owned in found for study in owned.with_images]
+        if any(is_mixed(study) for study, _ in studies):
+            with self._database.glance() as connection:
+                studies = _counted(connection, studies)
+        return tuple(self._one(study, owned) for study, owned in studies)
 
     def _one(self, study: FoundStudy, owned: Owned) -> FoundImages:
         facility = study.facility or owned.facility
@@ -242,7 +248,7 @@ class Lookups:
                 without=sorted(NOT_IMAGES),
                 limit=MOST_LISTED,
             )
-            listed = [(study, self._owned(connection, study, person)) for study in studies]
+            listed = _counted(connection, [(study, self._owned(connection, study, person)) for study in studies])
         return Answer(total=total, images=tuple(self._one(study, owned) for study, owned in listed))
 
     def _owned(self, connection: Connection, study: FoundStudy, person: Person) -> Owned:
@@ -273,7 +279,8 @@ class Lookups:
         )
 
     def _link(self, actor: Actor, question: Question) -> tuple[Answer, str]:
-        """A link to the newest of the patient's studies under the number, and why it could be had."""
+        """A link to the newest of the patient's studies under the number, one of the caller's own facility first, and
+        why it could be had."""
         found = self._found(question)
         if isinstance(found, Answer):
             return found, ""
@@ -283,10 +290,10 @@ class Lookups:
         basis = self._basis(actor, question, studies)
         if basis is Basis.BREAK_GLASS and not self._rules.break_glass:
             return Answer(Result.NOT_AUTHORISED), ""
-        newest = max(studies, key=_taken_at)
+        chosen = max(studies, key=lambda one: (_is_at(one, actor.facility), _taken_at(one), one.study_instance_uid))
         secret, expires_at = self._links.issue(
             actor,
-            newest.study_instance_uid,
+            chosen.study_instance_uid,
             uses=question.uses,
             lifetime=self._rules.link_lifetime,
             reader=question.requester,
@@ -298,7 +305,7 @@ class Lookups:
     def _basis(self, actor: Actor, question: Question, studies: Iterable[FoundStudy]) -> Basis:
         if actor.kind in _TRUSTED:
             return Basis.LOCAL
-        if any(study.facility == actor.facility for study in studies):
+        if any(_is_at(study, actor.facility) for study in studies):
             return Basis.OWN_PATIENT
         with self._database.glance() as connection:
             numbers = self._person(connection, question).numbers
@@ -331,6 +338,18 @@ def _matched(
     ]
 
 
+def _counted(connection: Connection, studies: list[tuple[FoundStudy, Owned]]) -> list[tuple[FoundStudy, Owned]]:
+    """These with the numbers of their image series and images alone, by one statement, and none where there is
+    nothing else in any."""
+    mixed = [study.study_instance_uid for study, _ in studies if is_mixed(study)]
+    counts = accessions.counts_without(connection, mixed, sorted(NOT_IMAGES))
+    return [
+        (replace(study, series=series, instances=instances), owned)
+        for study, owned in studies
+        for series, instances in [counts.get(study.study_instance_uid, (study.series, study.instances))]
+    ]
+
+
 def _is_look(actor: Actor, asked: Asked, result: str) -> bool:
     """Whether a facility asked for earlier examinations, as it has to before it orders one; what the payer asks is
     no look."""
@@ -341,6 +360,10 @@ def _is_look(actor: Actor, asked: Asked, result: str) -> bool:
 def _caller(actor: Actor) -> str:
     """Whose failures are counted together."""
     return actor.name or actor.address
+
+
+def _is_at(study: FoundStudy, facility: str) -> bool:
+    return study.facility == facility
 
 
 def _taken_at(study: FoundStudy) -> str:
