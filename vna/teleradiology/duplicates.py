@@ -57,14 +57,11 @@ class Duplicates:
             note_query(connection, actor, national_number, sut_code, doctor)
         return Duplicate(tuple(found), self._rules.excuses_query(at), period.months, since)
 
-    def excused(self, at: str) -> bool:
-        """Whether not having asked is excused at a local time; a day alone means its beginning."""
-        return self._rules.excuses_query(begin_of(at))
-
-    def earlier(self, national_number: str, sut_code: str, at: str) -> Duplicate:
+    def earlier(self, national_number: str, sut_code: str, at: str, now: str) -> Duplicate:
         """`query` for use cases that asked the policy, and note themselves who asks. A day alone means its beginning
-        here: an examination of that day is not earlier than itself."""
-        at = begin_of(at)
+        here, and no time today's: an examination of that day is not earlier than itself."""
+        excused = self._rules.excuses_query(begin_of(at or now))
+        at = begin_of(at or now[:8])
         period = self._rules.period(sut_code)
         since = period.before(at)
         found: Sequence[KnownOrder] = ()
@@ -75,4 +72,4 @@ class Duplicates:
                     found = examinations.earlier(connection, numbers, sut_code, since, at, limit=MOST)
                 else:
                     found = examinations.earlier_of_one(connection, national_number, sut_code, since, at, limit=MOST)
-        return Duplicate(tuple(found), self._rules.excuses_query(at), period.months, since)
+        return Duplicate(tuple(found), excused, period.months, since)

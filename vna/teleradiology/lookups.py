@@ -258,12 +258,9 @@ class Lookups:
         return next((owned for owned in found if owned.studies), Owned(study.facility))
 
     def _duplicate(self, question: Question) -> Answer:
-        """What came before a time, else before today; whether there is an outage then, else now."""
-        now = self._now()
-        found = self._duplicates.earlier(question.patient, question.sut_code, question.at or now[:8])
-        excused = self._duplicates.excused(question.at or now)
+        found = self._duplicates.earlier(question.patient, question.sut_code, question.at, self._now())
         earlier = tuple(map(self._earlier, found.earlier))
-        return Answer(duplicate=bool(earlier), excused=excused, earlier=earlier)
+        return Answer(duplicate=bool(earlier), excused=found.excused, earlier=earlier)
 
     def _earlier(self, known: KnownOrder) -> EarlierExamination:
         order, standing = known.order, known.standing
