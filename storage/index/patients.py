@@ -36,6 +36,25 @@ def of_study(connection: sa.Connection, study_instance_uid: str) -> PatientKey |
     return None if row is None else PatientKey(*row)
 
 
+_FACILITY = Prepared(sa.select(studies.c.facility).where(studies.c.study_instance_uid == sa.bindparam("uid")))
+
+
+def facility_of(connection: sa.Connection, study_instance_uid: str) -> str | None:
+    """Whose study it is; None when it is not held."""
+    row = _FACILITY.run(connection, uid=study_instance_uid).fetchone()
+    return None if row is None else str(row[0])
+
+
+def has_others(connection: sa.Connection, key: PatientKey, facility: str) -> bool:
+    """Whether studies of other facilities are filed under this patient."""
+    others = (
+        sa.select(studies.c.id)
+        .join(patients, patients.c.id == studies.c.patient_fk)
+        .where(patients.c.patient_id == key.patient_id, patients.c.issuer == key.issuer, studies.c.facility != facility)
+    )
+    return connection.execute(others.limit(1)).first() is not None
+
+
 def said(connection: sa.Connection, patient_id: str) -> list[PatientKey]:
     """The same as `having`, with patients of whom there are only images in studies of others."""
     in_others = sa.select(conflicts.c.patient_id, conflicts.c.issuer).where(conflicts.c.patient_id == patient_id)
@@ -53,8 +72,8 @@ def in_study(connection: sa.Connection, study_instance_uid: str) -> list[Patient
     return [*([filed] if filed is not None else []), *_listed(connection, others)]
 
 
-def study_with(connection: sa.Connection, key: PatientKey) -> str | None:
-    """A study in which images of this patient are: its UID; None when there is none."""
+def study_with(connection: sa.Connection, key: PatientKey, facility: str = "") -> str | None:
+    """A study in which images of this patient are, of one facility or of any: its UID; None when there is none."""
     filed = (
         sa.select(studies.c.study_instance_uid)
         .join(patients, patients.c.id == studies.c.patient_fk)
@@ -65,7 +84,8 @@ def study_with(connection: sa.Connection, key: PatientKey) -> str | None:
         .join(conflicts, conflicts.c.study_instance_uid == studies.c.study_instance_uid)
         .where(conflicts.c.patient_id == key.patient_id, conflicts.c.issuer == key.issuer)
     )
-    found = (connection.execute(one.order_by(studies.c.id).limit(1)).scalar() for one in (filed, listed))
+    both = (one.where(_of_facility(facility)).order_by(studies.c.id).limit(1) for one in (filed, listed))
+    found = (connection.execute(one).scalar() for one in both)
     return next(filter(None, found), None)
 
 
@@ -113,8 +133,11 @@ def revise(
     return bool(changed)
 
 
-def study_after(connection: sa.Connection, keys: Iterable[PatientKey], after: int) -> tuple[int, str] | None:
-    """The next study in which images of these patients are, by its row's key: that and its UID."""
+def study_after(
+    connection: sa.Connection, keys: Iterable[PatientKey], after: int, facility: str = ""
+) -> tuple[int, str] | None:
+    """The next study in which images of these patients are, of one facility or of any, by its row's key: that and its
+    UID."""
     found: list[tuple[int, str]] = []
     for key in keys:
         filed = studies.c.patient_fk.in_(
@@ -126,9 +149,15 @@ def study_after(connection: sa.Connection, keys: Iterable[PatientKey], after: in
             )
         )
         for where in (filed, listed):
-            statement = sa.select(studies.c.id, studies.c.study_instance_uid).where(where, studies.c.id > after)
+            statement = sa.select(studies.c.id, studies.c.study_instance_uid).where(
+                where, studies.c.id > after, _of_facility(facility)
+            )
             found += [(row[0], row[1]) for row in connection.execute(statement.order_by(studies.c.id).limit(1))]
     return min(found, default=None)
+
+
+def _of_facility(facility: str) -> sa.ColumnElement[bool]:
+    return studies.c.facility == facility if facility else sa.true()
 
 
 def _target(connection: sa.Connection, key: PatientKey, row: dict[str, Any]) -> int:

@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.elements import text
+from storage.index import identities
 from storage.index.matches import batches
 from storage.index.national_schema import named_accessions, performed_steps, quarantine
 from storage.index.packing import unpack
 from storage.index.schema import instances, manifest_series, manifests, patients, series, studies
 from storage.values import Element
-from vna.model.identifiers import significant
+from vna.model.identifiers import facility_identifier, significant
 from vna.model.matches import Subject
 from vna.model.matching import items_of
 
@@ -45,7 +46,9 @@ def find(connection: sa.Connection, uids: Iterable[str]) -> dict[str, Subject]:
             found[uid] = replace(found[uid], known_at=at)
         for row in connection.execute(sa.select(quarantine).where(quarantine.c.study_instance_uid.in_(some))):
             found.setdefault(row.study_instance_uid, _of_quarantine(row, named.get(row.study_instance_uid, ())))
-    return found
+    if not identities.any_merged(connection):
+        return found
+    return {uid: _since_merges(connection, subject) for uid, subject in found.items()}
 
 
 def naming(connection: sa.Connection, accession_numbers: Iterable[str]) -> set[str]:
@@ -173,6 +176,13 @@ def _requested(connection: sa.Connection, uids: list[str]) -> dict[str, set[str]
     for uid, numbers in connection.execute(steps.where(performed_steps.c.study_instance_uid.in_(uids))):
         found.setdefault(uid, set()).update(one for one in orjson.loads(numbers or "[]") if 0 < len(one) <= _LONGEST)
     return found
+
+
+def _since_merges(connection: sa.Connection, subject: Subject) -> Subject:
+    """A facility's file number as the one that stands for it now."""
+    number = facility_identifier(subject.patient_id, subject.facility)
+    survivor = identities.survivor(connection, number) if number is not None else None
+    return subject if survivor is None else replace(subject, patient_id=survivor.value)
 
 
 def _of_quarantine(row: sa.Row[Any], named: Iterable[str]) -> Subject:

@@ -62,6 +62,12 @@ class Hospital:
         assert shown == _shown(image.elements)
         return shown
 
+    def sent(self, uid: str) -> tuple[str, str]:
+        """Patient ID and name of the file."""
+        (instance,) = self.archive.retrieval.instances(SYSTEM, Selection(sop_instance_uids=(uid,)))
+        file = pydicom.dcmread(io.BytesIO(self.archive.retrieval.part10(SYSTEM, instance).read()))
+        return file.PatientID, str(file.PatientName)
+
     def find(self, level: Level, *keys: tuple[str, str, str]) -> list[Match]:
         query = Query(level, tuple(Key((tag,), vr, (value,)) for tag, vr, value in keys), returns=None)
         return list(self.archive.search.find(SYSTEM, query).matches)
@@ -351,3 +357,63 @@ def test_a_value_is_taken_away_by_two_quotation_marks(hospital: Hospital) -> Non
     (instance,) = hospital.archive.retrieval.instances(SYSTEM, Selection(sop_instance_uids=(uid,)))
     file: Dataset = pydicom.dcmread(io.BytesIO(hospital.archive.retrieval.part10(SYSTEM, instance).read()))
     assert (file.PatientName, file.PatientBirthDate) == ("ESKİ^AD", "")
+
+
+def test_whatever_the_issuer_an_update_reaches_the_studies_of_the_hospital_and_no_others(hospital: Hospital) -> None:
+    issued = {"IssuerOfPatientID": "VNA-DEMO"}
+    own, foreign = hospital.store(**issued), hospital.store("CT2", **issued)
+    elsewhere = hospital.store(IssuerOfPatientID=THERE)  # the other hospital's number, taken here
+
+    assert hospital.tell("A08", name="YENİ^AYŞE") == ACCEPTED  # at once: no time passes here
+
+    assert hospital.sent(own) == ("F1001", "YENİ^AYŞE")
+    assert hospital.sent(hospital.store(**issued)) == ("F1001", "YENİ^AYŞE")
+    assert {hospital.sent(uid) for uid in (foreign, elsewhere)} == {("F1001", "ESKİ^AD")}
+    assert hospital.sent(hospital.store("CT2", **issued)) == ("F1001", "ESKİ^AD")
+    assert hospital.names("F1001") == ["ESKİ^AD", "ESKİ^AD"]  # rows that others share
+
+
+def test_the_patient_of_a_hospitals_studies_alone_is_renamed_as_well(hospital: Hospital) -> None:
+    uid = hospital.store(IssuerOfPatientID="VNA-DEMO")
+    hospital.tell("A08", name="YENİ^AYŞE")
+    assert hospital.said(uid) == ("F1001", "YENİ^AYŞE", "19700101")
+    assert hospital.names("F1001") == ["YENİ^AYŞE"]
+
+    before = answers(hospital.archive)
+    hospital.reindex()
+    assert answers(hospital.archive) == before
+
+
+def test_whatever_the_issuer_a_merge_moves_the_studies_of_the_hospital_and_no_others(hospital: Hospital) -> None:
+    issued = {"IssuerOfPatientID": "VNA-DEMO"}
+    hospital.archive.national.orders.place(
+        SYSTEM, order("B1", patient=replace(AYSE, patient_id="F2001", national_number=""))
+    )
+    own, foreign = (hospital.store(station, PatientID="F2001", **issued) for station in ("CT1", "CT2"))
+    hospital.store("CT2", PatientID="F3001", IssuerOfPatientID="OTHER")
+
+    assert hospital.tell("A40", "F3001", mrg="F2001") == ACCEPTED
+    named = {"PatientID": "F2001", "AccessionNumber": "B1"}
+    late = [
+        hospital.store(StudyInstanceUID="1.2.3", **named, **issued),
+        hospital.store(StudyInstanceUID="1.2.4", **named),
+    ]
+    hospital.archive.dispatcher().drain()
+
+    assert [hospital.sent(uid)[0] for uid in (own, *late, foreign)] == ["F3001", "F3001", "F3001", "F2001"]
+    kept = rows(hospital.archive, "select patient_id, issuer, number_of_studies from patients order by 1, 2")
+    assert kept == [("F2001", "VNA-DEMO", 1), ("F3001", HERE, 1), ("F3001", "OTHER", 1), ("F3001", "VNA-DEMO", 2)]
+    matched = rows(hospital.archive, "select study_instance_uid, rule from order_matches order by 1")
+    assert matched == [("1.2.3", "file number"), ("1.2.4", "file number")]
+    assert rows(hospital.archive, "select * from jobs where state = 'dead'") == []
+
+
+def test_images_follow_updates_and_merges_at_once_and_again_a_minute_later(hospital: Hospital) -> None:
+    hospital.feed(adt("A40", "F2", mrg="F1"))
+    queued = rows(hospital.archive, "select kind, run_after <> '' from jobs where kind in ('merge', 'update-patient')")
+    assert sorted((kind, bool(later)) for kind, later in queued) == [
+        ("merge", False),
+        ("merge", True),
+        ("update-patient", False),
+        ("update-patient", True),
+    ]

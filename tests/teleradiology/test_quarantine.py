@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +13,13 @@ from tests.archives import Open, put, rows
 from tests.dicomweb.client import Web
 from tests.objects import ct, part10
 from tests.teleradiology.imaging import FACILITY, KEY, NATIONAL, image, pairs, profile, settle, store
-from tests.worklist.ordering import order
+from tests.worklist.ordering import AYSE, order
 from vna.app import Application
 from vna.app.doors import Addresses, http_application
 from vna.metrics import Metrics
 from vna.model.access import SYSTEM, Action, Actor, ActorKind
 from vna.model.errors import BadRequest, DuplicateInstance, NotAuthorized, NotFound
+from vna.model.identifiers import PatientIdentifier
 from vna.model.instances import Door, Outcome
 from vna.model.matches import MatchRule
 from vna.model.query import Level, Query
@@ -209,3 +212,21 @@ def test_lists_of_unmatched_studies_say_what_is_in_quarantine(archive: Applicati
     form = {"view": "unmatched-studies", "facility": FACILITY, "begin": "2026-01-05", "end": "2026-01-05"}
     assert "Karantinada" in web.get("/tracking", params={**form, "lang": "tr"}).text
     assert "In quarantine: nobody sees the images" in web.get("/tracking", params={**form, "lang": "en"}).text
+
+
+@pytest.mark.parametrize("issuer", ["", "VNA-DEMO"])
+def test_a_file_number_that_was_merged_meanwhile_is_the_survivors(archive: Application, issuer: str) -> None:
+    said: dict[str, Any] = {"PatientID": "F2001", "IssuerOfPatientID": issuer}
+    store(archive, "1.1", **said)
+    numbers = (PatientIdentifier(number, f"facility:{FACILITY}") for number in ("F2001", "F3001"))
+    archive.national.orders.place(SYSTEM, order(patient=replace(AYSE, patient_id="F2002", national_number="")))
+    archive.hospitals.merge(SYSTEM, *numbers)
+    settle(archive)
+    assert (seen(archive), waiting(archive)) == ([], [("1.1", 1)])
+
+    archive.national.orders.change(SYSTEM, order(patient=replace(AYSE, patient_id="F2001", national_number="")))
+    settle(archive)
+    store(archive, "1.2", **said)
+    assert (seen(archive), waiting(archive)) == (["1.1", "1.2"], [])
+    assert pairs(archive) == {("A1", "1.1"): MatchRule.FILE, ("A1", "1.2"): MatchRule.FILE}
+    assert rows(archive, "select distinct patient_id from patients") == [("F3001",)]

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from storage.elements import text
-from storage.index import identities, patient_details, patients
+from storage.index import facilities, identities, patient_details, patients
 from storage.index.engine import Connection
 from storage.index.instances import NewInstance, Parents
 from storage.index.packing import pack, unpack
@@ -33,24 +33,42 @@ def nobody(_connection: Connection, _key: PatientKey) -> PatientIdentifier | Non
     return None
 
 
-def identifiers(connection: Connection, identify: Identify, key: PatientKey) -> tuple[PatientIdentifier, ...]:
-    """By what feeds may name a patient of the images: in the affinity domain, and by the number of its issuer."""
-    both = identify(connection, key), facility_identifier(key.patient_id, key.issuer)
-    return tuple(one for one in both if one is not None)
+def identifiers(
+    connection: Connection, identify: Identify, key: PatientKey, facility: str = ""
+) -> tuple[PatientIdentifier, ...]:
+    """By what feeds may name a patient of the images: in the affinity domain, by the number of its issuer, and by that
+    of the facility whose study it is, unless another facility we know is the issuer."""
+    named = [identify(connection, key), facility_identifier(key.patient_id, key.issuer)]
+    if facility not in ("", key.issuer) and not facilities.is_known(connection, key.issuer):
+        named.append(facility_identifier(key.patient_id, facility))
+    return tuple(one for one in named if one is not None)
 
 
 def due(
-    connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str
+    connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str, facility: str
 ) -> tuple[PatientKey, Values]:
-    """Who a patient of the images is by now, and what his images are to say of him then."""
-    new = survivor(connection, identify, key, study_instance_uid) or key
+    """Who a patient of the images is by now, and what his images are to say of him then; `facility` is whose study it
+    is."""
+    new = survivor(connection, identify, key, study_instance_uid, facility) or key
     values = difference(key, new) if new != key else {}
     if not patient_details.any_said(connection):
         return new, values
-    return new, {**values, **patient_details.said_of(connection, identifiers(connection, identify, new))}
+    return new, {**values, **patient_details.said_of(connection, identifiers(connection, identify, new, facility))}
 
 
-def survivor(connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str) -> PatientKey | None:
+def arriving(
+    connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str, facility: str
+) -> tuple[PatientKey, Values]:
+    """As `due`, of what comes: `facility` is the sender's, and counts where nothing of the study is held yet."""
+    if not identities.any_merged(connection) and not patient_details.any_said(connection):
+        return key, {}
+    held = patients.facility_of(connection, study_instance_uid)
+    return due(connection, identify, key, study_instance_uid, facility if held is None else held)
+
+
+def survivor(
+    connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str, facility: str
+) -> PatientKey | None:
     """Who a patient of the images is since merges; None when he still is himself, or cannot be named in images.
 
     A facility's own merges and those of the affinity domain follow each other; where they would lead back, everybody
@@ -59,7 +77,7 @@ def survivor(connection: Connection, identify: Identify, key: PatientKey, study_
     if not identities.any_merged(connection):
         return None
     seen = [key]
-    while (following := _survivor(connection, identify, seen[-1], study_instance_uid)) is not None:
+    while (following := _survivor(connection, identify, seen[-1], study_instance_uid, facility)) is not None:
         if following in seen:
             return None
         seen.append(following)
@@ -67,29 +85,38 @@ def survivor(connection: Connection, identify: Identify, key: PatientKey, study_
 
 
 def _survivor(
-    connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str
+    connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str, facility: str
 ) -> PatientKey | None:
-    for identifier in identifiers(connection, identify, key):
+    for identifier in identifiers(connection, identify, key, facility):
         merged = identities.survivor(connection, identifier)
-        chosen = _chosen(connection, identify, key, merged, study_instance_uid) if merged is not None else key
+        if merged is None:
+            continue
+        chosen = _chosen(connection, identify, key, merged, study_instance_uid, facility)
         if chosen != key:
             return chosen
     return None
 
 
 def _chosen(
-    connection: Connection, identify: Identify, key: PatientKey, merged: PatientIdentifier, study_instance_uid: str
+    connection: Connection,
+    identify: Identify,
+    key: PatientKey,
+    merged: PatientIdentifier,
+    study_instance_uid: str,
+    facility: str,
 ) -> PatientKey:
     """Of several whose identifier the surviving one is: who the study is filed under, then the one of the same issuer,
     then who came first; else there will be one of the same issuer.
+
+    Whose study it is says something of the first two only: the others may have come from anywhere.
     """
-
-    def is_merged(one: PatientKey) -> bool:
-        return merged in identifiers(connection, identify, one)
-
     value = significant(merged.value)
     own = PatientKey(value, key.issuer)
     filed = patients.of_study(connection, study_instance_uid)
+
+    def is_merged(one: PatientKey) -> bool:
+        return merged in identifiers(connection, identify, one, facility if one in (filed, own) else "")
+
     known = [one for one in patients.having(connection, value) if is_merged(one)]
     order = [one for one in (filed, own) if one in known] + [one for one in known if one.issuer]
     order += [own] if is_merged(own) else []

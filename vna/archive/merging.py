@@ -30,7 +30,7 @@ from vna.model.access import SYSTEM
 from vna.model.coercion import coercion_of, coercion_text, corrected
 from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
-from vna.model.identifiers import PatientIdentifier, PatientKey
+from vna.model.identifiers import PatientIdentifier, PatientKey, facility_of
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +75,7 @@ class Merging:
             details = patient_details.by_key(connection, int(key))
             if details is None:
                 return None
-            named = patients.said(connection, details.identifier.value)
-            concerned = [one for one in named if self._is(connection, one, details.identifier)]
-            found = patients.study_after(connection, concerned, int(after or 0))
+            found = self._following(connection, details.identifier, int(after or 0))
         if found is None:
             return None
         number, study = found
@@ -86,16 +84,34 @@ class Merging:
         log.info("study follows an update", extra={"study_instance_uid": study, "instances": count})
         return f"{key} {number}"
 
-    def _is(self, connection: Connection, key: PatientKey, identifier: PatientIdentifier) -> bool:
-        return identifier in identifiers(connection, self._identify, key)
+    def _is(self, connection: Connection, key: PatientKey, identifier: PatientIdentifier, facility: str = "") -> bool:
+        return identifier in identifiers(connection, self._identify, key, facility)
+
+    def _keys(self, connection: Connection, identifier: PatientIdentifier) -> Iterator[tuple[PatientKey, str]]:
+        """The patients of the images that it names, each with the facility whose studies alone are meant; empty where
+        all are."""
+        facility = facility_of(identifier)
+        for key in patients.said(connection, identifier.value):
+            if self._is(connection, key, identifier):
+                yield key, ""
+            elif self._is(connection, key, identifier, facility):
+                yield key, facility
+
+    def _following(self, connection: Connection, identifier: PatientIdentifier, after: int) -> tuple[int, str] | None:
+        each = (
+            patients.study_after(connection, [key], after, facility)
+            for key, facility in self._keys(connection, identifier)
+        )
+        return min((one for one in each if one is not None), default=None)
 
     def _next(self, connection: Connection, subsumed: PatientIdentifier) -> str | None:
         """A study in which images of the one that was merged are, and can be the other's."""
-        for key in patients.said(connection, subsumed.value):
-            if not self._is(connection, key, subsumed):
+        for key, only in self._keys(connection, subsumed):
+            study = patients.study_with(connection, key, only)
+            if study is None:
                 continue
-            study = patients.study_with(connection, key)
-            if study is not None and survivor(connection, self._identify, key, study) is not None:
+            facility = patients.facility_of(connection, study) or ""
+            if survivor(connection, self._identify, key, study, facility) is not None:
                 return study
         return None
 
@@ -115,9 +131,12 @@ class Merging:
     def _concerned(
         self, connection: Connection, study: str, identifier: PatientIdentifier
     ) -> Iterator[tuple[PatientKey, PatientKey, Values]]:
+        facility = patients.facility_of(connection, study) or ""
         for key in patients.in_study(connection, study):
-            if self._is(connection, key, identifier):
-                new, values = due(connection, self._identify, key, study)
+            if self._is(connection, key, identifier, facility):
+                new, values = due(connection, self._identify, key, study, facility)
+                if new == key and patients.has_others(connection, key, facility):
+                    _, values = due(connection, self._identify, key, study, "")  # their patient too: only what all say
                 if values:
                     yield key, new, values
 
@@ -148,11 +167,12 @@ class Merging:
         """Those of this patient that say something else than they are to, and what that is."""
         found: list[tuple[Corrigible, Values]] = []
         said: dict[PatientKey, Values] = {}
+        facility = patients.facility_of(connection, study) or ""
         for one in patients.corrigible(connection, uids, study):
             key = key_of(one.header, one.facility, study)
             if key not in said:
-                is_his = self._is(connection, key, identifier)
-                said[key] = due(connection, self._identify, key, study)[1] if is_his else {}
+                is_his = self._is(connection, key, identifier, facility)
+                said[key] = due(connection, self._identify, key, study, facility)[1] if is_his else {}
             values = differing(one.header, said[key]) if said[key] else {}
             found += [(one, values)] if values else []
         return found

@@ -27,7 +27,7 @@ from storage.spool import Incoming
 from storage.temporary import whole
 from vna import events as signals
 from vna.archive import overlay, rows
-from vna.archive.correction import Identify, corrected_rows, differing, due, nobody
+from vna.archive.correction import Identify, arriving, corrected_rows, differing, nobody
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import blob_name, guessed_name, guessed_uids, names_instance
 from vna.archive.requirements import require_form, require_storage, require_transfer_syntax, required_uid
@@ -293,10 +293,10 @@ class Store:
 
     def _survivors(self, connection: Connection, rows: Sequence[NewInstance]) -> Iterator[NewInstance]:
         """Those of a patient that was merged as the other's, and as feeds say of him."""
-        keys = {(new.patient_key, new.study_instance_uid) for new in rows}
-        found = {one: due(connection, self._identify, *one) for one in keys}
+        keys = {(new.patient_key, new.study_instance_uid, str(new.instance["facility"])) for new in rows}
+        found = {one: arriving(connection, self._identify, *one) for one in keys}
         for new in rows:
-            key, said = found[new.patient_key, new.study_instance_uid]
+            key, said = found[new.patient_key, new.study_instance_uid, str(new.instance["facility"])]
             values = differing(new.instance["header"], said) if said else {}
             yield corrected_rows(new, key, values) if values else new
 
@@ -396,7 +396,9 @@ class Store:
         self, connection: Connection, new: NewInstance, provenance: Provenance
     ) -> tuple[NewInstance, Provenance]:
         """What comes of a patient that was merged is the other's from the start, and says of him what feeds do."""
-        key, said = due(connection, self._identify, new.patient_key, new.study_instance_uid)
+        key, said = arriving(
+            connection, self._identify, new.patient_key, new.study_instance_uid, new.instance["facility"]
+        )
         values = differing(new.instance["header"], said) if said else {}
         if not values:
             return new, provenance

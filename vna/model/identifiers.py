@@ -89,6 +89,11 @@ def facility_identifier(value: str, facility: str) -> PatientIdentifier | None:
     return own_identifier(f"{significant(value)}^^^&{FACILITY}{facility}&ISO")
 
 
+def facility_of(identifier: PatientIdentifier) -> str:
+    """Which facility's own number it is; empty for one of an affinity domain."""
+    return identifier.authority.removeprefix(FACILITY) if identifier.authority.startswith(FACILITY) else ""
+
+
 def own_identifier(text: str) -> PatientIdentifier | None:
     """What `str` made of a facility's own identifier; None when the text has another form."""
     found = _OWN.match(text)
