@@ -131,6 +131,13 @@ def test_what_was_refused_may_be_mended_and_sent_under_the_same_control_id(natio
     assert national(order()) == TOLD
 
 
+def test_who_is_not_known_is_judged_as_national_in_local_mode_and_told_apart_by_facility(feed: Feed) -> None:
+    assert feed(order(changed("OBR", 4, ""))) == ("AE", "V308", "OBR-4")
+    assert feed(order()) == TOLD
+    assert feed(order(group("A2"), msh=header("ORM^O01", m4="OTHER"))) == TOLD
+    assert feed(order(group("A3"))) == ("AE", "V104", "")
+
+
 def test_two_senders_may_use_the_same_control_id(national: Feed) -> None:
     national.know("OTHER")
     assert national(order()) == TOLD
