@@ -30,6 +30,9 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> str:
         system_program(program, package=package)
     folder = tmp_path_factory.mktemp("tour")
     live = start_archive(Backend("sqlite+folder", folder))
+    for begin in (("demo", str(folder / "held")), ("import", str(folder / "held"))):  # what `make run` loads
+        done = live.vna(*begin)
+        assert done.returncode == 0, done.stderr
     commands = "\n".join(_blocks("sh"))
     for written, real in {
         "127.0.0.1:8080": live.http.removeprefix("http://"),

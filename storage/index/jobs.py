@@ -1,6 +1,6 @@
 """Durable jobs and leases: rows that outlive the process that made them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -165,6 +165,20 @@ def waiting(connection: sa.Connection, kind: str, order_key: str) -> bool:
         .limit(1)
     ).first()
     return found is not None
+
+
+def waiting_keys(connection: sa.Connection, kind: str, order_keys: Collection[str]) -> set[str]:
+    """For which of these keys jobs of this kind are still to be done."""
+    found: set[str] = set()
+    keys = list(order_keys)
+    for start in range(0, len(keys), 500):
+        wanted = sa.select(jobs.c.order_key).where(
+            jobs.c.kind == kind,
+            jobs.c.order_key.in_(keys[start : start + 500]),
+            jobs.c.state.in_((READY, RUNNING)),
+        )
+        found.update(connection.execute(wanted).scalars())
+    return found
 
 
 def numbers(connection: sa.Connection, kind: str, order_key: str) -> set[int]:

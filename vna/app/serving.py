@@ -16,7 +16,7 @@ from vna import events as signals
 from vna import metrics
 from vna.app import communities, processes
 from vna.app.doors import Addresses, tls_context
-from vna.app.wiring import prepare
+from vna.app.wiring import build, prepare
 from vna.metrics import Metrics
 from vna.model.errors import Unavailable
 from vna.routing import prefetch_rules
@@ -45,6 +45,7 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
     communities.check(settings.xds)
     prefetch_rules.named(settings.federation.prefetch)
     prepare(settings)
+    build(settings).close()  # and so is a profile or another file that cannot be read
     metrics.prepare(settings.data_dir / "metrics")
     Supervisor(settings, demo=demo).run()
 

@@ -116,7 +116,7 @@ class Dispatcher:
     def _held_up(self, name: str, batch: Sequence[Event]) -> set[str]:
         studies = {event.study_instance_uid for event in batch if event.study_instance_uid}
         with self._database.read() as connection:
-            return {study for study in studies if jobs.waiting(connection, _DELIVERY + name, study)}
+            return jobs.waiting_keys(connection, _DELIVERY + name, studies)
 
     def _retry(self) -> None:
         with self._database.read() as connection:
