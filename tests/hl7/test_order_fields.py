@@ -65,6 +65,8 @@ WRONG = [  # facts 2.3: the field, what is in it, and the code with the field th
     ("ORC", 2, "A12345678901234567", "V303", "ORC-2"),
     ("ORC", 2, r"A\E\1", "V303", "ORC-2"),
     ("ORC", 2, r"A\X01\1", "V303", "ORC-2"),
+    ("ORC", 2, "A*", "V303", "ORC-2"),
+    ("ORC", 2, "A?1", "V303", "ORC-2"),
     ("ORC", 2, "9998", "V303", "ORC-2"),
     ("ORC", 2, "9999", "V303", "ORC-2"),
     ("ORC", 3, "B1", "V304", "ORC-3"),
@@ -108,9 +110,11 @@ WRONG = [  # facts 2.3: the field, what is in it, and the code with the field th
     ("PID", 5, "Ö" * 65, "V203", "PID-5"),
     ("PID", 7, "", "V204", "PID-7"),
     ("PID", 7, "19801301", "V204", "PID-7"),
+    ("PID", 7, "29800102", "V204", "PID-7"),
     ("PID", 8, "", "V205", "PID-8"),
     ("PID", 8, "K", "V205", "PID-8"),
     ("PV1", 2, "7", "V207", "PV1-2"),
+    ("PV1", 2, "A", "V207", "PV1-2"),
     ("PV1", 19, "", "0278", "PV1-19"),
     ("PV1", 20, "x" * 65, "V206", "PV1-20"),
     ("NTE", 3, "NTE0005^x^TELETIP", "V319", "NTE-3"),
@@ -145,6 +149,8 @@ WRONG_HEADERS = [
     ({"m10": ""}, "AE", "V104", "MSH-10"),
     ({"m10": "9" * 200}, "AE", "V104", "MSH-10"),
     ({"m11": "X"}, "AR", "V103", "MSH-11"),
+    ({"m11": "T"}, "AR", "V103", "MSH-11"),
+    ({"m11": "D"}, "AR", "V103", "MSH-11"),
     ({"m12": "2.5"}, "AR", "0002", "MSH-12"),
     ({"m12": "2.2"}, "AR", "0002", "MSH-12"),
     ({"m18": ""}, "AE", "V102", "MSH-18"),
@@ -164,6 +170,20 @@ def test_each_wrong_field_of_the_header_has_its_code(
     assert national_feed(message)[2] == place
 
 
+def test_words_say_what_is_wrong_with_a_marker_and_end_at_a_word(national_feed: Feed) -> None:
+    said = national_feed.raw(order(changed("ORC", 2, "9999"))).one("MSA").value(3)
+    assert said == "ORC-2 is a marker for a missing number, and no accession number"
+    assert national_feed.raw(order(changed("PV1", 19, ""))).one("MSA").value(3).endswith(" reference")
+    long = national_feed.raw(order(changed("ORC", 2, "A*"))).one("MSA").value(3)
+    assert long == "ORC-2 has to be an accession number of 1 to 16 characters without backslash, *"
+
+
+def test_a_message_that_is_too_long_is_not_to_be_sent_again(national_feed: Feed) -> None:
+    answer = parsed(national_feed.dispatch.reject(order().encode(), "the message has more than 9 bytes", "127.0.0.1"))
+    assert answer.one("MSA").value(1) == "AE"
+    assert "do not send it again" in answer.one("MSA").value(3)
+
+
 def test_the_receiver_may_be_written_in_small_letters() -> None:
     assert read(order(msh=header("ORM^O01", m5="teletip", m6="Teletip"))).modality == "CT"
 
@@ -172,7 +192,8 @@ WRONG_REPORTS = [
     ({"m2": "ED"}, "V402", "OBX-2"),
     ({"m3": "RTF^BASE64"}, "V402", "OBX-3"),
     ({"m3": "TXT^PLAIN"}, "V402", "OBX-3"),
-    ({"m5": "Tm90!^3"}, "V403", "OBX-5"),
+    ({"m5": "Tm90IGE" * 60 + "^3"}, "V403", "OBX-5"),
+    ({"m5": "Tm90IGE" * 30 + "!" + "Tm90IGE" * 30 + "^3"}, "V403", "OBX-5"),
     ({"m5": "Tm90IGE=X^3"}, "V403", "OBX-5"),
     ({"m5": "/////w==^3"}, "V403", "OBX-5"),
     ({"m5": "T m 9 0 " + "A" * 100 + "^3"}, "V403", "OBX-5"),
@@ -197,7 +218,7 @@ def test_each_wrong_field_of_a_report_has_its_code(changes: dict[str, str], code
     assert f"{caught.value.place[0]}-{caught.value.place[1]}" == place
 
 
-@pytest.mark.parametrize(("value", "found"), [("", "V401"), ("soon", "V401")])
+@pytest.mark.parametrize(("value", "found"), [("", "V401"), ("soon", "V401"), ("29261130113000", "V401")])
 def test_a_report_says_when_it_was_approved(value: str, found: str) -> None:
     one = reported()
     one["OBR"] |= {7: value}
@@ -341,7 +362,7 @@ def test_hospitals_are_read_with_fewer_rules() -> None:
 
 _ACCESSIONS = st.text(
     st.characters(
-        codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp", "Cf", "Cn", "Co"), exclude_characters="\\|^~&"
+        codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp", "Cf", "Cn", "Co"), exclude_characters="\\|^~&*?"
     ),
     min_size=1,
     max_size=16,

@@ -11,7 +11,8 @@ import pytest
 from storage.index.events import time_text
 from tests.archives import rows
 from tests.hl7.conftest import Feed
-from tests.hl7.national import DOCTOR, FACILITY, changed, group, header, order, person
+from tests.hl7.messages import adt
+from tests.hl7.national import DOCTOR, FACILITY, PATIENT, changed, group, header, order, person
 from vna.hl7.framing import Frames, framed
 from vna.model.access import SYSTEM
 from vna.model.orders import OrderKey, OrderState
@@ -66,6 +67,33 @@ def test_what_is_not_known_is_not_changed_and_what_was_made_not_cancelled(nation
     assert national(message(group(control="CA"), "2")) == ("AE", "V321", "")
 
 
+@pytest.mark.parametrize("control", ["NW", "XO", "CA", "SC"])
+@pytest.mark.parametrize("number", ["10000000450", ""])
+def test_an_order_of_another_patient_is_neither_changed_nor_cancelled(
+    national: Feed, control: str, number: str
+) -> None:
+    assert national(message(group(), "1")) == TOLD
+    mixed = group(control=control)
+    mixed["PID"] |= {3: "F2002", 4: number}
+    mixed["ORC"] |= {5: "CM" if control == "SC" else ""}
+    assert national(message(mixed, "2")) == ("AE", "V322", "")
+    assert state(national, "A1") is OrderState.SCHEDULED
+    mixed["PID"] |= {3: "F1001" if number == "" else "", 4: number and PATIENT}
+    assert national(message(mixed, "2")) == TOLD, "by the number that both have it is the same patient"
+
+
+def test_an_order_is_the_survivors_once_its_patient_was_merged(national: Feed) -> None:
+    assert national(message(group(), "1")) == TOLD
+    survivor = group(control="XO")
+    survivor["PID"] |= {3: "F2002", 4: "10000000450"}
+    assert national(message(survivor, "2")) == ("AE", "V322", "")
+    assert national(adt("A40", pid="F2002", mrg="F1001", application="HBYS", control_id="3"))[0] == "AA"
+    assert national(message(survivor, "2")) == TOLD
+    late = group(control="CA")
+    assert national(message(late, "4")) == TOLD
+    assert state(national, "A1") is OrderState.CANCELLED
+
+
 def test_several_orders_of_a_message_are_all_written_or_none(national: Feed) -> None:
     bad = group("A3")
     bad["OBR"] |= {24: ""}
@@ -101,6 +129,13 @@ def test_another_message_under_the_same_control_id_is_an_error(national: Feed) -
 def test_what_was_refused_may_be_mended_and_sent_under_the_same_control_id(national: Feed) -> None:
     assert national(order(changed("OBR", 24, ""))) == ("AE", "V313", "OBR-24")
     assert national(order()) == TOLD
+
+
+def test_who_is_not_known_is_judged_as_national_in_local_mode_and_told_apart_by_facility(feed: Feed) -> None:
+    assert feed(order(changed("OBR", 4, ""))) == ("AE", "V308", "OBR-4")
+    assert feed(order()) == TOLD
+    assert feed(order(group("A2"), msh=header("ORM^O01", m4="OTHER"))) == TOLD
+    assert feed(order(group("A3"))) == ("AE", "V104", "")
 
 
 def test_two_senders_may_use_the_same_control_id(national: Feed) -> None:

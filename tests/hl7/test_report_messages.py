@@ -85,7 +85,7 @@ def test_a_correction_is_an_addendum(national: Feed) -> None:
     ],
 )
 def test_what_the_profile_refuses_of_a_report_has_its_code(national: Feed, parts: tuple[str, ...], code: str) -> None:
-    assert national(report(observation(*parts)))[:2] == ("AE", code)
+    assert national(report(observation(*parts))) == ("AE", code, "OBX-5")
     assert filed(national) == ()
 
 
@@ -147,6 +147,17 @@ def test_reports_in_windows_1254_are_read_in_it_and_in_utf_8(feed: Feed) -> None
 def test_plain_text_that_is_called_base64_is_taken_as_it_is() -> None:
     assert read(observation(f"{FINDINGS}^3", part("Normal.", 4))).parts[0].text == FINDINGS
     assert decoded("Tek satir\r\nikinci", "utf-8") == "Tek satir\r\nikinci"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Normal", "Normaldir", "NORMAL", "Stabil", "Ok", "Normal.", "Doğal", "Temizdir", "Normalde", "STABILDI", "T2N0M0",
+     "BIRADS2", "Normal/stabil", "Normal!"],
+)  # fmt: skip
+@pytest.mark.parametrize("codec", ["utf-8", "cp1254"])
+def test_a_conclusion_of_one_word_is_not_taken_for_base64(said: str, codec: str) -> None:
+    assert decoded(said, codec) == said
+    assert decoded(base64.b64encode(said.encode(codec)).decode(), codec) == said
 
 
 def test_base64_may_be_folded_into_lines() -> None:

@@ -119,7 +119,15 @@ def _msh(echo: _Echo) -> str:
 
 
 def _words(refused: Refused | None, signs: Delimiters) -> tuple[str, ...]:
-    return () if refused is None else (escaped(str(refused)[:_WORDS], signs),)
+    return () if refused is None else (escaped(_shortened(str(refused)), signs),)
+
+
+def _shortened(words: str) -> str:
+    """What fits, without half a word."""
+    if len(words) <= _WORDS:
+        return words
+    whole = words[: _WORDS + 1].rpartition(" ")[0]
+    return (whole or words[:_WORDS]).rstrip(" ,:;")
 
 
 def _err(refused: Refused, version: str, signs: Delimiters, national: tuple[str, str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from vna.hl7.checks import is_accession_number, is_facility
-from vna.hl7.field_table import ACCESSION_PLACES, ACCESSION_WORDS, FACILITY_PLACE, Field, Rules
+from vna.hl7.field_table import ACCESSION_PLACES, ACCESSION_WORDS, FACILITY_PLACE, MARKER_WORDS, Field, Rules
 from vna.hl7.groups import Group
 from vna.hl7.message import Segment
 from vna.hl7.refusal import Condition, Refused
@@ -24,7 +24,8 @@ def check(group: Group, table: Iterable[Field], rules: Rules) -> None:
         if value:
             bound(value, field.most, field.error, place, group.numbers.get(field.segment, 1))
             if rules.checks(field.error) and not field.check(value, rules):
-                raise wrong(group, field.error, place, field.words)
+                is_marker = field.error == "accession" and value in rules.markers
+                raise wrong(group, field.error, place, MARKER_WORDS if is_marker else field.words)
         elif field.leads and rules.requires(field.error):
             raise missing(group, field.error, place, field.words)
 

@@ -23,8 +23,10 @@ def is_person_number(value: str) -> bool:
 
 
 def is_accession_number(value: str, markers: frozenset[str] = frozenset()) -> bool:
-    """Something that DICOM can hold, and that stands for no missing number."""
-    return 0 < len(value) <= MOST_ACCESSION and value.isprintable() and "\\" not in value and value not in markers
+    """Something that DICOM can hold and that is no wildcard there (PS3.4 C.2.2.2.4), and that stands for no missing
+    number."""
+    is_kept = 0 < len(value) <= MOST_ACCESSION and value.isprintable()
+    return is_kept and not any(sign in value for sign in "\\*?") and value not in markers
 
 
 def is_word(value: str) -> bool:

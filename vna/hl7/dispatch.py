@@ -41,6 +41,13 @@ _CONDITIONS: Final[tuple[tuple[type[VnaError], Condition, str], ...]] = (
 """What an error of a use case is in HL7 table 0357, and by the rules of the national profile; those that may pass by
 themselves are AR, so that the sender tries again."""
 
+_PLACES: Final[Mapping[str, tuple[str | int, ...]]] = {
+    "parts": ("OBX", 5),
+    "findings": ("OBX", 5),
+    "radiologist": ("OBX", 16),
+}
+"""The fields that rules of use cases are about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
@@ -71,7 +78,7 @@ class Dispatch:
     def reject(self, data: bytes, words: str, address: str) -> bytes:
         """The answer to a message of which only the beginning was read."""
         header = read_header(data, self.undeclared)
-        refused = Refused(Condition.INTERNAL, words)
+        refused = Refused(Condition.DATA_TYPE, f"{words}: do not send it again as it is")
         self._tell(header, refused, address, 0.0)
         return acknowledge(header, refused)
 
@@ -132,7 +139,8 @@ class Dispatch:
 
 def _refusal(exc: VnaError) -> Refused:
     condition, rule = next((condition, rule) for kind, condition, rule in _CONDITIONS if isinstance(exc, kind))
-    return Refused(condition, str(exc), rule=exc.rule if isinstance(exc, RuleBroken) else rule)
+    rule = exc.rule if isinstance(exc, RuleBroken) else rule
+    return Refused(condition, str(exc), _PLACES.get(rule, ()), rule=rule)
 
 
 def _require_current(header: Segment) -> None:

@@ -6,6 +6,7 @@ looked at, by kind of sender (`vna.model.profile.hl7`).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -82,6 +83,19 @@ def _time(value: str, rules: Rules) -> bool:
     return bool(local_time(value, rules.zone))
 
 
+def _patient_class(value: str, rules: Rules) -> bool:
+    return value in rules.sender.patient_classes or (not rules.sender.patient_classes and value.isalpha())
+
+
+def _birth_date(value: str, rules: Rules) -> bool:
+    return "" < normal_date(value[:8]) <= datetime.now(rules.zone).strftime("%Y%m%d")
+
+
+def _past_time(value: str, rules: Rules) -> bool:
+    latest = datetime.now(rules.zone) + _CLOCKS_DIFFER
+    return "" < local_time(value, rules.zone) <= latest.strftime("%Y%m%d%H%M%S")
+
+
 def _modality(value: str, rules: Rules) -> bool:
     return is_modality(value) and (not rules.profile.modalities or value in rules.profile.modalities)
 
@@ -92,9 +106,11 @@ def _accession(value: str, rules: Rules) -> bool:
 
 _ANY: Final = _plain(is_anything)
 _NUMBER: Final = _plain(is_person_number)
+_CLOCKS_DIFFER: Final = timedelta(minutes=10)
 _TIME_WORDS: Final = "has to be a time YYYYMMDDHHMMSS"
 _PERSON_WORDS: Final = "has to be a national number that is right"
-ACCESSION_WORDS: Final = "has to be an accession number of 1 to 16 characters without backslash"
+ACCESSION_WORDS: Final = "has to be an accession number of 1 to 16 characters without backslash, * and ?"
+MARKER_WORDS: Final = "is a marker for a missing number, and no accession number"
 
 ACCESSION_PLACES: Final = (("ORC", 2), ("ORC", 3), ("OBR", 2), ("OBR", 3), ("OBR", 18))
 """All of which say the same, as far as they say something."""
@@ -109,14 +125,14 @@ PERSON_FIELDS: Final = (
     Field("patient_id", "PID", 3, 1, "has to be the file number, without backslash", _plain(is_word)),
     Field("national_number", "PID", 4, 1, _PERSON_WORDS, _NUMBER),
     Field("patient_name", "PID", 5, 1, "has to be SURNAME^GIVEN", _ANY),
-    Field("birth_date", "PID", 7, 1, "has to be a day YYYYMMDD", lambda value, _: bool(normal_date(value[:8])), 26),
+    Field("birth_date", "PID", 7, 1, "has to be a day YYYYMMDD that is not to come", _birth_date, 26),
     Field("sex", "PID", 8, 1, "has to be F, M, U or O", _among("F", "M", "U", "O"), 1),
 )
 """Whom it is for."""
 
 ORDER_FIELDS: Final = (
     *PERSON_FIELDS,
-    Field("patient_class", "PV1", 2, 1, "has to be a letter", lambda value, _: value.isalpha(), 1),
+    Field("patient_class", "PV1", 2, 1, "has to be a letter of table 0004", _patient_class, 1),
     Field("admission", "PV1", 19, 1, "has to be the facility's admission reference", _ANY),
     Field("payer", "PV1", 20, 1, "has to be the payer", _ANY),
     Field("state", "ORC", 5, 1, f"has to be one of {', '.join(STATES)}", _among(*STATES), 2),
@@ -142,7 +158,7 @@ ORDER_FIELDS: Final = (
 
 REPORT_FIELDS: Final = (
     *PERSON_FIELDS,
-    Field("approval_time", "OBR", 7, 1, _TIME_WORDS, _time),
+    Field("approval_time", "OBR", 7, 1, f"{_TIME_WORDS} that is not to come", _past_time),
 )
 """Of reports; `vna.hl7.oru_r01` has what is in OBX."""
 

@@ -17,6 +17,9 @@ def check_header(header: Segment, rules: Rules, declared: str) -> None:
     if header.value(12) not in rules.sender.versions:
         versions = ", ".join(sorted(rules.sender.versions))
         raise Refused(Condition.VERSION, f"MSH-12 has to be {versions}", ("MSH", 12), rule="version")
+    if header.value(11) not in rules.sender.processing_ids:
+        words = f"MSH-11 has to be {', '.join(sorted(rules.sender.processing_ids))}: others are not taken as real"
+        raise Refused(Condition.PROCESSING_ID, words, ("MSH", 11), rule="processing")
     if not is_control_id(header.value(10)):
         words = f"MSH-10 has to be 1 to {MOST_CONTROL_ID} printable characters"
         raise Refused(Condition.DATA_TYPE, words, ("MSH", 10), rule="control_id")

@@ -69,9 +69,10 @@ class Intake:
         source = self._sources.known(actor)
         spoken = source.messages if source is not None else Messages()
         hl7 = self._profile.hl7
+        is_national = source is None or spoken.profile is MessageProfile.NATIONAL  # unknown: in local mode
         rules = Rules(
             profile=hl7,
-            sender=hl7.national if spoken.profile is MessageProfile.NATIONAL else hl7.hospital,
+            sender=hl7.national if is_national else hl7.hospital,
             markers=self._profile.matching.markers,
             zone=self._profile.zone,
             facility=actor.facility,

@@ -1,5 +1,6 @@
 """General order message (HL7 v2.3.1 4.2.1): what it tells of each order in it."""
 
+from dataclasses import replace
 from typing import Final
 
 from vna.hl7.checking import accession_number, bound, check, facility, missing, wrong
@@ -34,12 +35,12 @@ def _tiding(group: Group, rules: Rules) -> Tiding:
         raise missing(group, "control", ("ORC", 1), "has to be NW, XO, CA or SC")
     key = OrderKey(facility(group, rules), accession_number(group, rules))
     if told is Told.CANCELLED:
-        return Tiding(told, Order(key, OrderedPatient(), source=rules.source))
+        return Tiding(told, Order(key, _named(group), source=rules.source))
     if told is Told.STATE:
         state = STATES.get(group.value("ORC", 5))
         if state is None:
             raise missing(group, "state", ("ORC", 5), f"has to be one of {', '.join(STATES)}")
-        return Tiding(told, Order(key, OrderedPatient(), state, source=rules.source))
+        return Tiding(told, Order(key, _named(group), state, source=rules.source))
     if "OBR" not in group.heads:
         words = "there is no OBR segment after ORC: nobody knows what is ordered"
         raise Refused(Condition.SEQUENCE, words, ("OBR",), rule="structure")
@@ -84,20 +85,22 @@ def patient(group: Group) -> OrderedPatient:
 
     A newborn or somebody unidentified has no national number, and a file number all the same.
     """
-    number = group.value("PID", 4) or group.value("PID", 19)
-    if not is_person_number(number):
-        number = ""
-    patient_id = group.value("PID", 3)
-    if not patient_id and not number:
+    named = _named(group)
+    if not named.patient_id and not named.national_number:
         raise missing(group, "patient_id", ("PID", 3), "has to be the file number where PID-4 has no national number")
     name = patient_name(group.heads["PID"])
-    return OrderedPatient(
-        patient_id=patient_id,
-        national_number=number,
+    return replace(
+        named,
         name=bound(name, MOST_NAME, "patient_name", ("PID", 5)),
         birth_date=normal_date(group.value("PID", 7)[:8]),
         sex=group.value("PID", 8) if group.value("PID", 8) in _SEXES else "",
     )
+
+
+def _named(group: Group) -> OrderedPatient:
+    """By number alone; nobody where there is none."""
+    number = group.value("PID", 4) or group.value("PID", 19)
+    return OrderedPatient(group.value("PID", 3), number if is_person_number(number) else "")
 
 
 def coded(group: Group, error: str, segment: str, field: int, *, first: int = 1) -> Coded:

@@ -6,17 +6,18 @@ from typing import Final
 from storage.index.received import Receipt
 from vna.hl7.acknowledgment import Code, acknowledge
 from vna.hl7.message import Message
-from vna.model.access import Actor
+from vna.model.access import Actor, ActorKind
 
 SOURCE: Final = 128
 """What is kept of a sender's name."""
 
 
 def receipt(actor: Actor, message: Message) -> Receipt:
-    """Sender, MSH-10 and digest, with the answer that says it is done."""
+    """Sender (who is no known one by MSH-3 and MSH-4), MSH-10 and digest, with the answer that says it is done."""
     header = message.header
     answer = acknowledge(header).decode(header.codec, "replace")
-    source = f"{actor.kind.value}:{actor.name}"[:SOURCE]
+    name = f"{actor.name}|{header.value(4)}" if actor.kind is ActorKind.LOCAL else actor.name
+    source = f"{actor.kind.value}:{name}"[:SOURCE]
     return Receipt(source, header.value(10), digest(message), Code.ACCEPT.value, answer)
 
 

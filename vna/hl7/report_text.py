@@ -13,6 +13,10 @@ _PLACE: Final = ("OBX", 5)
 _LAYOUT: Final = re.compile(r"[\r\n\t]")
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9+/=]+", re.ASCII)
 _LONGEST_WORD: Final = 60
+_SHORTEST_PACKED: Final = 12
+_RUN: Final = re.compile(rf"[A-Za-z0-9+/=]{{{_LONGEST_WORD + 1},}}", re.ASCII)
+_ONE_WORD: Final = re.compile(r"[A-Za-z]?[a-z]*|[A-Z]+", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 MOST_PART: Final = 4 << 20
 """Bytes of one part."""
 
@@ -44,25 +48,38 @@ def decoded(value: str, codec: str, number: int = 1) -> str:
     try:
         data = base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):
-        if _is_prose(value):
+        if _is_prose(value) or _is_short(value):
             return value
         raise _wrong(number, "report_encoding", "OBX-5 has a part that is no base64") from None
     if " " in value.strip() and _is_prose(value):
         return value
-    for name in dict.fromkeys(("utf-8", codec)):
-        try:
-            text = data.decode(name)
-        except UnicodeDecodeError:
-            continue
-        if "\x00" not in text:
+    is_word = len(packed) <= _LONGEST_WORD and _ONE_WORD.fullmatch(packed) is not None
+    for name in ("utf-8",) if is_word else dict.fromkeys(("utf-8", codec)):
+        text = _text(data, name, is_short=len(packed) <= _LONGEST_WORD)
+        if text is not None:
             return text
+    if is_word or (len(packed) <= _SHORTEST_PACKED and _is_short(value)):
+        return value
     raise _wrong(number, "report_encoding", "OBX-5 has a part that is no text in the message's character set")
 
 
+def _text(data: bytes, codec: str, *, is_short: bool) -> str | None:
+    """None where it is none: of little of it, control characters say that it was never packed."""
+    try:
+        text = data.decode(codec)
+    except UnicodeDecodeError:
+        return None
+    return None if "\x00" in text or (is_short and _CONTROL.search(text)) else text
+
+
 def _is_prose(value: str) -> bool:
-    """Words with something between them that are not pieces of broken base64."""
-    words = value.split()
-    return len(words) > 1 and not any(len(word) > _LONGEST_WORD and _ALPHABET.fullmatch(word) for word in words)
+    """Words with something between or in them that base64 has not, and that are not pieces of broken base64."""
+    return not _ALPHABET.fullmatch(value.strip()) and _RUN.search(value) is None
+
+
+def _is_short(value: str) -> bool:
+    """A word that is too short for a report in base64, and does not end as one would."""
+    return len(value) <= _LONGEST_WORD and "=" not in value
 
 
 def _wrong(number: int, rule: str, words: str) -> Refused:

@@ -62,21 +62,24 @@ class Orders:
     def take(self, connection: Connection, actor: Actor, tidings: Sequence[Tiding]) -> None:
         """All that a message tells, in the caller's transaction; those of one order in their order.
 
-        Orders are locked by their keys' order, so that two messages never wait for each other.
+        RuleBroken when a known order is another patient's, as `expect` has it. Orders are locked by their keys' order,
+        so that two messages never wait for each other.
         """
         self._policy.check(actor, Action.FEED)
         for tiding in sorted(tidings, key=lambda one: str(one.order.key)):
-            self._take(connection, actor, tiding)
+            known = rows.find(connection, tiding.order.key, lock=True)
+            if known is not None:
+                _expect(connection, known.order, tiding.order.patient)
+            self._take(connection, actor, tiding, known)
 
     def expect(self, actor: Actor, key: OrderKey, patient: OrderedPatient) -> None:
         """RuleBroken when the order is known and another patient's: by national number, or by file number where one of
-        them has none."""
+        them has none. What differs by a merge of file numbers is the same patient's."""
         self._policy.check(actor, Action.FEED, str(key))
         with self._database.glance() as connection:
             known = rows.find(connection, key)
-            said = since_merges(connection, Order(key, patient)).patient if known is not None else patient
-        if known is not None and _differ(known.order.patient, said):
-            raise RuleBroken("patient_differs", "the order is another patient's")
+            if known is not None:
+                _expect(connection, known.order, patient)
 
     def get(self, actor: Actor, key: OrderKey) -> KnownOrder:
         """The order with how it stands; NotFound when it is not known."""
@@ -104,15 +107,13 @@ class Orders:
     def _alone(self, actor: Actor, tiding: Tiding) -> None:
         self._policy.check(actor, Action.FEED, str(tiding.order.key))
         with self._database.transaction() as connection:
-            self._take(connection, actor, tiding)
+            self._take(connection, actor, tiding, rows.find(connection, tiding.order.key, lock=True))
 
-    def _take(self, connection: Connection, actor: Actor, tiding: Tiding) -> None:
+    def _take(self, connection: Connection, actor: Actor, tiding: Tiding, found: KnownOrder | None) -> None:
         order = tiding.order
-        if tiding.told is Told.NEW:
-            self.put(connection, actor, order)
-            return
-        found = _locked(connection, order.key)
-        if tiding.told is Told.CHANGED:
+        if found is None and tiding.told is not Told.NEW:
+            raise NotFound("no such order is known at this facility")
+        if found is None or tiding.told in (Told.NEW, Told.CHANGED):
             self._write(connection, actor, order, found)
             return
         known = found.order
@@ -130,17 +131,25 @@ class Orders:
                 write(connection, actor, replace(known.order, state=state))
 
 
+def _expect(connection: Connection, known: Order, said: OrderedPatient) -> None:
+    if not _differ(known.patient, said):
+        return
+    now = since_merges(connection, known).patient
+    said = since_merges(connection, replace(known, patient=said)).patient
+    if _differ(now, said) and not (now.patient_id == said.patient_id and _is_merged(connection, known.key, now)):
+        raise RuleBroken("patient_differs", "the order is another patient's")
+
+
+def _is_merged(connection: Connection, key: OrderKey, patient: OrderedPatient) -> bool:
+    """Whether others were merged into this file number: orders of before have another national number, then."""
+    number = facility_identifier(patient.patient_id, key.facility)
+    return number is not None and len(identities.family(connection, number).keys) > 1
+
+
 def _differ(known: OrderedPatient, said: OrderedPatient) -> bool:
     if known.national_number and said.national_number:
         return known.national_number != said.national_number
     return bool(known.patient_id and said.patient_id) and known.patient_id != said.patient_id
-
-
-def _locked(connection: Connection, key: OrderKey) -> KnownOrder:
-    known = rows.find(connection, key, lock=True)
-    if known is None:
-        raise NotFound("no such order is known at this facility")
-    return known
 
 
 def _reached(known: OrderState, said: OrderState) -> OrderState:

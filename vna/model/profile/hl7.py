@@ -8,10 +8,13 @@ from vna.model.profile.section import Section
 class SenderRules(Section):
     """What senders of one kind have to say, by the names of errors (`vna.hl7.order_fields` has the fields of each).
 
-    `required` are those whose fields have to be there, `unchecked` those that are not looked at. `versions` is MSH-12.
+    `required` are those whose fields have to be there, `unchecked` those that are not looked at. `versions` is MSH-12,
+    `processing_ids` MSH-11, `patient_classes` PV1-2 (none: any letter).
     """
 
     versions: frozenset[str] = frozenset({"2.3.1"})
+    processing_ids: frozenset[str] = frozenset({"P"})
+    patient_classes: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
     unchecked: frozenset[str] = frozenset()
 
