@@ -37,6 +37,15 @@ class OrderKey:
         return f"order:{self.facility}:{self.accession_number}"
 
 
+MOST_ACCESSION = 16
+"""PS3.5 6.2, Accession Number is SH."""
+
+
+def is_accession_number(value: str, markers: frozenset[str] = frozenset()) -> bool:
+    """Something that DICOM can hold, and that stands for no missing number."""
+    return 0 < len(value) <= MOST_ACCESSION and value.isprintable() and "\\" not in value and value not in markers
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person by national number, where there is one, and name as DICOM writes it (family^given^middle^prefix)."""
