@@ -249,6 +249,14 @@ def test_the_facility_is_read_in_both_forms(value: str) -> None:
     assert read(order(changed("ORC", 21, value))).key.facility == FACILITY
 
 
+@pytest.mark.parametrize("place", [("ORC", 2), ("ORC", 3), ("OBR", 2), ("OBR", 3), ("OBR", 18)])
+@pytest.mark.parametrize("value", ["A1&CD", "A1&&CD^HBYS"])
+def test_an_accession_number_with_a_subcomponent_is_refused_and_not_cut(place: tuple[str, int], value: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read(order(changed(*place, value)))
+    assert (refused.value.rule, refused.value.place[:2]) == ("accession", place)
+
+
 def test_any_component_after_the_first_of_an_accession_number_is_not_compared() -> None:
     one = group()
     one["ORC"] |= {2: "A1^HBYS", 3: "A1^PACS"}
@@ -362,7 +370,9 @@ def test_hospitals_are_read_with_fewer_rules() -> None:
 
 _ACCESSIONS = st.text(
     st.characters(
-        codec="utf-8", exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp", "Cf", "Cn", "Co"), exclude_characters="\\|^~&*?"
+        codec="utf-8",
+        exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp", "Cf", "Cn", "Co"),
+        exclude_characters="\\|^~&*?",
     ),
     min_size=1,
     max_size=16,

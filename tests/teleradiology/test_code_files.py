@@ -63,6 +63,8 @@ def test_a_facility_keeps_each_of_its_codes_and_columns_of_other_names() -> None
         ("sut", b"KODU;ADI\n1;\x81\xff\n", "line 2: this is neither UTF-8 nor Windows-1254"),
         ("periods", b"SUTKODU;ISTEMSURESI\n1;six\n", "line 2: months is a whole number"),
         ("periods", b"SUTKODU;ISTEMSURESI\n1;\n", "line 2: months is a whole number"),
+        ("facilities", b"SKRS;MEDULAKODU\n1;11\n2;1a\n", "line 3: medula_code is digits alone"),
+        ("facilities", b"SKRS;MEDULAKODU\n1;11\n2;\n3;\n4;11\n", "line 5: the medula_code 11 is there a second time"),
         ("radiologists", b"TCKN;ADI\n10000000383;x\n", "line 2: this is no national number"),
     ],
 )

@@ -70,6 +70,8 @@ def test_an_addendum_can_be_to_the_addendum_that_is_named_and_to_nothing_else(op
     assert reports.file(SYSTEM, approved(parts=conclusion("Vazgeçildi."), addendum_to=2)).addendum_to == 2
     with pytest.raises(NotFound):
         reports.file(SYSTEM, approved(parts=conclusion("Yok."), addendum_to=9))
+    with pytest.raises(NotFound):
+        reports.file(SYSTEM, approved(addendum_to=9))
 
 
 def test_the_same_again_is_answered_and_not_written_again(open_archive: Open) -> None:
@@ -91,7 +93,9 @@ def test_a_draft_is_replaced_until_it_is_approved(open_archive: Open) -> None:
 
     assert (done.number, done.state, done.approved_at) == (1, ReportState.APPROVED, "20261130101500")
     assert done.parts == conclusion("Kontrol önerilir.")
-    assert reports.approve(SYSTEM, KEY, 1, (_OF_ANOTHER,)) == done
+    assert reports.approve(SYSTEM, KEY, 1, (RADIOLOGIST,)) == reports.approve(SYSTEM, KEY, 1) == done
+    with pytest.raises(Conflict):
+        reports.approve(SYSTEM, KEY, 1, (_OF_ANOTHER,))
     assert reports.of(SYSTEM, KEY) == (done,)
     with pytest.raises(Conflict):
         reports.file(SYSTEM, draft(number=1))
@@ -186,6 +190,9 @@ def test_an_addendum_may_be_one_sentence_unless_the_profile_says_otherwise(open_
         (BadRequest, {"accession_number": "A\\B"}),
         (BadRequest, {"accession_number": "A\x00"}),
         (BadRequest, {"accession_number": " "}),
+        (BadRequest, {"accession_number": "A\u200b"}),
+        (BadRequest, {"accession_number": "9998"}),
+        (BadRequest, {"approved_at": "29991231235959"}),
         (BadRequest, {"facility": ""}),
         (BadRequest, {"approved_at": "20261345101500"}),
         (BadRequest, {"approved_at": "yesterday"}),

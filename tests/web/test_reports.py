@@ -49,6 +49,12 @@ def test_a_draft_is_written_replaced_approved_and_added_to(archive: Open) -> Non
         409,
         "an approved report does not change: what is to be said after it is an addendum",
     )
+    same = ask(opened, "POST", f"{PATH}/1/approve", {"radiologists": BY})
+    assert (same.status_code, same.json()) == (200, done.json())
+    another = ask(opened, "POST", f"{PATH}/1/approve", {"radiologists": [{"number": "10000000450"}]})
+    assert another.status_code == 409
+    for said in (APPROVED, {"parts": PARTS, "number": 1}):
+        assert ask(opened, "POST", f"{PATH}/99/addendum", said).status_code == 404
     text = {"parts": [{"name": "conclusion", "text": "Kontrol."}], "state": "approved", "radiologists": BY}
     addendum = ask(opened, "POST", f"{PATH}/1/addendum", text)
     assert (addendum.json()["number"], addendum.json()["addendum_to"]) == (2, 1)
@@ -73,6 +79,8 @@ def test_a_report_of_an_order_that_has_not_come_is_kept_and_says_so(archive: Ope
         (PATH, {"part": []}, 400, "part: Extra inputs"),
         (PATH, {**APPROVED, "quality_rating": 9}, 400, "quality_rating"),
         (PATH, {**APPROVED, "approved_at": "now"}, 400, "the time of approval"),
+        (PATH, {**APPROVED, "approved_at": "2999-11-30T10:15:00"}, 400, "in the future"),
+        (PATH.replace("A1", "9999"), APPROVED, 400, "no accession number"),
         (PATH, {**APPROVED, "parts": PARTS[1:]}, 409, "part 3 (findings) of the report is missing"),
         (PATH, {**APPROVED, "radiologists": []}, 409, "does not say who approved it"),
         (PATH, {"parts": [{"name": "findings", "text": "x" * 100_001}]}, 413, "longer than 100000 characters"),
@@ -90,6 +98,12 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(
     answer = ask(opened, "POST", path, said)
     assert (answer.status_code, words in answer.json()["message"]) == (status, True), answer.text
     assert ask(opened, "GET", PATH).status_code == 404
+
+
+@pytest.mark.parametrize("said", ["2026-11-30T10:15:00", "20261130101500", "30.11.2026 10:15"])
+def test_the_time_of_approval_comes_in_any_form_of_the_api(archive: Open, said: str) -> None:
+    answer = ask(archive(), "POST", PATH, {**APPROVED, "approved_at": said})
+    assert (answer.status_code, answer.json()["approved_at"]) == (200, "20261130101500")
 
 
 def test_a_rule_that_is_broken_is_named(archive: Open) -> None:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from vna.hl7.checks import is_accession_number, is_facility
+from vna.hl7.checks import is_facility
 from vna.hl7.field_table import ACCESSION_PLACES, ACCESSION_WORDS, FACILITY_PLACE, MARKER_WORDS, Field, Rules
 from vna.hl7.groups import Group
 from vna.hl7.message import Segment
 from vna.hl7.refusal import Condition, Refused
+from vna.model.orders import is_accession_number
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_LINES: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -54,10 +55,14 @@ def bound(value: str, most: int, error: str, place: tuple[str | int, ...], numbe
 
 
 def accession_number(group: Group, rules: Rules) -> str:
-    """The one that ORC and OBR name; Refused when none is there, or they name several (`accession_differs`)."""
+    """The one that ORC and OBR name; Refused when none is there, or they name several (`accession_differs`), or one
+    has more than one subcomponent: it would be cut."""
     said = [(place, value) for place in ACCESSION_PLACES if (value := group.value(*place))]
     if not said:
         raise missing(group, "accession", ACCESSION_PLACES[0], "has to be the accession number")
+    for place, _ in said:
+        if _is_parted(group.heads[place[0]], place[1]):
+            raise wrong(group, "accession", place, f"{ACCESSION_WORDS}: it has a subcomponent")
     if rules.checks("accession_differs"):
         for place, value in said:
             if value != said[0][1]:
@@ -67,6 +72,13 @@ def accession_number(group: Group, rules: Rules) -> str:
     if not is_accession_number(value, rules.markers):
         raise wrong(group, "accession", place, ACCESSION_WORDS)
     return value
+
+
+def _is_parted(segment: Segment, field: int) -> bool:
+    """Whether the first component of a field has anything after its first subcomponent."""
+    signs = segment.delimiters
+    first = segment.raw(field).partition(signs.repetition)[0].partition(signs.component)[0]
+    return any(part.strip(" ") for part in first.split(signs.subcomponent)[1:])
 
 
 def facility(group: Group, rules: Rules) -> str:

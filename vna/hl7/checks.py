@@ -5,9 +5,6 @@ from typing import Final
 
 from vna.model.national import is_national_number
 
-MOST_ACCESSION: Final = 16
-"""PS3.5 6.2, Accession Number is SH."""
-
 _CODE: Final = re.compile(r"[A-Za-z0-9]{1,16}", re.ASCII)
 _SUT: Final = re.compile(r"[A-Za-z0-9]{6,16}", re.ASCII)
 _LOINC: Final = re.compile(r"[0-9]{1,7}-[0-9]", re.ASCII)
@@ -20,13 +17,6 @@ _FOREIGN: Final = re.compile(r"99[0-9]{9}", re.ASCII)
 def is_person_number(value: str) -> bool:
     """A national number, or that of a foreigner, whose last digits are not always made by the rule."""
     return is_national_number(value) or _FOREIGN.fullmatch(value) is not None
-
-
-def is_accession_number(value: str, markers: frozenset[str] = frozenset()) -> bool:
-    """Something that DICOM can hold and that is no wildcard there (PS3.4 C.2.2.2.4), and that stands for no missing
-    number."""
-    is_kept = 0 < len(value) <= MOST_ACCESSION and value.isprintable()
-    return is_kept and not any(sign in value for sign in "\\*?") and value not in markers
 
 
 def is_word(value: str) -> bool:

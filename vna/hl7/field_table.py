@@ -11,7 +11,6 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from vna.hl7.checks import (
-    is_accession_number,
     is_anything,
     is_code,
     is_loinc,
@@ -23,6 +22,7 @@ from vna.hl7.checks import (
 from vna.hl7.order_states import CONTROLS, STATES
 from vna.hl7.times import local_time
 from vna.model.dates import normal_date
+from vna.model.orders import is_accession_number
 from vna.model.profile.hl7 import Hl7Profile, SenderRules
 
 

@@ -1,6 +1,6 @@
 """What is asked of lists of orders, and what stands in lists beside them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,17 @@ class Period:
         """A whole day, `YYYYMMDD`."""
         return cls(f"{day}000000", f"{day}235959")
 
+    def closed(self, days: int) -> "Period":
+        """The same where both ends are said, or none; else the one that is not lies so many days from the other."""
+        if (self.begin == FIRST_MOMENT) == (self.end == LAST_MOMENT):
+            return self
+        try:
+            if self.end == LAST_MOMENT:
+                return replace(self, end=_text(_moment(self.begin) + timedelta(days=days)))
+            return replace(self, begin=_text(_moment(self.end) - timedelta(days=days)))
+        except OverflowError:
+            return self
+
     @property
     def days(self) -> float:
         """How long it is."""
@@ -38,6 +49,10 @@ def _moment(text: str) -> datetime:
     if text >= "9999":
         return datetime(9998, 12, 31)  # noqa: DTZ001
     return datetime.strptime(text.ljust(14, "0"), "%Y%m%d%H%M%S")  # noqa: DTZ007
+
+
+def _text(at: datetime) -> str:
+    return at.strftime("%Y%m%d%H%M%S")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,17 @@ class OrderKey:
         return f"order:{self.facility}:{self.accession_number}"
 
 
+MOST_ACCESSION = 16
+"""PS3.5 6.2, Accession Number is SH."""
+
+
+def is_accession_number(value: str, markers: frozenset[str] = frozenset()) -> bool:
+    """Something that DICOM can hold and that is no wildcard there (PS3.4 C.2.2.2.4), and that stands for no missing
+    number."""
+    is_kept = 0 < len(value) <= MOST_ACCESSION and value.isprintable()
+    return is_kept and not any(sign in value for sign in "\\*?") and value not in markers
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person by national number, where there is one, and name as DICOM writes it (family^given^middle^prefix)."""

@@ -108,7 +108,7 @@ class Accounts:
         priority: Priority | None = None,
     ) -> None:
         """Add a user, who may store, query and retrieve unless `rights` says otherwise; or change the password of one,
-        and of rights, facility and priority what is given."""
+        and of rights, facility and priority what is given. Tokens that were granted for the password before end."""
         self._policy.check(actor, Action.ADMIN, name)
         if not name or ":" in name or len(name) > 128 or not name.isprintable():
             raise BadRequest("a user name is 1 to 128 printable characters without a colon")
@@ -130,6 +130,7 @@ class Accounts:
                 priority=priority.word if priority is not None else held.priority if held else "",
             )
             rows.put_user(connection, row)
+            rows.remove_granted(connection, name, GRANTED, expired_at=time_text(datetime.now(UTC)), keep=0)
             self._tell(connection, actor, {"user": name, "rights": row.rights})
 
     def remove_user(self, actor: Actor, name: str) -> None:

@@ -78,6 +78,7 @@ def _columns(heads: list[str], kind: CodeList, name: str) -> list[str]:
 
 def _codes(lines: Iterator[list[str]], columns: list[str], kind: CodeList, name: str) -> Iterator[Code]:
     seen: set[str] = set()
+    aliases: set[str] = set()
     for row in lines:
         if not any(cell.strip() for cell in row):
             continue
@@ -87,9 +88,13 @@ def _codes(lines: Iterator[list[str]], columns: list[str], kind: CodeList, name:
         code = _code(dict(zip(columns, map(str.strip, row), strict=False)), kind, where)
         if code.code in seen:
             raise BadRequest(f"{where}: the code {code.code} is there a second time")
+        alias = code.value(kind.alias) if kind.alias else ""
+        if alias and alias in aliases:
+            raise BadRequest(f"{where}: the {kind.alias} {alias} is there a second time")
         if len(seen) == MOST_CODES:
             raise TooLarge(f"{where}: a list has at most {MOST_CODES} codes")
         seen.add(code.code)
+        aliases.add(alias)
         yield code
 
 
@@ -108,6 +113,10 @@ def _code(cells: dict[str, str], kind: CodeList, where: str) -> Code:
         value = cells.get(column, "")
         if not (value.isascii() and value.isdigit() and len(value) <= 4):
             raise BadRequest(f"{where}: {column} is a whole number")
+    for column in kind.digits:
+        value = cells.get(column, "")
+        if value and not (value.isascii() and value.isdigit()):
+            raise BadRequest(f"{where}: {column} is digits alone")
     if kind.alias and len(cells.get(kind.alias, "")) > _LONGEST_CODE:
         raise BadRequest(f"{where}: {kind.alias} is at most {_LONGEST_CODE} characters long")
     return Code(code, text, {column: value for column, value in cells.items() if value})

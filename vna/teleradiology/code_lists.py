@@ -15,7 +15,8 @@ class CodeList:
     """A list: columns by our name, each with the names that files give it; the first name is ours.
 
     A column of a file that is not named here is kept under its own name. `alias` is a column by which a code is found
-    as well, `numbers` are columns that hold whole numbers, and `of_persons` says that codes are national numbers.
+    as well, no two by the same, `digits` are columns of nothing but digits, `numbers` those that hold whole numbers,
+    and `of_persons` says that codes are national numbers.
     """
 
     name: str
@@ -25,6 +26,7 @@ class CodeList:
     columns: tuple[tuple[str, ...], ...] = (_ACTIVE,)
     needed: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    digits: tuple[str, ...] = ()
     alias: str = ""
     of_persons: bool = False
     known_as: Mapping[str, str] = field(init=False)
@@ -70,6 +72,7 @@ LISTS: Mapping[str, CodeList] = {
                 ("ownership", "KURUMTIPI", "MULKIYET"),
                 ("prefix", "TELETIPONEK"),
             ),
+            digits=("medula_code",),
             alias="medula_code",
         ),
         CodeList(

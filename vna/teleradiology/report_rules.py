@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from vna.model.errors import BadRequest, RuleBroken, TooLarge
-from vna.model.orders import OrderKey
+from vna.model.orders import MOST_ACCESSION, OrderKey, is_accession_number
 from vna.model.profile.reports import ReportsProfile
 from vna.model.reports import Part, PartName, Report
 from vna.teleradiology.sanitising import cleaned, has_controls, plain_text
@@ -15,16 +15,16 @@ PARTS, FINDINGS, RADIOLOGIST = "parts", "findings", "radiologist"
 
 _MOST = {"radiologists": 10, "contrast": 20, "diagnoses": 100}
 _LONGEST_WORDS = 1000
-_LONGEST_FACILITY, _LONGEST_ACCESSION, _LONGEST_NUMBER, _LONGEST_NAME = 40, 16, 16, 200
+_LONGEST_FACILITY, _LONGEST_NUMBER, _LONGEST_NAME = 40, 16, 200
 _BEST_RATING = 5
 
 
-def kept(report: Report, profile: ReportsProfile) -> Report:
-    """The report as it is kept: parts cleaned and by number, empty ones left out.
+def kept(report: Report, profile: ReportsProfile, markers: frozenset[str] = frozenset()) -> Report:
+    """The report as it is kept: parts cleaned and by number, empty ones left out. `markers` are no accession numbers.
 
     BadRequest for what is no report at all, TooLarge for what is beyond a bound, RuleBroken when a part comes twice.
     """
-    _check_key(report.key)
+    _check_key(report.key, markers)
     _check_bounds(report)
     for part in report.parts:
         if len(part.text) > profile.longest_part:
@@ -65,9 +65,12 @@ def _length(part: Part) -> int:
     return len(" ".join(plain_text(part).split()))
 
 
-def _check_key(key: OrderKey) -> None:
-    _check_words([(key.facility, _LONGEST_FACILITY), (key.accession_number, _LONGEST_ACCESSION)])
-    if not key.facility or not key.accession_number.strip() or "\\" in key.accession_number:
+def _check_key(key: OrderKey, markers: frozenset[str]) -> None:
+    _check_words([(key.facility, _LONGEST_FACILITY), (key.accession_number, MOST_ACCESSION)])
+    number = key.accession_number
+    if number in markers:
+        raise BadRequest(f"{number} stands where there is no accession number: no report can be of it")
+    if not key.facility or not number.strip() or not is_accession_number(number):
         raise BadRequest("a report is of an order: a facility, and an accession number of 1 to 16 characters, no \\")
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from storage.index import events
@@ -14,7 +14,7 @@ from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.instances import Raced
 from vna.model.access import Action, Actor, ActorKind
-from vna.model.errors import Conflict, NotFound, RuleBroken, TooLarge, Unavailable
+from vna.model.errors import BadRequest, Conflict, NotFound, RuleBroken, TooLarge, Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.orders import OrderKey, Person
 from vna.model.profile import Profile
@@ -32,6 +32,8 @@ Versions = Sequence[Report]
 
 _ATTEMPTS = 5
 _MOST_VERSIONS = 1000
+_AHEAD = timedelta(minutes=5)
+"""As far a clock may go before ours."""
 
 
 class Radiologists(Protocol):
@@ -118,14 +120,17 @@ class Reports:
     def approve(
         self, actor: Actor, key: OrderKey, number: int, by: Sequence[Person] = (), approved_at: str = ""
     ) -> Report:
-        """Make a draft final: approved by these, or by whom it names. One that was approved is answered as it is."""
+        """Make a draft final: approved by these, or by whom it names. One that these approved is answered as it is,
+        Conflict where somebody else did."""
         self._check_writes(actor, key)
         with self._database.read() as connection:
             draft = _named(rows.of(connection, key), number)
         if draft.state is ReportState.APPROVED:
+            if not {one.number or one.name for one in by} <= {one.number or one.name for one in draft.radiologists}:
+                raise Conflict("somebody else approved this version: what is to be said after it is an addendum")
             return draft
         said = replace(draft, radiologists=tuple(by) or draft.radiologists, approved_at=approved_at)
-        self._check_approver(kept(said, self._profile.reports))
+        self._check_approver(self._bounded(actor, said))
 
         def approved(known: Versions) -> Report:
             now = replace(_named(known, number), radiologists=said.radiologists, approved_at=approved_at)
@@ -160,9 +165,16 @@ class Reports:
 
     def _kept(self, actor: Actor, report: Report) -> Report:
         self._check_writes(actor, report.key)
-        report = kept(report, self._profile.reports)
+        report = self._bounded(actor, report)
         if report.state is ReportState.APPROVED:
             self._check_approver(report)
+        return report
+
+    def _bounded(self, actor: Actor, report: Report) -> Report:
+        """As it is kept. How the clock of a system that sends messages goes is told nobody by refusing its reports."""
+        report = kept(report, self._profile.reports, self._profile.matching.markers)
+        if actor.kind is not ActorKind.SOURCE and report.approved_at > self._now(_AHEAD):
+            raise BadRequest("the time of approval is in the future")
         return report
 
     def _check_approver(self, report: Report) -> None:
@@ -225,19 +237,20 @@ class Reports:
             return replace(report, approved_at="")
         return replace(report, approved_at=report.approved_at or self._now())
 
-    def _now(self) -> str:
-        return datetime.now(self._profile.zone).strftime("%Y%m%d%H%M%S")
+    def _now(self, ahead: timedelta = timedelta()) -> str:
+        return (datetime.now(UTC) + ahead).astimezone(self._profile.zone).strftime("%Y%m%d%H%M%S")
 
 
 def _placed(known: Versions, report: Report) -> Report:
     """Which version it is, and what it adds to; one that is known as it is when there is nothing new in it."""
+    adds_to = _adds_to(known, report)
     same = [one for one in known if _says(one) == _says(report) and one.kind is report.kind]
     approved = [one for one in same if one.state is ReportState.APPROVED]
     if approved and not report.number:
         return approved[0]
     held = _held(known, report)
     number = held.number if held is not None else max((one.number for one in known), default=0) + 1
-    report = replace(report, number=number, addendum_to=_adds_to(known, report))
+    report = replace(report, number=number, addendum_to=adds_to)
     if held is not None and replace(report, received_at=held.received_at, approved_at=held.approved_at) == held:
         return held
     return report
@@ -262,7 +275,7 @@ def _adds_to(known: Versions, report: Report) -> int:
     approved = [one.number for one in known if one.state is ReportState.APPROVED and one.kind is report.kind]
     if report.addendum_to in approved:
         return report.addendum_to
-    if report.addendum_to and not report.number:
+    if report.addendum_to:
         raise NotFound(f"there is no approved version {report.addendum_to} of this kind of report")
     return min(approved, default=0)
 

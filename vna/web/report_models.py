@@ -2,12 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from vna.model.orders import Coded, OrderKey, Person
 from vna.model.reports import Contrast, Part, PartName, Report, ReportKind, ReportState
+from vna.web.national.fields import local_time
 
 PartWord = Literal["technique", "comparison", "findings", "conclusion"]
+
+
+def _local(said: str) -> str:
+    try:
+        return local_time(said) if said else ""
+    except ValueError:
+        raise ValueError("the time of approval looks like 2026-11-30T10:15:00 or 20261130101500, local") from None
+
+
+LocalTime = Annotated[str, AfterValidator(_local), Field(max_length=40)]
+"""Empty, or a local time in any of the forms of the API."""
 
 
 class _Said(BaseModel):
@@ -61,7 +73,7 @@ class Filing(_Content):
     state: Literal["draft", "approved"] = "draft"
     number: Annotated[int, Field(ge=0)] = 0
     addendum_to: Annotated[int, Field(ge=0)] = 0
-    approved_at: str = ""
+    approved_at: LocalTime = ""
 
     def report(self, key: OrderKey, source: str) -> Report:
         """As the model has it."""
@@ -83,10 +95,10 @@ class Filing(_Content):
 
 
 class Approval(_Said):
-    """Who approves a draft, where the draft does not say so, and when (local, `YYYYMMDDHHMMSS`; empty: now)."""
+    """Who approves a draft, where the draft does not say so, and when (local, `2026-11-30T10:15:00`; empty: now)."""
 
     radiologists: tuple[PersonModel, ...] = ()
-    approved_at: str = ""
+    approved_at: LocalTime = ""
 
 
 class ReportModel(_Content):

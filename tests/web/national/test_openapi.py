@@ -105,3 +105,20 @@ def test_refusals_are_as_described(local: Site, said: Any, path: str, status: in
     assert answer.status_code == status
     template = path.replace("500059/NONE", "{facility}/{accession}")
     _check(answer.json(), said["paths"][template]["get"]["responses"][str(status)], said)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status"),
+    [
+        ("/reports/500059/A1", b'{"state": "approved"}', 409),
+        ("/reports/500059/A1", b" " * (9 << 20), 413),
+        ("/status", b" " * (65 << 10), 413),
+    ],
+)
+def test_refusals_of_what_is_sent_are_as_described(
+    local: Site, said: Any, path: str, content: bytes, status: int
+) -> None:
+    answer = local.web.post("/api/teleradiology" + path, content=content)
+    assert answer.status_code == status
+    template = "/api/teleradiology" + path.replace("500059/A1", "{facility}/{accession}")
+    _check(answer.json(), said["paths"][template]["post"]["responses"][str(status)], said)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.web.national.conftest import Site
 from tests.web.national.seeds import HOSPITAL, OTHER, PASSWORD, study_of
+from vna.model.order_queries import Period
 
 API = "/api/teleradiology"
 
@@ -48,6 +49,18 @@ def test_a_list_is_read_page_by_page(local: Site) -> None:
     second = get(local, "/orders", **params, after=first["next"]).json()
     seen = [one["accession_number"] for one in (*first["orders"], *second["orders"])]
     assert (len(first["orders"]), sorted(seen), second["next"]) == (3, ["A1", "A2", "A3", "B1"], None)
+
+
+def test_a_list_of_which_one_end_is_said_goes_as_far_from_it_as_a_list_may(local: Site) -> None:
+    def listed(**period: str) -> list[str]:
+        return numbers(get(local, "/orders", facility=HOSPITAL, **period))
+
+    assert sorted(listed(**{"from": "2026-11-29"})) == ["A1", "A2", "A3", "B1"]
+    assert sorted(listed(to="2026-11-30")) == ["A1", "A2", "A3", "B1"]
+    assert listed(**{"from": "2026-01-01"}) == []
+    assert Period("20260101000000").closed(92) == Period("20260101000000", "20260403000000")
+    assert Period(end="20260403000000").closed(92) == Period("20260101000000", "20260403000000")
+    assert Period().closed(92) == Period()
 
 
 def test_accession_numbers_are_answered_in_their_order_whatever_is_known(local: Site) -> None:
@@ -90,6 +103,8 @@ def test_notifications_that_failed_are_listed(local: Site) -> None:
         ("/orders", {"patient": "10000000146", "limit": 501}, "limit"),
         ("/orders", {"patient": "10000000146", "after": "!!"}, "after"),
         ("/orders", {"patient": "10000000146", "by": "birth"}, "by"),
+        ("/orders", {"patient": "10000000146", "status": "done"}, "status is one of cancelled, discontinued"),
+        ("/orders", {"patient": "10000000146", "state": "blocked"}, "known are from, begin, to, end, facility"),
         ("/previous", {"patient": "10000000146"}, "sut_code"),
         ("/orders", {"patient": "1\0"}, "patient"),
         ("/orders/500059/A%01", {}, "accession"),

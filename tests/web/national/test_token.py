@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.web.national.conftest import Site
-from tests.web.national.seeds import PASSWORD
-from vna.model.access import SYSTEM
+from tests.web.national.seeds import HOSPITAL, PASSWORD
+from vna.model.access import SYSTEM, Action
 from vna.security.accounts import GRANTED
 
 FORM = {"grant_type": "password", "username": "hbys", "password": PASSWORD}
@@ -95,6 +95,20 @@ def test_tokens_expire_and_no_user_collects_them_without_end(enforced: Site) -> 
     assert len(held) == 100
     assert enforced.web.get(ORDERS, headers={"Authorization": f"Bearer {first}"}).status_code == 401
     assert enforced.web.get(ORDERS, headers={"Authorization": f"Bearer {last}"}).status_code == 200
+
+
+def test_another_password_ends_what_was_granted_for_the_one_before(enforced: Site) -> None:
+    accounts = enforced.application.accounts
+    accounts.add_user(SYSTEM, "moved", PASSWORD, frozenset({Action.LOOK_UP}), HOSPITAL)
+    made = accounts.add_token(SYSTEM, "moved")
+    granted = accounts.grant("moved", PASSWORD, "", timedelta(hours=1))
+
+    def status(secret: str) -> int:
+        return enforced.web.get(ORDERS, headers={"Authorization": f"Bearer {secret}"}).status_code
+
+    assert (status(made), status(granted)) == (200, 200)
+    accounts.add_user(SYSTEM, "moved", "another long secret")
+    assert (status(made), status(granted)) == (200, 401)
 
 
 def test_nothing_secret_is_logged(enforced: Site, caplog: pytest.LogCaptureFixture) -> None:

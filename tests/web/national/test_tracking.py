@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import date, datetime, timedelta
 from typing import Any
 from zipfile import ZipFile
 
@@ -17,9 +18,11 @@ from tests.web.national.conftest import Site
 from tests.web.national.seeds import HOSPITAL, OTHER, PASSWORD, study_of
 from vna.model.access import SYSTEM
 from vna.model.orders import OrderKey
+from vna.teleradiology.reasons import Status
 from vna.web.national.tables import Row, as_csv, as_xlsx, harmless
 
 PERIOD = {"facility": HOSPITAL, "begin": "2026-11-29", "end": "2026-12-01"}
+PERIOD_ENDS = ("begin", "end")
 
 
 def page(site: Site, user: str = "", path: str = "/tracking", **form: str) -> Any:
@@ -88,6 +91,17 @@ def test_lists_by_facility_date_modality_patient_and_status(local: Site) -> None
     assert studies["X9"][3:] == [study_of("X9"), "Tetkik geldi, bu erişim numarasıyla istem gelmedi"]
 
 
+def test_the_form_as_it_comes_lists_the_week_that_ends_today(local: Site) -> None:
+    for view in ("orders", "unmatched-orders", "unmatched-studies", "failed"):
+        answer, document = page(local, view=view, facility=HOSPITAL, begin="", end="", by="requested", numbers="")
+        assert answer.status_code == 200, view
+        begin, end = (date.fromisoformat(document.xpath(f"string(//input[@id='{one}']/@value)")) for one in PERIOD_ENDS)
+        assert end - begin == timedelta(days=7)
+        assert abs(end - datetime.now(local.application.national.profile.zone).date()) <= timedelta(days=1)
+    assert table(page(local, facility=HOSPITAL, begin="2026-11-29")[1]).keys() == {"A1", "A2", "A3", "B1"}
+    assert table(page(local, facility=HOSPITAL, end="2026-12-01")[1]).keys() == {"A1", "A2", "A3", "B1"}
+
+
 def test_what_cannot_be_listed_is_said_in_words(local: Site) -> None:
     for form in (
         {"view": "orders"},
@@ -100,6 +114,38 @@ def test_what_cannot_be_listed_is_said_in_words(local: Site) -> None:
         answer, document = page(local, **form)
         assert (answer.status_code, table(document)) == (400, {}), form
         assert document.xpath("//*[@role='status']//p[@class='bad']"), form
+
+
+def test_every_status_is_said_in_words_of_its_own(local: Site) -> None:
+    for lang, refused in (("tr", "reddedildi"), ("en", "refused")):
+        document = page(local, lang=lang)[1]
+        said = {one.get("value"): one.text for one in document.xpath("//select[@id='status']/option")}
+        assert said["refused"] == refused
+        assert len(set(said.values())) == len(Status) + 1
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"begin": "2026-01-01", "end": "2026-12-01"}, "bir dönem en çok 92 gündür"),
+        ({"begin": "2026-12-01", "end": "2026-11-01"}, "dönem başlamadan bitiyor"),
+        ({"begin": "soon"}, "tarih 2026-01-31"),
+        ({"numbers": " ".join(f"N{number}" for number in range(501))}, "bir kerede en çok 500 erişim numarası"),
+        ({"status": "done"}, "böyle bir durum yok"),
+        ({"after": "!!"}, "listenin böyle bir sayfası yok"),
+        ({"view": "unmatched-orders", "facility": ""}, "kurum kodunu yazın"),
+        ({"view": "everything"}, "Liste: bu değer geçersiz"),
+    ],
+)
+def test_what_is_refused_is_said_in_turkish(local: Site, form: dict[str, str], sentence: str) -> None:
+    answer, document = page(local, **{"facility": HOSPITAL, "lang": "tr", **form})
+    assert answer.status_code == 400
+    assert sentence in document.xpath("string(//p[@class='bad'])")
+
+
+def test_another_facility_is_refused_in_turkish(enforced: Site) -> None:
+    document = page(enforced, "other", facility=HOSPITAL, begin="2026-11-29", lang="tr")[1]
+    assert "sorulan başka bir kurumundur" in document.xpath("string(//p[@class='bad'])")
 
 
 def test_what_people_wrote_is_shown_as_text(local: Site) -> None:

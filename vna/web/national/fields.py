@@ -56,12 +56,17 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """By which fields can be sent."""
+        return tuple(dict.fromkeys((*_aliases(cls), *cls.model_fields)))
+
     @model_validator(mode="before")
     @classmethod
     def _by_any_case(cls, said: Any) -> Any:
         if not isinstance(said, dict):
             return said
-        names = {name.lower(): name for name in (*cls.model_fields, *_aliases(cls))}
+        names = {name.lower(): name for name in cls.names()}
         return {names.get(str(name).lower(), str(name)): value for name, value in said.items()}
 
 

@@ -23,6 +23,8 @@ _REFUSALS: Mapping[str, str] = {
     "404": "Nothing is known by this name",
     "503": "A part of the archive does not answer",
 }
+_CONFLICT = "It does not go with what is kept already, or a rule of the profile is broken"
+_TOO_LARGE = "What is sent is larger than is taken"
 _TAGS = {Manner.PLAIN: "plain", Manner.NATIONAL: "national call names"}
 
 
@@ -76,7 +78,7 @@ def _operation(one: Described, address: str, schemas: Mapping[_Key, _Plain], num
         "tags": [_TAGS[one.manner]],
         "responses": {
             "200": {"description": "The answer", "content": _json(schemas[one.name, "gives"])},
-            **{code: {"description": words, "content": _json(refusal)} for code, words in _REFUSALS.items()},
+            **{code: {"description": words, "content": _json(refusal)} for code, words in _refusals(one)},
         },
     }
     in_path = re.findall(r"\{(\w+)\}", address)
@@ -90,6 +92,12 @@ def _operation(one: Described, address: str, schemas: Mapping[_Key, _Plain], num
     else:
         parameters.append({"name": one.reading.value, "in": "query", "required": True, "content": _json(takes)})
     return {**said, "parameters": parameters} if parameters else said
+
+
+def _refusals(one: Described) -> list[tuple[str, str]]:
+    conflict = {"409": _CONFLICT} if one.conflicts else {}
+    too_large = {"413": _TOO_LARGE} if one.reading is Reading.BODY else {}
+    return sorted({**_REFUSALS, **conflict, **too_large}.items())
 
 
 def _query(schema: _Plain, in_path: list[str]) -> list[_Plain]:

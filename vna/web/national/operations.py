@@ -47,7 +47,7 @@ Answer = Callable[[NationalDoor, Actor, Any], Any]
 @dataclass(frozen=True, slots=True)
 class Described:
     """An operation as the description has it; `gives` is the type of its answer, `addresses` all paths at which it
-    is."""
+    is. `conflicts` says that what is sent may be refused for what is kept already, or by a rule."""
 
     name: str
     method: str
@@ -57,6 +57,7 @@ class Described:
     gives: Any
     summary: str
     manner: Manner = Manner.PLAIN
+    conflicts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ class Operation(Described):
     async def respond(self, request: Request, door: NationalDoor) -> Response:
         """Read, answer in a thread, write."""
         actor = actor_of(request)
+        if self.manner is Manner.PLAIN and self.reading is Reading.QUERY:
+            _only_known(request, self.asked)
         asked = _validated(self.asked, await _said(request, self.reading))
         found = await run_sync(self.answer, door, actor, asked)
         return Response(TypeAdapter(self.gives).dump_json(found), 200, HEADERS, "application/json")
@@ -84,6 +87,17 @@ async def _said(request: Request, reading: Reading) -> Mapping[str, Any]:
         plain = {name: values[0] if len(values) == 1 else values for name, values in said.items()}
         return {**plain, **request.path_params}
     return _object(_parameter(request, reading.value), reading.value)
+
+
+def _only_known(request: Request, model: type[Asked]) -> None:
+    """What is not known would narrow a list only in the mind of who asks."""
+    known = model.names()
+    for name in request.query_params:
+        if name.lower() not in {one.lower() for one in known}:
+            raise BadRequest(f"{name[:_NAMED]!r} is no query parameter here: known are {', '.join(known)}")
+
+
+_NAMED = 40
 
 
 def _parameter(request: Request, name: str) -> bytes:

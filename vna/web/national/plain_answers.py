@@ -9,13 +9,17 @@ from vna.model.national import is_national_number
 from vna.model.notifications import Notification
 from vna.model.order_queries import ListedStudy, OrderQuery, Period, Place
 from vna.model.orders import Coded, Order, OrderKey
-from vna.teleradiology.reasons import REASONS
+from vna.teleradiology.listings import MOST_DAYS
+from vna.teleradiology.reasons import REASONS, Status
 from vna.web.national import plain_calls as calls
 from vna.web.national import unmatched
 from vna.web.national.answers import earlier
 from vna.web.national.door import NationalDoor
 from vna.web.national.fields import iso, local_time
 from vna.web.national.statuses import MATCHED, NOT_FOUND, Known, sent_at
+
+_STATUSES = tuple(one.value for one in Status)
+UNKNOWN_STATUS = f"status is one of {', '.join(_STATUSES)}"
 
 
 def orders(door: NationalDoor, actor: Actor, asked: calls.ListedOrders) -> calls.Orders:
@@ -27,9 +31,13 @@ def orders(door: NationalDoor, actor: Actor, asked: calls.ListedOrders) -> calls
 
 
 def order_query(door: NationalDoor, asked: calls.ListedOrders) -> OrderQuery:
-    """What is asked, in the words of the model."""
+    """What is asked, in the words of the model. A list by date of which one end is said is as long as one may be."""
+    if asked.status and asked.status not in _STATUSES:
+        raise BadRequest(UNKNOWN_STATUS)
     is_number = is_national_number(asked.patient)
     period = period_of(door, asked.begin, asked.end) if asked.begin or asked.end else None
+    if period is not None and not (asked.patient or asked.accession):
+        period = period.closed(MOST_DAYS)
     return OrderQuery(
         facility=asked.facility,
         national_number=asked.patient if is_number else "",

@@ -239,7 +239,8 @@ class Previous(Given):
 
 
 class Refusal(Given):
-    """Why a request was refused."""
+    """Why a request was refused; `rule` where a rule of the national profile is broken."""
 
     status: int
     message: str
+    rule: str = ""

@@ -246,7 +246,8 @@ class Opening(Asked):
 
 def _report(name: str, method: str, path: str, asked: type[BaseModel], gives: Any, summary: str) -> Described:
     reading = _QUERY if asked is Opening else _BODY
-    return Described(f"report_{name}", method, (path.replace(":int", ""),), asked, reading, gives, summary)
+    addresses, conflicts = (path.replace(":int", ""),), reading is _BODY
+    return Described(f"report_{name}", method, addresses, asked, reading, gives, summary, conflicts=conflicts)
 
 
 _VERSION = reports.PATH + "/{number:int}"

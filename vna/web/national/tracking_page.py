@@ -110,16 +110,17 @@ def _form(said: Mapping[str, str], words: Words) -> TrackingForm:
         return TrackingForm.model_validate({**said, "lang": words.language})
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        raise BadRequest(f"{words[where]}: ?") from error
+        raise BadRequest(f"{words[where]}: {words['malformed']}") from error
 
 
 def _usual(form: TrackingForm, door: NationalDoor) -> TrackingForm:
-    """Lists by date without a date begin a week ago."""
+    """Lists by date without a date begin a week ago and end today."""
     by_date = form.view != "orders" or not (form.numbers.strip() or form.patient)
     if form.begin or form.end or not by_date:
         return form
-    week_ago = datetime.now(door.zone) - timedelta(days=_USUAL_DAYS)
-    return form.model_copy(update={"begin": week_ago.date().isoformat()})
+    today = datetime.now(door.zone).date()
+    week_ago = today - timedelta(days=_USUAL_DAYS)
+    return form.model_copy(update={"begin": week_ago.isoformat(), "end": today.isoformat()})
 
 
 def _searched(door: NationalDoor, actor: Actor, form: TrackingForm, words: Words, done: str) -> Response:
@@ -136,8 +137,8 @@ def _refused(door: NationalDoor, actor: Actor, form: TrackingForm, words: Words,
     if isinstance(error, NotAuthorized) and not error.authenticated:
         return refusal(error)
     status = next((HTTP_STATUS[kind] for kind in type(error).__mro__ if kind in HTTP_STATUS), 500)
-    sentence = words["login"] if isinstance(error, NotAuthorized) else words["refused"]
-    return _page(door, actor, form, words, None, f"{sentence} ({error})", "", status=status)
+    sentence = words["login"] if isinstance(error, NotAuthorized) else words["not_done"]
+    return _page(door, actor, form, words, None, f"{sentence} ({words.sentence(str(error))})", "", status=status)
 
 
 def _page(

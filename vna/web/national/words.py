@@ -5,6 +5,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from vna.teleradiology.listings import MOST, MOST_DAYS
 from vna.teleradiology.reasons import Status
 
 Language = Literal["tr", "en"]
@@ -86,11 +87,31 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     Status.WAITING_FOR_DOSE: ("doz raporu bekleniyor", "waiting for dose report"),
     Status.COMPLETE: ("tamamlandı", "complete"),
     Status.NOTIFIED: ("bildirildi", "notified"),
-    Status.REFUSED: ("bildirim reddedildi", "refused by the payer"),
-    "refused": ("İşlem yapılamadı", "Not done"),
+    Status.REFUSED: ("reddedildi", "refused"),
+    "not_done": ("İşlem yapılamadı", "Not done"),
+    "malformed": ("bu değer geçersiz", "this is not understood"),
     "login": ("Bu sayfa için yetkiniz yok", "You have no right to this page"),
     "documents": ("Durum API", "Status API"),
 }
+
+
+_SENTENCES: Mapping[str, str] = {
+    f"a period is at most {MOST_DAYS} days": f"bir dönem en çok {MOST_DAYS} gündür",
+    "the period ends before it begins": "dönem başlamadan bitiyor",
+    "a time looks like 2026-01-31T10:00:00, 2026-01-31 or 31.01.2026 10:00": (
+        "tarih 2026-01-31, 31.01.2026 10:00 ya da 2026-01-31T10:00:00 biçiminde yazılır"
+    ),
+    "say a patient, accession numbers, or a facility with a period": (
+        "hasta, erişim numaraları ya da kurum ile dönem yazın"
+    ),
+    "the facility has to be named": "kurum kodunu yazın",
+    "what is asked is of another facility": "sorulan başka bir kurumundur",
+    "no such order is known at this facility": "bu kurumda böyle bir istem yok",
+    f"at most {MOST} accession numbers can be asked for at once": f"bir kerede en çok {MOST} erişim numarası sorulur",
+    f"status is one of {', '.join(Status)}": "böyle bir durum yok",
+    "after is what an answer gave as next": "listenin böyle bir sayfası yok",
+}
+"""What the page can be refused, in Turkish by the English sentence."""
 
 
 class Words:
@@ -103,6 +124,10 @@ class Words:
     def __getitem__(self, name: str) -> str:
         said = _WORDS.get(name)
         return said[self._place] if said is not None else name
+
+    def sentence(self, english: str) -> str:
+        """A sentence of a refusal, as it came where there is no other for it."""
+        return _SENTENCES.get(english, english) if self.language == "tr" else english
 
 
 def language_of(asked: str, accepted: str) -> Language:
