@@ -71,7 +71,9 @@ def _check_key(key: OrderKey, markers: frozenset[str]) -> None:
     if number in markers:
         raise BadRequest(f"{number} stands where there is no accession number: no report can be of it")
     if not key.facility or not number.strip() or not is_accession_number(number):
-        raise BadRequest("a report is of an order: a facility, and an accession number of 1 to 16 characters, no \\")
+        raise BadRequest(
+            "a report is of an order: a facility, and an accession number of 1 to 16 characters, no \\ * ?"
+        )
 
 
 def _check_bounds(report: Report) -> None:
