@@ -132,6 +132,10 @@ def test_an_interactive_read_gets_nearly_all_of_a_bandwidth_that_bulk_saturates(
         for one in coming:
             b"".join(one.chunks)
         seconds, meanwhile = time.monotonic() - begun, sum(bulk) - before
+        if kind != "C-GET" and not meanwhile:  # a twentieth of three seconds is one piece: a busy machine may lose it
+            for one in fetching.fetch(replace(ALL, priority=Priority.INTERACTIVE)):
+                b"".join(one.chunks)
+            meanwhile = sum(bulk) - before
         time.sleep(1.5)
         after = sum(bulk) - before - meanwhile
     assert before > 0.7 * rate

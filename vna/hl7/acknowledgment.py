@@ -16,8 +16,9 @@ _APPLICATION: Final = "VNA"
 _VERSION: Final = "2.3.1"
 """Spoken where the sender's own is not known."""
 
-_OLD_ERR: Final = ("2.1", "2.2", "2.3", "2.3.1", "2.4")
-"""Until then ERR-1 says everything; from 2.5 on there is a field for each thing (HL7 v2.5 2.15.5)."""
+_NEW_ERR: Final = re.compile(r"2\.[5-9](\.[0-9])?")
+"""From 2.5 on ERR has a field for each thing; until then, and where the version is none, ERR-1 says everything
+(HL7 v2.5 2.15.5)."""
 
 _ECHOED: Final = 250
 _WORDS: Final = 80
@@ -135,7 +136,7 @@ def _err(refused: Refused, version: str, signs: Delimiters, national: tuple[str,
     segment, field, component = (*map(str, refused.place), "", "", "")[:3]
     sequence, words = str(refused.sequence), escaped(str(refused), signs)[:_ECHOED]
     coded: tuple[str, ...] = (code, text, "HL70357")
-    if version in _OLD_ERR:
+    if _NEW_ERR.fullmatch(version) is None:
         if national[0]:
             coded = (national[0], words, national[1], *coded)
         place = (segment, sequence if segment else "", field, signs.subcomponent.join(coded))
