@@ -234,3 +234,10 @@ def test_words_of_the_answer_say_nothing_of_the_patient(national: Feed) -> None:
     bad = changed("ORC", 12, person("10000000147", "GİZLİ", "KİŞİ"))
     answer = national.dispatch.answer(order(bad).encode(), "127.0.0.1").decode()
     assert not any(word in answer for word in ("ÖRNEK", "GİZLİ", "10000000146", "10000000147", DOCTOR))
+
+
+@pytest.mark.parametrize("name", ["HB\x00YS", "H" * 181])
+def test_names_of_senders_that_cannot_be_kept_are_refused_in_words(national: Feed, name: str) -> None:
+    answer = national.raw(order(msh=header("ORM^O01", m3=name, m18="UTF8"))).one("MSA")
+    assert answer.value(1) == "AR"
+    assert answer.value(3).startswith("MSH-3 has control characters in it")

@@ -1,6 +1,7 @@
 """From the bytes of a message to those of its answer: who sends, which type it is, who does what it says."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 VERSIONS: Final = frozenset(
     {"2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9", "2.9.1"}
 )
+_KEPT: Final = (3, 4)
+_MOST_KEPT: Final = 180
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 PROCESSING_IDS: Final = frozenset({"P", "T", "D"})
 
 Handler = Callable[[Actor, Message], bytes | None]
@@ -85,6 +89,7 @@ class Dispatch:
     def _handle(self, data: bytes, header: Segment | None, address: str) -> bytes | None:
         if header is None:
             raise Refused(Condition.SEQUENCE, "this is no HL7 message: it does not begin with MSH", rejects=True)
+        _require_bounded(header)
         actor = self._actor(header, address)
         message = self._read(data, header, actor)
         handler = self._handler(message)
@@ -141,6 +146,15 @@ def _refusal(exc: VnaError) -> Refused:
     condition, rule = next((condition, rule) for kind, condition, rule in _CONDITIONS if isinstance(exc, kind))
     rule = exc.rule if isinstance(exc, RuleBroken) else rule
     return Refused(condition, str(exc), _PLACES.get(rule, ()), rule=rule)
+
+
+def _require_bounded(header: Segment) -> None:
+    """The names of the sender are kept, whoever it is (HL7 v2.5 2.15.9)."""
+    for field in _KEPT:
+        value = header.value(field)
+        if len(value) > _MOST_KEPT or _CONTROL.search(value):
+            words = f"MSH-{field} has control characters in it, or more than {_MOST_KEPT} characters"
+            raise Refused(Condition.DATA_TYPE, words, ("MSH", field), rejects=True)
 
 
 def _require_current(header: Segment) -> None:
