@@ -5,16 +5,12 @@ make bench ARGS="documents --count 200000 --database postgresql"
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import tempfile
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,11 +19,10 @@ import sqlalchemy as sa
 from lxml import etree
 
 from benchmarks.rows import insert
+from benchmarks.two_sizes import Comparison
 from storage.index.engine import Database
 from storage.index.migrate import upgrade
 from storage.index.schema import document_objects, patient_identifiers
-from tests.archives import Backend, start_archive
-from tests.peers.postgres import PostgresServer
 from vna.model import document_json
 from vna.model.documents import Author, Code, DocumentEntry, coded
 from vna.soap import addressing, envelope
@@ -36,7 +31,6 @@ from vna.xml.namespaces import QUERY, RIM
 from xds.ebrim.writing import rendition
 from xds.iti18 import ACTION
 
-SMALL = 10_000
 EACH = 20
 """Documents of one patient."""
 
@@ -49,52 +43,7 @@ _MARK = "urn:uuid:00000000-0000-4000-8000-000000000000"
 
 def main(words: list[str]) -> None:
     """Fill, serve, ask in turn, print."""
-    parser = argparse.ArgumentParser(prog='make bench ARGS="documents ..."', description=__doc__)
-    parser.add_argument("--count", type=int, default=1_000_000, help="documents of the large one (default a million)")
-    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
-    parser.add_argument("--rounds", type=int, default=200)
-    options = parser.parse_args(words)
-    for name in ("sqlite", "postgresql"):
-        if options.database in (name, "both"):
-            folder = tempfile.TemporaryDirectory(prefix="vna-bench-", ignore_cleanup_errors=True)
-            with folder as path, _urls(name, Path(path)) as urls:
-                _compare(name, urls, Path(path), options.count, options.rounds)
-
-
-@contextmanager
-def _urls(name: str, folder: Path) -> Iterator[tuple[str, str]]:
-    if name == "sqlite":
-        yield f"sqlite:///{folder}/small.sqlite", f"sqlite:///{folder}/large.sqlite"
-        return
-    server = PostgresServer(folder, settings=())
-    server.start()
-    yield server.new_database(), server.new_database()
-    server.stop()
-
-
-def _compare(name: str, urls: tuple[str, str], folder: Path, count: int, rounds: int) -> None:
-    taken: dict[str, float] = {}
-    for url, documents in zip(urls, (SMALL, count), strict=True):
-        started = time.perf_counter()
-        database = Database(url)
-        fill(database, documents)
-        database.close()
-        print(f"{name}: {documents} documents in {time.perf_counter() - started:.0f} s", flush=True)
-        place = folder / str(documents)
-        place.mkdir(exist_ok=True)
-        archive = start_archive(Backend(name, place, {"VNA_DATABASE__URL": url}), LOG__LEVEL="error")
-        try:
-            with httpx.Client(base_url=archive.http, timeout=30) as client:
-                times = _ask(client, documents, rounds)
-        finally:
-            archive.stop()
-        taken |= {f"{what} {documents}": median for what, median in times.items()}
-        print("    " + ", ".join(f"{what} {median:.2f} ms" for what, median in times.items()), flush=True)
-    for what in ("LeafClass", "ObjectRef"):
-        small, large = taken[f"{what} {SMALL}"], taken[f"{what} {count}"]
-        print(
-            f"    {what}: large / small {large / small:.2f}, large / healthz {large / taken[f'/healthz {count}']:.2f}"
-        )
+    Comparison("documents", "documents", __doc__, fill, _ask, ("LeafClass", "ObjectRef"), 200).main(words)
 
 
 def _ask(client: httpx.Client, count: int, rounds: int) -> dict[str, float]:

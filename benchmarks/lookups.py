@@ -8,14 +8,10 @@ and is audited before it is answered. Both are measured beside `/healthz`, by on
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,16 +19,14 @@ import orjson
 import sqlalchemy as sa
 
 from benchmarks.rows import insert
+from benchmarks.two_sizes import Comparison
 from storage.index.engine import Database
 from storage.index.migrate import upgrade
 from storage.index.national_schema import orders
 from storage.index.schema import patients, studies
-from tests.archives import Backend, start_archive
-from tests.peers.postgres import PostgresServer
 from tests.sgk.messages import PATH, message
 from vna.model.orders import Coded, Order, OrderedPatient, OrderKey, Person
 
-SMALL = 10_000
 EACH = 10
 """Orders of one patient."""
 
@@ -44,51 +38,7 @@ _WARMING = 50
 
 def main(words: list[str]) -> None:
     """Fill, serve, ask in turn, print."""
-    parser = argparse.ArgumentParser(prog='make bench ARGS="lookups ..."', description=__doc__)
-    parser.add_argument("--count", type=int, default=1_000_000, help="orders of the large one (default a million)")
-    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
-    parser.add_argument("--rounds", type=int, default=400)
-    options = parser.parse_args(words)
-    for name in ("sqlite", "postgresql"):
-        if options.database in (name, "both"):
-            folder = tempfile.TemporaryDirectory(prefix="vna-bench-", ignore_cleanup_errors=True)
-            with folder as path, _urls(name, Path(path)) as urls:
-                _compare(name, urls, Path(path), options.count, options.rounds)
-
-
-@contextmanager
-def _urls(name: str, folder: Path) -> Iterator[tuple[str, str]]:
-    if name == "sqlite":
-        yield f"sqlite:///{folder}/small.sqlite", f"sqlite:///{folder}/large.sqlite"
-        return
-    server = PostgresServer(folder, settings=())
-    server.start()
-    yield server.new_database(), server.new_database()
-    server.stop()
-
-
-def _compare(name: str, urls: tuple[str, str], folder: Path, count: int, rounds: int) -> None:
-    taken: dict[str, float] = {}
-    for url, number in zip(urls, (SMALL, count), strict=True):
-        started = time.perf_counter()
-        database = Database(url)
-        fill(database, number)
-        database.close()
-        print(f"{name}: {number} orders in {time.perf_counter() - started:.0f} s", flush=True)
-        place = folder / str(number)
-        place.mkdir(exist_ok=True)
-        archive = start_archive(Backend(name, place, {"VNA_DATABASE__URL": url}), LOG__LEVEL="error")
-        try:
-            with httpx.Client(base_url=archive.http, timeout=30) as client:
-                times = ask(client, number, rounds)
-        finally:
-            archive.stop()
-        taken |= {f"{what} {number}": median for what, median in times.items()}
-        print("    " + ", ".join(f"{what} {median:.2f} ms" for what, median in times.items()), flush=True)
-    for what in ("goruntuSorgula", "mukerrerSorgula"):
-        small, large = taken[f"{what} {SMALL}"], taken[f"{what} {count}"]
-        beside = large / taken[f"/healthz {count}"]
-        print(f"    {what}: large / small {large / small:.2f}, large / healthz {beside:.2f}", flush=True)
+    Comparison("lookups", "orders", __doc__, fill, ask, ("goruntuSorgula", "mukerrerSorgula"), 400).main(words)
 
 
 def ask(client: httpx.Client, count: int, rounds: int) -> dict[str, float]:

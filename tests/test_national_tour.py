@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.archives import Backend, start_archive
-from tests.peers.processes import SYSTEM_PATH, system_program
+from tests.peers.processes import system_program
+from tests.tours import walked
 from vna.model import profile
 
 ROOT = Path(__file__).parents[1]
@@ -33,32 +30,12 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> str:
     for begin in (("demo", str(folder / "held")), ("import", str(folder / "held"))):  # what `make run` loads
         done = live.vna(*begin)
         assert done.returncode == 0, done.stderr
-    commands = "\n".join(_blocks("sh"))
-    for written, real in {
+    addresses = {
         "127.0.0.1:8080": live.http.removeprefix("http://"),
         "127.0.0.1:2575": f"127.0.0.1:{live.hl7_port}",
         " 11112": f" {live.dimse_port}",
-        ".venv/bin/vna": shlex.join([sys.executable, "-m", "vna.cli"]),
-    }.items():
-        assert written in commands
-        commands = commands.replace(written, real)
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("VNA_")}
-    environment = {**plain, **live.environment, "PATH": SYSTEM_PATH, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
-    try:
-        done = subprocess.run(
-            ["timeout", "120", "sh", "-ec", commands],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    finally:
-        live.stop()
-    assert done.returncode == 0, done.stdout[-3000:]
-    return done.stdout
+    }
+    return walked(live, "\n".join(_blocks("sh")), addresses, folder, seconds=120)
 
 
 def test_the_order_is_in_the_worklist_and_stands_as_the_page_says(tour: str) -> None:

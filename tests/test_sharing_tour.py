@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pydicom
 import pytest
 
 from tests.archives import Backend, start_archive
-from tests.peers.processes import SYSTEM_PATH, system_program
+from tests.peers.processes import system_program
+from tests.tours import walked
 from vna import demo
 
 ROOT = Path(__file__).parents[1]
@@ -39,31 +36,8 @@ def tour(folder: Path) -> str:
     (folder / "profile.toml").write_text(profile)
     (folder / "vna.toml").write_text(settings.replace("/etc/vna", str(folder)))
     live = start_archive(Backend("sqlite+folder", folder), CONFIG=str(folder / "vna.toml"))
-    commands = "\n".join(_blocks("sh"))
-    for written, real in {
-        "127.0.0.1:8080": live.http.removeprefix("http://"),
-        "11112": str(live.dimse_port),
-        ".venv/bin/vna": shlex.join([sys.executable, "-m", "vna.cli"]),
-    }.items():
-        assert written in commands
-        commands = commands.replace(written, real)
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("VNA_")}
-    environment = {**plain, **live.environment, "PATH": SYSTEM_PATH, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
-    try:
-        done = subprocess.run(
-            ["sh", "-ec", commands],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-    finally:
-        live.stop()
-    assert done.returncode == 0, done.stdout[-3000:]
-    return done.stdout
+    addresses = {"127.0.0.1:8080": live.http.removeprefix("http://"), "11112": str(live.dimse_port)}
+    return walked(live, "\n".join(_blocks("sh")), addresses, folder, seconds=300)
 
 
 def test_the_manifest_is_found_by_patient_and_by_accession_number(tour: str, folder: Path) -> None:

@@ -159,12 +159,7 @@ def _claimable(kinds: Sequence[str], now: str, clock: float, *, bulk: bool) -> s
 
 def waiting(connection: sa.Connection, kind: str, order_key: str) -> bool:
     """Whether jobs of this kind and key are still to be done."""
-    found = connection.execute(
-        sa.select(jobs.c.id)
-        .where(jobs.c.kind == kind, jobs.c.order_key == order_key, jobs.c.state.in_((READY, RUNNING)))
-        .limit(1)
-    ).first()
-    return found is not None
+    return bool(waiting_keys(connection, kind, (order_key,)))
 
 
 def waiting_keys(connection: sa.Connection, kind: str, order_keys: Collection[str]) -> set[str]:

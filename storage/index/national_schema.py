@@ -3,19 +3,10 @@ side (facility and accession number), so that what the journal tells of them can
 
 import sqlalchemy as sa
 
+from storage.index.columns import count as _count
+from storage.index.columns import text as _text
+from storage.index.columns import word as _word
 from storage.index.schema import UID, Key, metadata
-
-
-def _text(name: str) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=False, server_default="")
-
-
-def _word(name: str, length: int = 64) -> sa.Column[str]:
-    return sa.Column(name, sa.String(length), nullable=False, server_default="")
-
-
-def _count(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.Integer, nullable=False, server_default="0")
 
 
 def _key() -> sa.Column[int]:

@@ -1,13 +1,16 @@
 """What the payer was told of orders: rows by order, the newest attempt."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.index.events import time_text
 from storage.index.national_schema import notifications as table
+from storage.index.national_schema import orders
 from vna.model.notifications import Notification, NotificationState
 from vna.model.orders import OrderKey
 
@@ -40,17 +43,27 @@ def of(connection: sa.Connection, keys: Sequence[OrderKey]) -> dict[OrderKey, No
     return {one.key: one for one in map(_made, rows)} if pairs else {}
 
 
-def failed(connection: sa.Connection, facility: str, since: str, until: str, limit: int) -> list[Notification]:
-    """Those of a facility that were refused or not answered, by the time of the last attempt."""
-    unanswered = (table.c.state == NotificationState.SENDING.value) & (table.c.response_message != "")
+def failed(
+    connection: sa.Connection, facility: str, modality: str, between: tuple[datetime, datetime], limit: int
+) -> list[Notification]:
+    """Those that were refused, or had no answer, sent last between two moments, the newest first.
+
+    `facility` and `modality` are empty for all.
+    """
+    begin, end = map(time_text, between)
+    unanswered = sa.and_(table.c.state == NotificationState.SENDING.value, table.c.response_message != "")
     wanted = sa.select(table).where(
-        table.c.facility == facility, (table.c.state == NotificationState.REFUSED.value) | unanswered
+        sa.or_(table.c.state == NotificationState.REFUSED.value, unanswered),
+        table.c.last_sent_at >= begin,
+        table.c.last_sent_at < end,
     )
-    if since:
-        wanted = wanted.where(table.c.last_sent_at >= since)
-    if until:
-        wanted = wanted.where(table.c.last_sent_at <= until)
-    return [_made(row) for row in connection.execute(wanted.order_by(table.c.last_sent_at, table.c.id).limit(limit))]
+    if facility:
+        wanted = wanted.where(table.c.facility == facility)
+    if modality:
+        same = sa.and_(orders.c.facility == table.c.facility, orders.c.accession_number == table.c.accession_number)
+        wanted = wanted.join(orders, same).where(orders.c.modality == modality)
+    newest = wanted.order_by(table.c.last_sent_at.desc(), table.c.id.desc()).limit(limit)
+    return [_made(row) for row in connection.execute(newest)]
 
 
 def remove(connection: sa.Connection, key: OrderKey) -> None:

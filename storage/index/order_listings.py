@@ -1,17 +1,14 @@
 """Lists of orders and of what stands beside them: each goes along one index, and ends at a bound."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
 from storage.index import orders as rows
-from storage.index.events import time_text
 from storage.index.matches import OF_ORDER
-from storage.index.national_schema import notifications, order_matches, orders
+from storage.index.national_schema import order_matches, orders
 from storage.index.schema import studies
-from vna.model.notifications import Notification, NotificationState
 from vna.model.order_queries import ListedStudy, OrderPage, OrderQuery, Place
 from vna.model.orders import ANY_FACILITY, KnownOrder, OrderKey
 
@@ -22,15 +19,6 @@ _STUDY = (
     studies.c.accession_number,
     studies.c.study_date,
     studies.c.modalities,
-)
-_NOTIFICATION = (
-    notifications.c.facility,
-    notifications.c.accession_number,
-    notifications.c.state,
-    notifications.c.attempts,
-    notifications.c.last_sent_at,
-    notifications.c.response_code,
-    notifications.c.response_message,
 )
 
 
@@ -119,31 +107,3 @@ def _studies(connection: sa.Connection, statement: sa.Select[Any]) -> list[Liste
         ListedStudy(uid, facility, accession, date, tuple(filter(None, modalities.split("\\"))))
         for uid, facility, accession, date, modalities in connection.execute(statement)
     ]
-
-
-def failed_notifications(
-    connection: sa.Connection, facility: str, modality: str, between: tuple[datetime, datetime], limit: int
-) -> list[Notification]:
-    """Notifications that were refused, or had no answer, sent last between two moments, the newest first.
-
-    `facility` and `modality` are empty for all.
-    """
-    begin, end = map(time_text, between)
-    table = notifications.c
-    failed = sa.or_(
-        table.state == NotificationState.REFUSED.value,
-        sa.and_(table.state == NotificationState.SENDING.value, table.response_message != ""),
-    )
-    statement = sa.select(*_NOTIFICATION).where(failed, table.last_sent_at >= begin, table.last_sent_at < end)
-    if facility:
-        statement = statement.where(table.facility == facility)
-    if modality:
-        same = sa.and_(orders.c.facility == table.facility, orders.c.accession_number == table.accession_number)
-        statement = statement.join(orders, same).where(orders.c.modality == modality)
-    newest = statement.order_by(table.last_sent_at.desc(), table.id.desc()).limit(limit)
-    return [_notification(row) for row in connection.execute(newest)]
-
-
-def _notification(row: Sequence[Any]) -> Notification:
-    facility, accession_number, state, *said = row
-    return Notification(OrderKey(facility, accession_number), NotificationState(state), *said)

@@ -2,6 +2,10 @@
 
 import sqlalchemy as sa
 
+from storage.index.columns import count as _count
+from storage.index.columns import text as _text
+from storage.index.columns import when as _when
+
 metadata = sa.MetaData()
 
 Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -9,19 +13,6 @@ Key = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 UID = sa.String(64)
 Text = sa.Text
-
-
-def _text(name: str, kind: type[sa.types.TypeEngine[str]] | sa.types.TypeEngine[str] = Text) -> sa.Column[str]:
-    return sa.Column(name, kind, nullable=False, server_default="")
-
-
-def _count(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.Integer, nullable=False, server_default="0")
-
-
-def _when(name: str) -> sa.Column[str]:
-    """Time as ISO 8601 UTC text with microseconds: sorts as time does, the same in both databases."""
-    return sa.Column(name, sa.String(32), nullable=False, server_default="")
 
 
 patients = sa.Table(

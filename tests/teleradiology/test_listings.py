@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import event
 
+from storage.index import notifications
 from storage.index import order_listings as rows
 from storage.index.engine import Database
 from storage.index.migrate import upgrade
@@ -173,7 +174,7 @@ def test_every_list_goes_along_an_index(tmp_path: Path) -> None:
             rows.page(connection, query, Place("20261130090000", 5), 10)
         rows.studies_of_day(connection, HOSPITAL, "20261130", "CT", 10)
         rows.studies_with_accession(connection, HOSPITAL, ["A1"])
-        rows.failed_notifications(connection, HOSPITAL, "CT", DAY.in_utc(ZoneInfo("Europe/Istanbul")), 10)
+        notifications.failed(connection, HOSPITAL, "CT", DAY.in_utc(ZoneInfo("Europe/Istanbul")), 10)
         statements = list(asked)
         for statement, parameters in statements:
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]

@@ -24,6 +24,7 @@ from vna.model.access import SYSTEM, Actor, ActorKind
 from vna.model.codes import Code
 from vna.model.errors import NotAuthorized, NotFound, Unavailable
 from vna.model.notifications import Notice, Notification
+from vna.model.order_queries import Period
 from vna.model.orders import Coded, Order, OrderKey
 from vna.security.policy import EnforcedPolicy
 from vna.settings.national import NationalSettings
@@ -142,9 +143,9 @@ def test_what_the_payer_refuses_is_not_tried_again_by_itself(open_archive: Open,
     assert told is not None
     assert (status, told.response_code, told.response_message) == ("refused", "1234", "Takip bulunamadı")
     assert payer.requests == ["hizmetKayit"]
-    telling = archive.national.notifying
-    assert [one.key for one in telling.failed(SYSTEM, "500059")] == [KEY]
-    assert telling.failed(SYSTEM, "500059", until="2001") == []
+    telling, listed = archive.national.notifying, archive.national.listings.failed_notifications
+    assert [one.key for one in listed(SYSTEM, "500059", Period())] == [KEY]
+    assert listed(SYSTEM, "500059", Period(end="20010101000000")) == []
 
     payer.refuses = None
     assert telling.again(SYSTEM, KEY)

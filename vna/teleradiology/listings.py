@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from storage.index import notifications
 from storage.index import order_listings as rows
 from storage.index.engine import Database
 from vna.model.access import Action, Actor
@@ -102,7 +103,7 @@ class Listings:
         facility = own_facility(actor, facility)
         between = period.in_utc(self._zone)
         with self._database.read() as connection:
-            return rows.failed_notifications(connection, facility, modality, between, _limited(limit))
+            return notifications.failed(connection, facility, modality, between, _limited(limit))
 
 
 def own_facility(actor: Actor, asked: str) -> str:

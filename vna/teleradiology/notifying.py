@@ -5,7 +5,6 @@ sent again only when the payer does not have it.
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -186,14 +185,6 @@ class Notifying:
             _say(connection, _ACTOR, done)
         if not answer.accepted:
             log.warning("the payer refused a notification", extra={"code": answer.code})
-
-    def failed(
-        self, actor: Actor, facility: str, *, since: str = "", until: str = "", limit: int = 500
-    ) -> Sequence[Notification]:
-        """Those of a facility that were refused, or got no answer yet, by the time of the last attempt (UTC)."""
-        self._policy.check(actor, Action.LOOK_UP)
-        with self._database.read() as connection:
-            return notifications.failed(connection, facility, since, until, limit)
 
 
 def after_reindex(connection: Connection) -> None:
