@@ -27,7 +27,7 @@ COMMANDS = (
     "match list", "match add", "match release", "quarantine list", "quarantine release",
     "deleted list", "deleted restore",
     "hl7 send", "hl7 sample", "hl7 listen",
-    "jobs list", "jobs retry", "jobs drop",
+    "jobs list", "jobs retry", "jobs drop", "node list", "node forget",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -50,6 +50,7 @@ COMMANDS = (
         "deleted",
         "hl7",
         "jobs",
+        "node",
         "xds",
         *COMMANDS,
     ],

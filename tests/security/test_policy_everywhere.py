@@ -39,6 +39,7 @@ from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_applicatio
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.deletion import Deletion
+from vna.archive.nodes import Nodes
 from vna.archive.reindex import Reindex
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
@@ -162,6 +163,8 @@ WITHOUT_POLICY = {
     (Codes, "reason"),
     (Codes, "has"),
     (Matching, "every"),  # a job
+    (Nodes, "beat"),  # a node says of itself that it is there
+    (Nodes, "run"),
     (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
@@ -239,6 +242,7 @@ USE_CASES = (
     "deletion",
     "changes",
     "jobs",
+    "keeping.nodes",
     "documents",
     "patients",
     "hospitals",
@@ -292,6 +296,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Deletion,
             Changes,
             Jobs,
+            Nodes,
             Registry,
             Patients,
             HospitalPatients,

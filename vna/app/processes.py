@@ -111,6 +111,9 @@ def _jobs(start: Start, application: Application) -> None:
     application.database.settle()
     workers = threading.Thread(target=application.workers().run, args=(start.stop,), name="workers")
     workers.start()
+    beside = (application.keeping.nodes.run, application.keeping.regularly().run)
+    for run_beside in beside:
+        threading.Thread(target=run_beside, args=(start.stop,), name="beside", daemon=True).start()
     application.dispatcher().run(start.stop)
     workers.join(_GRACE_SECONDS)
 

@@ -14,8 +14,9 @@ from storage.blobs.s3 import S3Blobs
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
-from vna.app import national
+from vna.app import keeping, national
 from vna.app.communities import clients
+from vna.app.keeping import Keeping
 from vna.app.national import National
 from vna.app.remotes import Remotes
 from vna.archive import merging
@@ -146,6 +147,7 @@ class Application:
     communities: Mapping[str, CommunityClient]
     removing: Removing
     national: National
+    keeping: Keeping
 
     @property
     def local(self) -> bool:
@@ -160,7 +162,7 @@ class Application:
         subscribers = {"journal": self._journal, "publishing": noticed, "manifests": known}
         if self.prefetch.is_on:
             subscribers["prefetch"] = prefetch_tasks.noticing(self.database)
-        return Dispatcher(self.database, {**subscribers, **self.national.subscribers()})
+        return Dispatcher(self.database, {**subscribers, **self.national.subscribers(), **self.keeping.subscribers()})
 
     def turns(self, door: str, *, waiting: int = 100) -> Turns:
         """Whose turn it is at one of our doors, of whose requests so many wait in this process."""
@@ -191,9 +193,9 @@ class Application:
         works[REMOVE] = self.removing
         return Workers(
             self.database,
-            {**works, **self.national.works()},
+            {**works, **self.national.works(), **self.keeping.works()},
             threads=self.settings.jobs.workers,
-            ladders=self.national.ladders(),
+            ladders={**self.national.ladders(), **self.keeping.ladders()},
         )
 
     def catch_up(self) -> None:
@@ -359,6 +361,11 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
                 shared=settings.data_dir / SHARED,
             ),
         ),
+        keeping=keeping.build(
+            keeping.Surroundings(
+                settings=settings, database=database, blobs=blobs, policy=policy, store=store, deletion=deletion
+            )
+        ),
     )
 
 
@@ -375,6 +382,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.DOCUMENT_UPDATED: replaying(rendition),
     EventKind.DOCUMENT_REMOVED: replaying(rendition),
     **national.REPLAYS,
+    **keeping.REPLAYS,
 }
 """What a reindex does again, beside what it knows of images."""
 
@@ -382,6 +390,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
 def _after_reindex(connection: Connection) -> None:
     manifests.after_reindex(connection)
     national.after_reindex(connection)
+    keeping.after_reindex(connection)
 
 
 def _destination(

@@ -19,6 +19,7 @@ from vna.cli import (
     match,
     migrate,
     migrate_from,
+    node,
     prefetch,
     quarantine,
     reindex,
@@ -112,6 +113,7 @@ for group, words in (
     (delete.app, "deleted"),
     (hl7.app, "hl7"),
     (jobs.app, "jobs"),
+    (node.app, "node"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from vna.settings.across import AcrossSettings
 from vna.settings.national import NationalSettings
+from vna.settings.node import NodeSettings
 from vna.settings.sections import (
     DatabaseSettings,
     DimseSettings,
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     national: NationalSettings = NationalSettings()
     security: SecuritySettings = SecuritySettings()
     federation: FederationSettings = FederationSettings()
+    node: NodeSettings = NodeSettings()
     jobs: JobsSettings = JobsSettings()
     priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()

@@ -1,0 +1,76 @@
+"""What is done at regular times, and the nodes that do it, on both databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from storage.index import regular
+from tests.archives import Open, rows
+from vna.archive.nodes import Nodes, is_alive
+from vna.jobs.regular import Regular, Regularly, was_done
+from vna.model.access import SYSTEM
+from vna.model.errors import Conflict, NotFound
+from vna.security.policy import LocalPolicy
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def test_what_is_due_becomes_a_job_once_however_many_nodes_look(open_archive: Open) -> None:
+    archive = open_archive()
+    first, second = (Regularly(archive.database, {"tidy": Regular(HOUR)}) for _ in range(2))
+
+    assert first.once(NOW) == ["tidy"]
+    assert second.once(NOW) == []
+    assert first.once(NOW + HOUR) == []  # it still waits: not begun again
+    assert rows(archive, "select kind, order_key from jobs") == [("tidy", "tidy")]
+
+
+def test_what_is_not_done_at_once_waits_for_a_period(open_archive: Open) -> None:
+    archive = open_archive()
+    tidying = Regularly(archive.database, {"tidy": Regular(HOUR, at_once=False)})
+
+    assert tidying.once(NOW) == []
+    assert tidying.once(NOW + HOUR / 2) == []
+    assert tidying.once(NOW + HOUR) == ["tidy"]
+
+
+def test_what_was_done_is_known_also_when_it_was_never_due(open_archive: Open) -> None:
+    archive = open_archive()
+    with archive.database.transaction() as connection:
+        was_done(connection, "tidy", "all is tidy")
+    with archive.database.read() as connection:
+        last = regular.last(connection, "tidy")
+        assert regular.last(connection, "other") is None
+    assert last is not None
+    assert (last.outcome, last.done_at > "2026") == ("all is tidy", True)
+
+
+def test_nodes_say_that_they_are_there_and_are_forgotten_only_when_nothing_waits(open_archive: Open) -> None:
+    archive = open_archive()
+    waiting = [(2, 500)]
+    node = Nodes(archive.database, LocalPolicy(), name="one", url="http://10.0.0.1:8080", waiting=lambda: waiting[0])
+    node.beat()
+    (known,) = node.all(SYSTEM)
+    assert (known.name, known.url, known.waiting, known.waiting_bytes) == ("one", "http://10.0.0.1:8080", 2, 500)
+    assert is_alive(known)
+    assert not is_alive(known, datetime.now(UTC) + timedelta(minutes=1))
+    with pytest.raises(Conflict, match="running"):
+        node.forget(SYSTEM, "one")
+    with pytest.raises(NotFound):
+        node.forget(SYSTEM, "two")
+
+    def age() -> None:
+        with archive.database.transaction() as connection:
+            connection.exec_driver_sql("update nodes set seen_at = '2026-01-01T00:00:00.000000Z'")
+
+    age()
+    with pytest.raises(Conflict, match="2 objects lie in the spool"):
+        node.forget(SYSTEM, "one")
+    waiting[0] = (0, 0)
+    node.beat()
+    age()
+    node.forget(SYSTEM, "one")
+    assert node.all(SYSTEM) == []

@@ -1,0 +1,92 @@
+"""The nodes of the archive: each says every few seconds that it is there."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from storage.index import migrate, nodes
+from storage.index.engine import Database
+from storage.index.events import read_time, time_text
+from storage.index.nodes import Node
+from vna.model.access import Action, Actor
+from vna.model.errors import Conflict, NotFound, VnaError
+from vna.security.policy import Policy
+from vna.version import version
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 5.0
+SILENT = timedelta(seconds=30)
+"""A node that was not heard of for so long is taken for dead."""
+
+Waiting = Callable[[], tuple[int, int]]
+"""Objects, and bytes of them, that lie in this node's spool and nowhere else."""
+
+
+def nothing_waits() -> tuple[int, int]:
+    """Where nothing is acknowledged before the blob store has it."""
+    return 0, 0
+
+
+class Nodes:
+    """Which nodes there are."""
+
+    def __init__(self, database: Database, policy: Policy, *, name: str, url: str, waiting: Waiting) -> None:
+        """`name` is ours, `url` where other nodes reach our HTTP door."""
+        self.name = name
+        self._database = database
+        self._policy = policy
+        self._url = url
+        self._waiting = waiting
+        self._started_at = time_text(datetime.now(UTC))
+
+    def run(self, stop: threading.Event) -> None:
+        """Say so until told to stop; an index that does not answer is waited for."""
+        while not stop.is_set():
+            try:
+                self.beat()
+            except VnaError as exc:
+                log.warning("node cannot say that it is there", extra={"reason": str(exc)})
+            stop.wait(BEAT_SECONDS)
+
+    def beat(self) -> None:
+        """Say once that this node is there, and what waits in its spool."""
+        waiting, waiting_bytes = self._waiting()
+        node = Node(
+            name=self.name,
+            url=self._url,
+            version=version(),
+            schema_revision=migrate.newest(),
+            started_at=self._started_at,
+            seen_at=time_text(datetime.now(UTC)),
+            waiting=waiting,
+            waiting_bytes=waiting_bytes,
+        )
+        with self._database.transaction() as connection:
+            nodes.beat(connection, node)
+
+    def all(self, actor: Actor) -> list[Node]:
+        """Every node that was ever started and not forgotten."""
+        self._policy.check(actor, Action.ADMIN)
+        with self._database.read() as connection:
+            return nodes.known(connection)
+
+    def forget(self, actor: Actor, name: str) -> None:
+        """A node will not come back. NotFound, or Conflict while it is heard of, or while what was acknowledged lies in
+        its spool alone."""
+        self._policy.check(actor, Action.ADMIN)
+        with self._database.transaction() as connection:
+            found = {node.name: node for node in nodes.known(connection)}.get(name)
+            if found is None:
+                raise NotFound(f"no node is called {name}")
+            if is_alive(found):
+                raise Conflict(f"{name} is running")
+            if found.waiting:
+                raise Conflict(f"{found.waiting} objects lie in the spool of {name} alone: start it, and they are kept")
+            nodes.forget(connection, name)
+
+
+def is_alive(node: Node, now: datetime | None = None) -> bool:
+    """Whether it was heard of lately."""
+    return bool(node.seen_at) and (now or datetime.now(UTC)) - read_time(node.seen_at) < SILENT

@@ -1,0 +1,53 @@
+"""`vna node`: the nodes of the archive, and what waits in their spools."""
+
+from typing import Annotated
+
+import typer
+
+from vna.cli.help import example
+from vna.cli.session import Session
+from vna.cli.settings import Format, FormatOption
+
+app = typer.Typer(
+    help="The nodes of the archive: which run, and what waits in their spools.",
+    epilog=example("vna node list"),
+    no_args_is_help=True,
+)
+
+
+@app.command("list", epilog=example("vna node list", "vna node list --format json"))
+def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
+    """List every node that was ever started."""
+    from vna.archive.nodes import is_alive
+    from vna.cli.output import show_rows
+    from vna.model.access import SYSTEM
+
+    session: Session = context.obj
+    with session.archive() as archive:
+        rows = [
+            {
+                "node": node.name,
+                "state": "running" if is_alive(node) else "silent",
+                "seen": node.seen_at[:19],
+                "url": node.url,
+                "version": node.version,
+                "waiting": str(node.waiting),
+                "bytes": str(node.waiting_bytes),
+            }
+            for node in archive.keeping.nodes.all(SYSTEM)
+        ]
+    show_rows(("Node", "State", "Seen", "URL", "Version", "Waiting", "Bytes"), rows, as_json=style is Format.JSON)
+
+
+@app.command("forget", epilog=example("vna node forget node-3"))
+def forget(
+    context: typer.Context, name: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.")]
+) -> None:
+    """Forget a node that will not come back; refused while it runs, or while its spool holds what is nowhere else."""
+    from vna.cli.output import say
+    from vna.model.access import SYSTEM
+
+    session: Session = context.obj
+    with session.archive() as archive:
+        archive.keeping.nodes.forget(SYSTEM, name)
+    say(f"{name} is forgotten")
