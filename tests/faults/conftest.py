@@ -28,16 +28,16 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def under_load(ledger: Ledger, seed: int, storescp: Callable[..., StoreSCP]) -> Iterator[Callable[[LiveArchive], Load]]:
+def under_load(ledger: Ledger, seed: int, storescp: Callable[..., StoreSCP]) -> Iterator[Callable[..., Load]]:
     """`under_load(live)` begins a mixed load, with a destination for C-MOVE."""
     with ExitStack() as running:
 
-        def begin(live: LiveArchive) -> Load:
+        def begin(live: LiveArchive, *, pixels: int = 1 << 15, stores_only: bool = False) -> Load:
             destination = storescp(ae_title=DESTINATION)
             running.callback(destination.stop)
             added = live.vna("ae", "add", DESTINATION, "--host", "127.0.0.1", "--port", str(destination.port))
             assert added.returncode == 0, added.stderr
-            load = Load(live, ledger, seed, destination)
+            load = Load(live, ledger, seed, destination, pixels=pixels, stores_only=stores_only)
             running.callback(load.abandon)
             load.start()
             return load

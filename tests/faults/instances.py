@@ -11,7 +11,6 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from tests.objects import ct, part10
 
-_PIXELS = 128 * 128 * 2
 _DIGITS = 34
 _PREAMBLE = 132
 
@@ -51,7 +50,7 @@ def data_set_of(part10: bytes) -> bytes:
 class Maker:
     """Instances of one sender; another seed makes other ones."""
 
-    def __init__(self, seed: int, *, patients: int = 3, prefix: int = 0, pixels: int = _PIXELS) -> None:
+    def __init__(self, seed: int, *, patients: int = 3, prefix: int = 0, pixels: int = 1 << 15) -> None:
         self._random = random.Random(seed)
         self._patients = [f"F{prefix % 10**8:08d}-{number:02d}" for number in range(patients)]
         self._template, self._holders = _template(pixels)
@@ -91,6 +90,6 @@ def _template(pixels: int) -> tuple[bytes, tuple[bytes, ...]]:
     patient = "P" * 12
     ds = ct(StudyInstanceUID=study, SeriesInstanceUID=series, PatientID=patient, PixelData=bytes(pixels))
     ds.SOPInstanceUID = sop
-    ds.Rows, ds.Columns = pixels // 2 // 128, 128
+    ds.Rows, ds.Columns = max(pixels // 2 // 128, 1), min(pixels // 2, 128)
     holders = tuple(value.encode() for value in (patient, study, series, sop))
     return part10(ds, ExplicitVRLittleEndian), holders

@@ -41,6 +41,10 @@ class Load:
     done: dict[str, int] = field(default_factory=dict)
     pause: float = 0.0
     """Seconds that each caller waits between requests."""
+    pixels: int = 1 << 15
+    """Bytes of pixel data of each instance."""
+    stores_only: bool = False
+    """C-STORE and STOW-RS, for faults that need many stores."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -49,11 +53,10 @@ class Load:
             self._associations,
             self._associations,
             self._stows,
-            self._reads,
         ]
-        callers += [self._searches, self._storescus]
-        if self.destination is not None:
-            callers.append(self._moves)
+        if not self.stores_only:
+            callers += [self._reads, self._searches, self._storescus]
+            callers += [self._moves] if self.destination is not None else []
         for number, caller in enumerate(callers):
             arguments = (caller, random.Random(self.seed * 100 + number))
             self._threads.append(threading.Thread(target=self._call, args=arguments, name=caller.__name__))
@@ -68,11 +71,14 @@ class Load:
         stuck = [thread.name for thread in self._threads if thread.is_alive()]
         assert not stuck, f"{stuck} still wait for an answer"
         assert not self.wrong, self.wrong[:5]
-        assert len(self.done) == 5 + (self.destination is not None), f"nothing was done but {self.done}"
+        expected = 2 if self.stores_only else 5 + (self.destination is not None)
+        assert len(self.done) == expected, f"nothing was done but {self.done}"
 
     def abandon(self) -> None:
         """A test has failed, or is over: nobody calls any more."""
         self._stop.set()
+        for thread in self._threads:
+            thread.join(_TIMEOUT)
 
     def wait_for_more(self, count: int, *, timeout: float = 60) -> None:
         """Until this many more are acknowledged than now."""
@@ -106,7 +112,7 @@ class Load:
 
     def _maker(self, rng: random.Random) -> Maker:
         # Patients are shared by all callers of a load: they race for their rows.
-        return Maker(rng.getrandbits(64), patients=4, prefix=self.seed)
+        return Maker(rng.getrandbits(64), patients=4, prefix=self.seed, pixels=self.pixels)
 
     def _associations(self, rng: random.Random) -> None:
         """An association after another, a study of a few instances on each."""

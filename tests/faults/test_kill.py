@@ -54,7 +54,7 @@ def test_kill_9_of_any_process_loses_nothing(
     tmp_path: Path,
     ledger: Ledger,
     seed: int,
-    under_load: Callable[[LiveArchive], Load],
+    under_load: Callable[..., Load],
 ) -> None:
     rng = random.Random(seed)
     backend = make_backend(name, request, tmp_path)
