@@ -8,6 +8,7 @@ make bench ARGS="rad69" measures RAD-69 beside WADO-RS (benchmarks/rad69.py)
 make bench ARGS="documents --count 200000" measures stored queries (benchmarks/documents.py)
 make bench ARGS="lookups" measures look-ups by accession number (benchmarks/lookups.py)
 make bench ARGS="orders" measures orders by HL7 (benchmarks/orders.py)
+make bench ARGS="verify" measures verify beside sha256sum (benchmarks/verify.py)
 make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
 """
 
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from benchmarks import documents, lookups, migrate, on_demand, orders, rad69, retrieve, search
+from benchmarks import documents, lookups, migrate, on_demand, orders, rad69, retrieve, search, verify
 from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
 from benchmarks.objects import ct_images, small_objects
 
@@ -85,6 +86,7 @@ def main() -> None:
         "retrieve": retrieve.main,
         "migrate": migrate.main,
         "on-demand": on_demand.main,
+        "verify": verify.main,
     }
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](sys.argv[2:])

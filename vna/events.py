@@ -21,6 +21,7 @@ Name = Literal[
     "http.answered",  # method, route, status, seconds
     "message.answered",  # type, code, seconds
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
+    "objects.verified",  # objects, bytes
     "worker.started",  # kind, pid
     "worker.died",  # kind, pid
 ]

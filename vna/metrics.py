@@ -85,6 +85,8 @@ class Metrics:
         self._messages = counter("vna_messages_total", "HL7 messages answered", "type", "code")
         self._message_seconds = seconds("vna_message_seconds", "Time to answer an HL7 message", "type")
         self._lookup_alarms = counter("vna_lookup_alarms_total", "Times that many look-ups of one caller failed")
+        self._verified = counter("vna_verified_objects_total", "Objects compared with their digests by the regular job")
+        self._verified_bytes = counter("vna_verified_bytes_total", "Bytes of them")
         self._worker_deaths = counter("vna_worker_deaths_total", "Worker processes that died and were replaced", "kind")
         self._handlers: Mapping[events.Name, events.Subscriber] = {
             "instance.accepted": self._on_accepted,
@@ -98,6 +100,7 @@ class Metrics:
             "http.answered": self._on_http,
             "message.answered": self._on_message,
             "lookup.alarm": self._on_lookup_alarm,
+            "objects.verified": self._on_verified,
             "worker.died": self._on_worker_died,
         }
 
@@ -126,6 +129,10 @@ class Metrics:
             self._child(self._bytes_in, door).inc(fields.get("bytes", 0))
         if "seconds" in fields:
             self._child(self._store_seconds, door).observe(fields["seconds"])
+
+    def _on_verified(self, *, objects: int, **fields: Any) -> None:
+        self._verified.inc(objects)
+        self._verified_bytes.inc(fields.get("bytes", 0))
 
     def _on_refused(self, *, door: str, reason: str, **_fields: Any) -> None:
         self._child(self._refused, door, reason).inc()

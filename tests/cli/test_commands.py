@@ -25,9 +25,10 @@ COMMANDS = (
     "codes load", "codes list", "codes show", "codes demo",
     "report list", "report show", "report file", "report approve",
     "match list", "match add", "match release", "quarantine list", "quarantine release",
-    "deleted list", "deleted restore",
+    "deleted list", "deleted restore", "deleted purge",
+    "hold add", "hold list", "hold release", "retention list",
     "hl7 send", "hl7 sample", "hl7 listen",
-    "jobs list", "jobs retry", "jobs drop", "node list", "node forget",
+    "jobs list", "jobs retry", "jobs drop", "schedule list", "schedule run", "node list", "node forget",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -48,6 +49,9 @@ COMMANDS = (
         "match",
         "quarantine",
         "deleted",
+        "hold",
+        "retention",
+        "schedule",
         "hl7",
         "jobs",
         "node",
@@ -75,7 +79,7 @@ def test_the_help_lists_every_command(vna: Vna) -> None:
     [
         (("import",), "Missing argument 'PATH...'; see vna import --help"),
         (("nonsense",), "No such command 'nonsense'; see vna --help"),
-        (("verify", "--fast"), "No such option: --fast; see vna verify --help"),
+        (("verify", "--quick"), "No such option: --quick; see vna verify --help"),
         (("send", "x"), "Missing option '--to'; see vna send --help"),
         (("ae", "add", "X", "--port", "ten"), "Invalid value for '--port'"),
         (("send", ".", "--to", "PACS"), "Invalid value for '--to': PACS is no destination: write AET@HOST:PORT"),

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.app import care
+from vna.app.care import Caring
+from vna.archive import holds, purging
 from vna.archive.deletion import Deletion
+from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes, nothing_waits
 from vna.archive.reindex import Replay
 from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
+from vna.jobs.schedule import Schedule
 from vna.jobs.workers import Work
 from vna.model.events import EventKind
 from vna.security.policy import Policy
@@ -37,6 +42,10 @@ class Keeping:
 
     database: Database
     nodes: Nodes
+    holds: Holds
+    care: Caring
+    kinds: Mapping[str, Regular]
+    schedule: Schedule
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -44,7 +53,7 @@ class Keeping:
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {}
+        return {**self.care.works()}
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
@@ -52,11 +61,13 @@ class Keeping:
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
-        kinds: dict[str, Regular] = {}
-        return Regularly(self.database, kinds)
+        return Regularly(self.database, self.kinds)
 
 
-REPLAYS: Mapping[EventKind, Replay] = {}
+REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.HOLD_CHANGED: holds.replay,
+    EventKind.INSTANCE_PURGED: purging.replay,
+}
 """What a reindex does again."""
 
 
@@ -66,7 +77,16 @@ def after_reindex(connection: Connection) -> None:
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
-    return Keeping(database=around.database, nodes=_nodes(around))
+    settings, database, blobs, policy = around.settings, around.database, around.blobs, around.policy
+    kinds = {**care.regularly(settings)}
+    return Keeping(
+        database=database,
+        nodes=_nodes(around),
+        holds=Holds(database, policy),
+        care=care.build(settings, database, blobs, policy, around.deletion),
+        kinds=kinds,
+        schedule=Schedule(database, policy, kinds),
+    )
 
 
 def _nodes(around: Surroundings) -> Nodes:

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vna.settings.across import AcrossSettings
+from vna.settings.care import CareSettings, RetentionSettings, VerifySettings
 from vna.settings.national import NationalSettings
 from vna.settings.node import NodeSettings
 from vna.settings.sections import (
@@ -58,6 +59,14 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
+    verify: VerifySettings = VerifySettings()
+    care: CareSettings = CareSettings()
+    retention: tuple[RetentionSettings, ...] = Field(
+        default=(),
+        description="Rules of how long studies are kept, as a JSON list (environment) or `[[retention]]` (vna.toml): "
+        "`name`, `modalities`, `facilities`, `under_age`, `years`, `until_age`, `since`, `then`, `purge_days`. Empty: "
+        "for ever.",
+    )
     jobs: JobsSettings = JobsSettings()
     priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()

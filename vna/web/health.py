@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import anyio
 import orjson
@@ -9,7 +10,7 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from vna.archive.status import Readiness
+from vna.archive.status import Care, Readiness
 from vna.metrics import CONTENT_TYPE, Labels
 from vna.model.errors import VnaError
 from vna.version import version
@@ -45,6 +46,12 @@ async def metrics(_request: Request, site: Site) -> Response:
         "vna_ready": ("Whether the archive is ready (1) or not (0)", {(): float(found.ready)}),
         "vna_jobs": ("Jobs of the whole archive; dead ones were given up", await _jobs(site)),
     }
+    care = await _care(site)
+    if care is not None:
+        gauges["vna_verify_damaged"] = ("Objects found damaged and not put right", {(): float(care.damaged)})
+        if care.verified_at is not None:
+            age = (datetime.now(UTC) - care.verified_at).total_seconds()
+            gauges["vna_verify_last_seconds"] = ("Seconds since everything was verified", {(): age})
     if found.free_bytes is not None:
         gauges["vna_free_bytes"] = ("Free space of the blob store", {(): float(found.free_bytes)})
     text = await run_sync(site.metrics.exposition, gauges)
@@ -57,6 +64,14 @@ async def _jobs(site: Site) -> dict[Labels, float]:
     with suppress(VnaError), anyio.move_on_after(PATIENCE):
         found = await run_sync(site.status.jobs, abandon_on_cancel=True, limiter=_limiter())
     return {(("kind", kind), ("state", state)): float(count) for (kind, state), count in found.items()}
+
+
+async def _care(site: Site) -> Care | None:
+    """None while the index does not answer."""
+    found: Care | None = None
+    with suppress(VnaError), anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.status.care, abandon_on_cancel=True, limiter=_limiter())
+    return found
 
 
 async def readiness(site: Site) -> Readiness:
