@@ -21,6 +21,8 @@ Name = Literal[
     "http.answered",  # method, route, status, seconds
     "message.answered",  # type, code, seconds
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
+    "spool.uploaded",  # bytes, seconds
+    "spool.failed",  # reason
     "worker.started",  # kind, pid
     "worker.died",  # kind, pid
 ]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.app import spooling
 from vna.archive.deletion import Deletion
-from vna.archive.nodes import Nodes, nothing_waits
+from vna.archive.nodes import Nodes
 from vna.archive.reindex import Replay
 from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
@@ -77,5 +78,5 @@ def _nodes(around: Surroundings) -> Nodes:
         around.policy,
         name=settings.node.name or socket.gethostname()[:64],
         url=settings.node.url or scheme,
-        waiting=nothing_waits,
+        waiting=spooling.waiting(around.blobs),
     )

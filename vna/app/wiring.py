@@ -11,7 +11,7 @@ from storage.blobs.base import BlobStore
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
-from vna.app import keeping, national
+from vna.app import keeping, national, spooling
 from vna.app.blobs import blob_store, ready_blobs
 from vna.app.communities import clients
 from vna.app.keeping import Keeping
@@ -424,7 +424,9 @@ def _registry_rules(settings: XdsSettings) -> RegistryRules:
 
 def prepare(settings: Settings) -> None:
     """Before the first process starts: what `make_ready` does, and the spool emptied of what a killed process left."""
-    spool.sweep(make_ready(settings).spool_folder)
+    blobs = make_ready(settings)
+    spool.sweep(blobs.spool_folder)
+    spooling.recover(blobs)
 
 
 def make_ready(settings: Settings) -> BlobStore:

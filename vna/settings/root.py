@@ -85,6 +85,19 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}ACROSS__AE_TITLE is another title than {PREFIX}DIMSE__AE_TITLE")
         return self
 
+    @model_validator(mode="after")
+    def _folders_need_no_spool(self) -> "Settings":
+        if self.storage.acknowledge == "spool" and not self.storage_url.startswith("s3://"):
+            raise ValueError(
+                f"{PREFIX}STORAGE__ACKNOWLEDGE=spool is for an object store: {PREFIX}STORAGE__URL names a folder"
+            )
+        return self
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where what waits for the object store lies, default filled in."""
+        return Path(self.storage.spool) if self.storage.spool else self.data_dir / "waiting"
+
     @property
     def database_url(self) -> str:
         """The index's address, default filled in."""
