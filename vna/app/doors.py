@@ -1,5 +1,6 @@
 """The doors, each given the use cases it translates for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
@@ -82,8 +83,10 @@ _TOLD = (
 """Header fields that pages of other origins may send, and read of an answer, beside those that they always may."""
 
 
-def http_application(application: Application, addresses: Addresses, metrics: Metrics) -> ASGIApp:
-    """Every HTTP door of one process, behind who asks."""
+def http_application(
+    application: Application, addresses: Addresses, metrics: Metrics, draining: Callable[[], bool] = web.never
+) -> ASGIApp:
+    """Every HTTP door of one process, behind who asks; `draining` says that the node is being stopped."""
     settings = application.settings
     service = StudiesService(
         store=application.store,
@@ -120,6 +123,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         trial=application.trial,
         reports=application.national.reports,
         looks=application.national.looks,
+        draining=draining,
     )
     national = NationalDoor(
         listings=application.national.listings,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dimse.upper_layer.worker import ConnectionChannel, run_worker
 from vna.app.doors import Addresses, dimse_server, hl7_listener, http_application
+from vna.app.draining import Draining
 from vna.app.wiring import Application, build
 from vna.metrics import Metrics
 from vna.model.access import SYSTEM
@@ -37,6 +38,7 @@ class Start:
     channel: socket.socket | None
     addresses: Addresses
     metrics: Metrics
+    draining: Draining
 
 
 def stop_event(lifeline: int) -> threading.Event:
@@ -87,7 +89,7 @@ def _http(start: Start, application: Application) -> None:
     CODECS.bound(_DECODING_AT_ONCE)
     BoundedProtocol.seconds = start.settings.http.network_timeout
     config = uvicorn.Config(
-        http_application(application, start.addresses, start.metrics),
+        http_application(application, start.addresses, start.metrics, start.draining),
         loop="uvloop",
         http=BoundedProtocol,
         ws="none",

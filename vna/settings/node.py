@@ -19,6 +19,14 @@ class NodeSettings(Section):
         "port of the HTTP door.",
     )
 
+    drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=600,
+        description="Seconds that this node goes on serving after SIGTERM while `/readyz` says that it is being "
+        "stopped, so that a balancer sends it nothing new. A second SIGTERM ends the wait.",
+    )
+
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
