@@ -68,8 +68,13 @@ class Primary:
         for place in sorted(hosts, key=lambda one: one != self._last):
             try:
                 connection = connect(**_at(said, place))
-                standing = greeted(connection)
             except psycopg.OperationalError as exc:
+                reasons.append(str(exc).strip())
+                continue
+            try:
+                standing = greeted(connection)
+            except psycopg.Error as exc:
+                connection.close()
                 reasons.append(str(exc).strip())
                 continue
             if _is_stale(standing, known):

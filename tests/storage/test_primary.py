@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from storage.index.address import parsed, places
+from storage.index.engine import Database
 from storage.index.primary import Primary, is_cut
+from tests.peers.postgres import PostgresServer
 
 
 class Server:
@@ -122,3 +126,31 @@ def test_a_connection_that_the_other_side_ended_is_seen_without_a_question() -> 
         assert not is_cut(ours)
         theirs.close()
         assert is_cut(ours)
+
+
+def test_a_host_that_says_nothing_is_given_up_soon(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{postgres_server.port}"
+        database = Database(f"postgresql+psycopg://postgres@{hosts}/postgres", memory=tmp_path / "primary")
+        begun = time.monotonic()
+        with database.read() as connection:
+            assert connection.execute(sa.text("SELECT 1")).scalar() == 1
+        assert time.monotonic() - begun < 8
+        begun = time.monotonic()
+        with database.transaction() as connection:
+            assert connection.execute(sa.text("SHOW tcp_user_timeout")).scalar() in ("10s", "10000")
+        assert time.monotonic() - begun < 1, "the one that answered is asked first"
+        database.close()
+
+
+def test_a_restart_of_the_database_is_no_failure_for_who_asks_next(postgres_server: PostgresServer) -> None:
+    database = Database(f"postgresql+psycopg://postgres@127.0.0.1:{postgres_server.port}/postgres")
+    for way in (database.read, database.glance, database.transaction):
+        with way() as connection:
+            connection.execute(sa.text("SELECT 1"))
+    postgres_server.stop()
+    postgres_server.start()
+    for way in (database.glance, database.read, database.transaction):
+        with way() as connection:
+            connection.execute(sa.text("SELECT 1"))
+    database.close()
