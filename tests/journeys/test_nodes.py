@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from pydicom import Dataset
 from pynetdicom import AE, evt
-from pynetdicom.presentation import build_context, build_role
+from pynetdicom.presentation import build_role
 
 from storage.index import migrate
 from tests.archives import Backend, LiveArchive, make_backend, start_archive
@@ -76,10 +77,9 @@ def _asked(live: LiveArchive, operation: str, study: str, destination: str = "")
 
     ae = AE(ae_title="READER")
     ae.add_requested_context(operation)
-    roles = []
     if operation == GET:
-        ae.requested_contexts = [build_context(operation), build_context(CT)]
-        roles = [build_role(CT, scp_role=True)]
+        ae.add_requested_context(CT)
+    roles: list[Any] = [build_role(CT, scp_role=True)] if operation == GET else []
     assoc = ae.associate("127.0.0.1", live.dimse_port, ext_neg=roles, evt_handlers=[(evt.EVT_C_STORE, took)])
     assert assoc.is_established
     query = Dataset()

@@ -35,10 +35,11 @@ from vna.metrics import Metrics
 from vna.model.message_charsets import UNDECLARED, codec_of
 from vna.model.priority import Priority
 from vna.places import Places
+from vna.proxied import Proxies
 from vna.security import http as http_security
 from vna.security import tls
 from vna.security.http import HttpRules
-from vna.settings import DimseSettings, TlsSettings
+from vna.settings import DimseSettings, Settings, TlsSettings
 from vna.sgk import contract
 from vna.sgk.service import LookupService
 from vna.soap.exchange import Rules
@@ -306,7 +307,13 @@ def hl7_listener(application: Application) -> Listener:
         message_seconds=settings.message_timeout,
         idle_seconds=settings.idle_timeout,
     )
-    return Listener(hl7_dispatch(application), limits, tls_context(settings.tls), application.sources.admits)
+    caller = proxies(application.settings).caller
+    return Listener(hl7_dispatch(application), limits, tls_context(settings.tls), application.sources.admits, caller)
+
+
+def proxies(settings: Settings) -> Proxies:
+    """The balancers in front of DICOM and HL7."""
+    return Proxies(settings.node.trusted_proxies)
 
 
 def tls_context(settings: TlsSettings) -> SSLContext | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dimse.upper_layer.worker import ConnectionChannel, run_worker
-from vna.app.doors import Addresses, dimse_server, hl7_listener, http_application
+from vna.app.doors import Addresses, dimse_server, hl7_listener, http_application, proxies
 from vna.app.draining import Draining
 from vna.app.wiring import Application, build
 from vna.metrics import Metrics
@@ -77,7 +77,8 @@ def run(kind: str, start: Start) -> None:
 def _dimse(start: Start, application: Application) -> None:
     assert start.channel is not None
     server = dimse_server(application)
-    run_worker(server, ConnectionChannel(start.channel), start.stop, grace_seconds=_GRACE_SECONDS)
+    channel, caller = ConnectionChannel(start.channel), proxies(start.settings).caller
+    run_worker(server, channel, start.stop, grace_seconds=_GRACE_SECONDS, caller=caller)
 
 
 def _http(start: Start, application: Application) -> None:

@@ -1,10 +1,13 @@
 """Settings of one node among several."""
 
+import ipaddress
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
+from pydantic_settings import NoDecode
 
-from vna.settings.values import Section
+from vna.settings.values import Section, words
 
 
 class NodeSettings(Section):
@@ -26,6 +29,19 @@ class NodeSettings(Section):
         description="Seconds that this node goes on serving after SIGTERM while `/readyz` says that it is being "
         "stopped, so that a balancer sends it nothing new. A second SIGTERM ends the wait.",
     )
+
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)] = Field(
+        default=(),
+        description="Addresses or networks of balancers, with commas between, whose DICOM and HL7 connections begin "
+        "with a PROXY protocol header; it says who calls.",
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ipaddress.ip_network(text, strict=False)
+        return value
 
     @field_validator("url")
     @classmethod
