@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
+from pynetdicom.dimse_primitives import N_ACTION
 from pynetdicom.presentation import PresentationContext
 
-from dimse.commitment import report_on
+from dimse.commitment import PUSH_MODEL_INSTANCE, REQUEST_COMMITMENT, CommitmentProvider, report_on
 from dimse.models import STORAGE_COMMITMENT
+from dimse.normalized import ask, written
 from dimse.scu import Destination
+from dimse.status import SUCCESS
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.request import ProposedContext, ProposedRole, open_association
-from vna.model.access import Peer
-from vna.model.commitments import Outcome
+from vna.archive.commitment import Commitments
+from vna.archive.commitment_elements import request_elements
+from vna.model.access import Action, Actor, ActorKind, Peer
+from vna.model.commitments import Outcome, Referenced
 from vna.model.errors import Rejected
 from vna.model.transfer_syntaxes import EXPLICIT_LE, IMPLICIT_LE
 
 _CONTEXTS: Final = (ProposedContext(STORAGE_COMMITMENT, (EXPLICIT_LE, IMPLICIT_LE)),)
+_LOOK_SECONDS: Final = 0.2
 _AS_PROVIDER: Final = (ProposedRole(STORAGE_COMMITMENT, as_scu=False, as_scp=True),)
 
 
@@ -61,3 +69,38 @@ def association(
         assoc.abort()
         raise
     assoc.release()
+
+
+class CommitmentSCU:
+    """Asks one application entity to keep what it was sent, and stays for the answer."""
+
+    def __init__(self, destination: Destination, profile: Profile, requests: Commitments) -> None:
+        peer = Actor(ActorKind.AE, destination.ae_title, frozenset({Action.ECHO}))
+        provider = CommitmentProvider(requests, profile.ae_title, 0.0, lambda _assoc: peer)
+        self._destination = destination
+        self._profile = replace(profile, services={STORAGE_COMMITMENT: provider.serve})
+
+    def request(
+        self, transaction_uid: str, asked: Sequence[Referenced], *, is_known: Callable[[], bool], seconds: float
+    ) -> None:
+        """N-ACTION (PS3.4 J.3.2.1.2), then wait until the result is known or the peer has gone, at most so long.
+
+        The result may come on this association, or to the archive's own door on another one. Rejected says with which
+        status the request was refused.
+        """
+        message: Any = N_ACTION()
+        message.MessageID = 1
+        message.RequestedSOPClassUID = STORAGE_COMMITMENT
+        message.RequestedSOPInstanceUID = PUSH_MODEL_INSTANCE
+        message.ActionTypeID = REQUEST_COMMITMENT
+        with association(self._destination, self._profile) as (assoc, context):
+            message.ActionInformation = written(request_elements(transaction_uid, asked), context)
+            response = ask(assoc, message, context, self._profile.limits.dimse_timeout)
+            if response.Status != SUCCESS:
+                words = f": {response.ErrorComment}" if response.ErrorComment else ""
+                raise Rejected(f"storage commitment was refused with status {response.Status:04X}{words}")
+            ends = time.monotonic() + seconds
+            while time.monotonic() < ends and not is_known() and assoc.stands():
+                assoc.dul.closed.wait(_LOOK_SECONDS)
+        while time.monotonic() < ends and not is_known():
+            time.sleep(_LOOK_SECONDS)

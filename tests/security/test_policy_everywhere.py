@@ -448,7 +448,7 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, method: str, path: str, expected: int
 ) -> None:
     app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
-    for name in ("{study}", "{series}", "{instance}"):
+    for name in ("{study}", "{series}", "{instance}", "{transaction}"):
         path = path.replace(name, "1.2.3")
     path = path.replace("{frames}", "1").replace("{path:path}", "7FE00010")
     body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part10(ct()) + b"\r\n--b--\r\n"

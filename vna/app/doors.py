@@ -94,6 +94,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         rendering=application.rendering,
         deletion=application.deletion,
         changes=application.changes,
+        commitments=application.keeping.commitments,
         arriving=application.on_demand,
         public_url=settings.http.public_url,
         max_body=int(settings.http.max_body),

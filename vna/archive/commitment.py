@@ -44,6 +44,10 @@ class Commitments:
         self._policy = policy
         self.most = most
 
+    def require(self, actor: Actor) -> None:
+        """NotAuthorized unless the actor may ask."""
+        self._policy.check(actor, Action.STORE)
+
     def request(
         self, actor: Actor, transaction_uid: str, asked: Sequence[Referenced], *, door: str, hold_seconds: float = 0
     ) -> None:
