@@ -52,4 +52,7 @@ retrieval (F.8)."""
 STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
 """Storage Commitment Push Model (PS3.4 J.3)."""
 
+AVAILABILITY_NOTIFICATION: Final = "1.2.840.10008.5.1.4.33"
+"""Instance Availability Notification (PS3.4 R.3)."""
+
 FIND_CLASSES: Final = ("1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.3.1")

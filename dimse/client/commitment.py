@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from pynetdicom.dimse_primitives import N_ACTION
-from pynetdicom.presentation import PresentationContext
 
+from dimse.client.associated import associated
 from dimse.commitment import PUSH_MODEL_INSTANCE, REQUEST_COMMITMENT, CommitmentProvider, report_on
 from dimse.models import STORAGE_COMMITMENT
 from dimse.normalized import ask, written
 from dimse.scu import Destination
 from dimse.status import SUCCESS
-from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.profile import Profile
-from dimse.upper_layer.request import ProposedContext, ProposedRole, open_association
+from dimse.upper_layer.request import ProposedRole
 from vna.archive.commitment import Commitments
 from vna.archive.commitment_elements import request_elements
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.commitments import Outcome, Referenced
 from vna.model.errors import Rejected
-from vna.model.transfer_syntaxes import EXPLICIT_LE, IMPLICIT_LE
 
-_CONTEXTS: Final = (ProposedContext(STORAGE_COMMITMENT, (EXPLICIT_LE, IMPLICIT_LE)),)
 _LOOK_SECONDS: Final = 0.2
 _AS_PROVIDER: Final = (ProposedRole(STORAGE_COMMITMENT, as_scu=False, as_scp=True),)
 
@@ -43,32 +39,8 @@ class ReportSCP:
         A peer that takes the context without a word on roles is told all the same: some do not negotiate them.
         """
         destination = Destination(peer.host, peer.port, peer.ae_title)
-        with association(destination, self._profile, roles=_AS_PROVIDER) as (assoc, context):
+        with associated(destination, self._profile, STORAGE_COMMITMENT, roles=_AS_PROVIDER) as (assoc, context):
             report_on(assoc, context, transaction_uid, outcomes, self._profile.ae_title)
-
-
-@contextmanager
-def association(
-    destination: Destination, profile: Profile, *, roles: tuple[ProposedRole, ...] = ()
-) -> Iterator[tuple[LeanAssociation, PresentationContext]]:
-    """An association for storage commitment, with its one context; released in the end."""
-    assoc = open_association(
-        destination.host,
-        destination.port,
-        _CONTEXTS,
-        called_ae=destination.ae_title,
-        profile=profile,
-        roles=roles,
-    )
-    try:
-        contexts = assoc.accepted_contexts
-        if not contexts:
-            raise Rejected(f"{destination.ae_title} does not take storage commitment")
-        yield assoc, contexts[0]
-    except BaseException:
-        assoc.abort()
-        raise
-    assoc.release()
 
 
 class CommitmentSCU:
@@ -93,7 +65,7 @@ class CommitmentSCU:
         message.RequestedSOPClassUID = STORAGE_COMMITMENT
         message.RequestedSOPInstanceUID = PUSH_MODEL_INSTANCE
         message.ActionTypeID = REQUEST_COMMITMENT
-        with association(self._destination, self._profile) as (assoc, context):
+        with associated(self._destination, self._profile, STORAGE_COMMITMENT) as (assoc, context):
             message.ActionInformation = written(request_elements(transaction_uid, asked), context)
             response = ask(assoc, message, context, self._profile.limits.dimse_timeout)
             if response.Status != SUCCESS:

@@ -52,7 +52,7 @@ class Keeping:
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {}
+        return {**self.committing.subscribers()}
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""

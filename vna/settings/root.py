@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vna.settings.across import AcrossSettings
-from vna.settings.commitment import CommitmentSettings
+from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
 from vna.settings.national import NationalSettings
 from vna.settings.node import NodeSettings
 from vna.settings.sections import (
@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
     commitment: CommitmentSettings = CommitmentSettings()
+    availability: AvailabilitySettings = AvailabilitySettings()
     jobs: JobsSettings = JobsSettings()
     priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()
