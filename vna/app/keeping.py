@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import spooling
+from vna.app import commitment, spooling
+from vna.app.commitment import Committing
+from vna.archive.commitment import Commitments
+from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes
 from vna.archive.reindex import Replay
@@ -16,6 +19,7 @@ from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model.events import EventKind
+from vna.security.peers import Peers
 from vna.security.policy import Policy
 from vna.settings import Settings
 
@@ -28,6 +32,7 @@ class Surroundings:
     database: Database
     blobs: BlobStore
     policy: Policy
+    peers: Peers
     store: Store
     deletion: Deletion
 
@@ -38,26 +43,32 @@ class Keeping:
 
     database: Database
     nodes: Nodes
+    committing: Committing
+
+    @property
+    def commitments(self) -> Commitments:
+        """Requests for storage commitment."""
+        return self.committing.commitments
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {}
+        return {**self.committing.subscribers()}
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {}
+        return {**self.committing.works()}
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
-        return {}
+        return {**self.committing.ladders()}
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
-        kinds: dict[str, Regular] = {}
+        kinds: dict[str, Regular] = {**self.committing.regularly()}
         return Regularly(self.database, kinds)
 
 
-REPLAYS: Mapping[EventKind, Replay] = {}
+REPLAYS: Mapping[EventKind, Replay] = {EventKind.COMMITMENT_CHANGED: replay_commitment}
 """What a reindex does again."""
 
 
@@ -67,7 +78,7 @@ def after_reindex(connection: Connection) -> None:
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
-    return Keeping(database=around.database, nodes=_nodes(around))
+    return Keeping(database=around.database, nodes=_nodes(around), committing=commitment.build(around))
 
 
 def _nodes(around: Surroundings) -> Nodes:

@@ -362,7 +362,13 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         ),
         keeping=keeping.build(
             keeping.Surroundings(
-                settings=settings, database=database, blobs=blobs, policy=policy, store=store, deletion=deletion
+                settings=settings,
+                database=database,
+                blobs=blobs,
+                policy=policy,
+                peers=peers,
+                store=store,
+                deletion=deletion,
             )
         ),
     )

@@ -8,6 +8,7 @@ import typer
 from vna.cli import (
     ae,
     codes,
+    commitment,
     delete,
     demo,
     fetch,
@@ -74,7 +75,11 @@ def options(
 for name, function, examples in (
     ("serve", serve.serve, ("vna serve", "VNA_HTTP__PORT=9000 vna serve --demo")),
     ("import", import_.import_, ("vna import /media/cdrom", "vna import --facility 34001 /data/old-pacs")),
-    ("send", send.send, ("vna send study/ --to PACS@127.0.0.1:104",)),
+    (
+        "send",
+        send.send,
+        ("vna send study/ --to PACS@127.0.0.1:104", "vna send study/ --to PACS@127.0.0.1:104 --commit"),
+    ),
     ("verify", verify.verify, ("vna verify", "vna verify --forget 1.2.826.0.1.3680043.10.1")),
     ("reindex", reindex.reindex, ("vna reindex",)),
     ("delete", delete.delete, ("vna delete 1.2.3 --reason 'sent by mistake'", "vna delete 1.2.3 --series 1.2.3.1")),
@@ -113,6 +118,7 @@ for group, words in (
     (delete.app, "deleted"),
     (hl7.app, "hl7"),
     (jobs.app, "jobs"),
+    (commitment.app, "commitment"),
     (node.app, "node"),
     (xds.app, "xds"),
 ):

@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     PREVIOUS_SEEN = "previous.seen"
     CODES_LOADED = "codes.loaded"
     LOOKED_UP = "looked.up"
+    AVAILABILITY_CHANGED = "availability.changed"
+    COMMITMENT_CHANGED = "commitment.changed"
     ARCHIVE_NAMED = "archive.named"
     PEER_CHANGED = "peer.changed"
     SOURCE_CHANGED = "source.changed"
