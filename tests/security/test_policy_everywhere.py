@@ -41,6 +41,7 @@ from vna.archive.changes import Changes
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes
 from vna.archive.reindex import Reindex
+from vna.archive.rejecting import Rejections
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
@@ -243,6 +244,7 @@ USE_CASES = (
     "changes",
     "jobs",
     "keeping.nodes",
+    "keeping.rejections",
     "documents",
     "patients",
     "hospitals",
@@ -297,6 +299,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Changes,
             Jobs,
             Nodes,
+            Rejections,
             Registry,
             Patients,
             HospitalPatients,

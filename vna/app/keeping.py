@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.app import corrections
+from vna.archive import rejecting
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes, nothing_waits
 from vna.archive.reindex import Replay
+from vna.archive.rejecting import REJECT, Rejections
 from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
@@ -37,14 +40,15 @@ class Keeping:
 
     database: Database
     nodes: Nodes
+    rejections: Rejections
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {}
+        return {"rejections": rejecting.noticing(self.database)}
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {}
+        return {REJECT: self.rejections}
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
@@ -56,17 +60,23 @@ class Keeping:
         return Regularly(self.database, kinds)
 
 
-REPLAYS: Mapping[EventKind, Replay] = {}
+REPLAYS: Mapping[EventKind, Replay] = {**corrections.REPLAYS}
 """What a reindex does again."""
 
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
+    rejecting.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
-    return Keeping(database=around.database, nodes=_nodes(around))
+    rules = corrections.rejection_rules(around.settings)
+    return Keeping(
+        database=around.database,
+        nodes=_nodes(around),
+        rejections=Rejections(around.database, around.blobs, around.policy, around.deletion, rules),
+    )
 
 
 def _nodes(around: Surroundings) -> Nodes:

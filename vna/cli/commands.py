@@ -23,6 +23,7 @@ from vna.cli import (
     prefetch,
     quarantine,
     reindex,
+    rejection,
     report,
     send,
     serve,
@@ -114,6 +115,7 @@ for group, words in (
     (hl7.app, "hl7"),
     (jobs.app, "jobs"),
     (node.app, "node"),
+    (rejection.app, "rejection"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)
