@@ -50,6 +50,7 @@ from vna.archive.commitment import Commitments
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes
 from vna.archive.reindex import Reindex
+from vna.archive.rejecting import Rejections
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
@@ -253,6 +254,7 @@ USE_CASES = (
     "jobs",
     "keeping.nodes",
     "keeping.commitments",
+    "keeping.rejections",
     "documents",
     "patients",
     "hospitals",
@@ -308,6 +310,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Jobs,
             Nodes,
             Commitments,
+            Rejections,
             Registry,
             Patients,
             HospitalPatients,

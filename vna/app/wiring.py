@@ -11,7 +11,7 @@ from storage.blobs.base import BlobStore
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
-from vna.app import keeping, national, spooling
+from vna.app import corrections, keeping, national, spooling
 from vna.app.blobs import blob_store, ready_blobs
 from vna.app.communities import clients
 from vna.app.keeping import Keeping
@@ -238,7 +238,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
 
-    store = Store(database, blobs, policy, coercion_for, rules, identify, national.admission(settings.national))
+    store = Store(
+        database,
+        blobs,
+        policy,
+        coercion_for,
+        rules,
+        identify,
+        national.admission(settings.national),
+        corrections.rejection_rules(settings),
+    )
     sources_known = Sources(database, policy, local=local)
     remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check, shared=settings.data_dir / SHARED)
     on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)

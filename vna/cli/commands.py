@@ -24,6 +24,7 @@ from vna.cli import (
     prefetch,
     quarantine,
     reindex,
+    rejection,
     report,
     send,
     serve,
@@ -120,6 +121,7 @@ for group, words in (
     (jobs.app, "jobs"),
     (commitment.app, "commitment"),
     (node.app, "node"),
+    (rejection.app, "rejection"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

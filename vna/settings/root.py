@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from vna.settings.across import AcrossSettings
 from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
+from vna.settings.iocm import IocmSettings
 from vna.settings.national import NationalSettings
 from vna.settings.node import NodeSettings
 from vna.settings.sections import (
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     node: NodeSettings = NodeSettings()
     commitment: CommitmentSettings = CommitmentSettings()
     availability: AvailabilitySettings = AvailabilitySettings()
+    iocm: IocmSettings = IocmSettings()
     jobs: JobsSettings = JobsSettings()
     priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()

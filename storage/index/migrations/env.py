@@ -5,6 +5,7 @@ from alembic import context
 from storage.index import (  # noqa: F401  their tables belong to the same metadata
     cluster_schema,
     commitment_schema,
+    corrections_schema,
     keeping_schema,
     national_schema,
 )
