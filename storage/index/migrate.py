@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from storage.index import dump
 from storage.index.engine import Database, translated
 
 _LOCK = 0x766E6101
@@ -32,12 +33,19 @@ def current(database: Database) -> str:
         return MigrationContext.configure(connection).get_current_revision() or ""
 
 
-def upgrade(database: Database) -> tuple[str, str]:
-    """Bring the schema up to date; the revisions before and after."""
+def upgrade(database: Database, revision: str = "") -> tuple[str, str]:
+    """Bring the schema up to date, or to an older revision from before that; the revisions before and after."""
     before = current(database)
-    if before != newest():
+    wanted = revision or newest()
+    if before != wanted:
         with database.transaction() as connection:
             if not database.is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-            command.upgrade(_config(connection), "head")
+            command.upgrade(_config(connection), wanted)
     return before, current(database)
+
+
+def is_empty(database: Database) -> bool:
+    """Whether no table has a row."""
+    with database.read() as connection:
+        return dump.is_empty(connection)

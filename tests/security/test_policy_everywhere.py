@@ -36,6 +36,7 @@ from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
+from vna.archive.backup import Backup
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.deletion import Deletion
@@ -243,6 +244,7 @@ USE_CASES = (
     "changes",
     "jobs",
     "keeping.nodes",
+    "keeping.backup",
     "documents",
     "patients",
     "hospitals",
@@ -297,6 +299,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Changes,
             Jobs,
             Nodes,
+            Backup,
             Registry,
             Patients,
             HospitalPatients,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.archive.backup import Backup
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes, nothing_waits
 from vna.archive.reindex import Replay
@@ -37,6 +38,7 @@ class Keeping:
 
     database: Database
     nodes: Nodes
+    backup: Backup
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -66,7 +68,11 @@ def after_reindex(connection: Connection) -> None:
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
-    return Keeping(database=around.database, nodes=_nodes(around))
+    return Keeping(
+        database=around.database,
+        nodes=_nodes(around),
+        backup=Backup(around.database, around.blobs, around.policy),
+    )
 
 
 def _nodes(around: Surroundings) -> Nodes:

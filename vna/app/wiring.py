@@ -444,6 +444,11 @@ def make_ready(settings: Settings) -> BlobStore:
         peers.seed(peer.as_peer() for peer in settings.dimse.peers)
     finally:
         database.close()
+    return new_blob_store(settings)
+
+
+def new_blob_store(settings: Settings) -> BlobStore:
+    """The same as `blob_store`, its bucket made where that is absent."""
     blobs = blob_store(settings)
     if isinstance(blobs, S3Blobs):
         blobs.prepare()
