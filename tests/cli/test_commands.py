@@ -14,7 +14,7 @@ from tests.cli.conftest import Vna
 from vna.cli import session
 
 COMMANDS = (
-    "serve", "import", "send", "verify", "reindex", "delete", "prefetch", "fetch", "migrate",
+    "serve", "import", "send", "verify", "reindex", "backup", "restore", "delete", "prefetch", "fetch", "migrate",
     "migrate-from", "settings", "demo",
     "ae add", "ae list", "ae remove",
     "source add", "source list", "source test", "source remove",

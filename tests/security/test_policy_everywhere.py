@@ -44,6 +44,7 @@ from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
+from vna.archive.backup import Backup
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
@@ -255,6 +256,7 @@ USE_CASES = (
     "keeping.nodes",
     "keeping.commitments",
     "keeping.rejections",
+    "keeping.backup",
     "documents",
     "patients",
     "hospitals",
@@ -311,6 +313,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Nodes,
             Commitments,
             Rejections,
+            Backup,
             Registry,
             Patients,
             HospitalPatients,

@@ -9,6 +9,7 @@ from storage.index.engine import Connection, Database
 from vna.app import commitment, corrections, spooling
 from vna.app.commitment import Committing
 from vna.archive import rejecting
+from vna.archive.backup import Backup
 from vna.archive.commitment import Commitments
 from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
@@ -47,6 +48,7 @@ class Keeping:
     nodes: Nodes
     committing: Committing
     rejections: Rejections
+    backup: Backup
 
     @property
     def commitments(self) -> Commitments:
@@ -97,6 +99,7 @@ def build(around: Surroundings) -> Keeping:
         nodes=_nodes(around),
         committing=commitment.build(around),
         rejections=Rejections(around.database, around.blobs, around.policy, around.deletion, rules),
+        backup=Backup(around.database, around.blobs, around.policy),
     )
 
 
