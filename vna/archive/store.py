@@ -311,7 +311,7 @@ class Store:
                 conflict = self._writer.add(connection, new).conflict
             if provenance.door != Door.FETCH.value:
                 elsewhere.refresh(connection, new.study_instance_uid, new.series_instance_uid)
-            self._tell_stored(connection, new, provenance, tell, conflict=conflict)
+            self._tell_stored(connection, new, provenance, tell, conflict)
         return True
 
     def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> tuple[NewInstance, Places | None]:
@@ -323,8 +323,11 @@ class Store:
             if tell is None and not known and self._has_to_wait(connection, new, provenance):
                 self._quarantine(connection, new, provenance)
                 return new, None
+            if tell is None:
+                stored = partial(self._tell_stored, connection, new, provenance, tell)
+                return new, self._writer.add(connection, new, stored)
             places = self._writer.add(connection, new)
-            self._tell_stored(connection, new, provenance, tell, conflict=places.conflict)
+            tell(connection)
         return new, places
 
     def _has_to_wait(self, connection: Connection, new: NewInstance, provenance: Provenance) -> bool:
@@ -385,7 +388,7 @@ class Store:
         return new, provenance
 
     def _tell_stored(
-        self, connection: Connection, new: NewInstance, provenance: Provenance, tell: Tell | None, *, conflict: bool
+        self, connection: Connection, new: NewInstance, provenance: Provenance, tell: Tell | None, conflict: bool
     ) -> None:
         if tell is not None:
             tell(connection)
