@@ -249,6 +249,18 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def together(connection: sa.Connection) -> Iterator[None]:
+    """Statements given to the driver (`Prepared`) go to PostgreSQL in one trip, errors come at the end, and only then
+    may answers be looked at. On SQLite, where there is no way to go, each is done at once."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.pipeline():
+        yield
+
+
 def _is_outage(cause: BaseException | None) -> bool:
     """Whether PostgreSQL went away, and not just this transaction (SQLSTATE classes 08 and 57; none without an answer).
 
