@@ -14,7 +14,7 @@ from tests.cli.conftest import Vna
 from vna.cli import session
 
 COMMANDS = (
-    "serve", "import", "send", "verify", "reindex", "delete", "prefetch", "fetch", "migrate",
+    "serve", "import", "send", "verify", "reindex", "backup", "restore", "delete", "prefetch", "fetch", "migrate",
     "migrate-from", "settings", "demo",
     "ae add", "ae list", "ae remove",
     "source add", "source list", "source test", "source remove",
@@ -28,7 +28,10 @@ COMMANDS = (
     "deleted list", "deleted restore", "deleted purge",
     "hold add", "hold list", "hold release", "retention list",
     "hl7 send", "hl7 sample", "hl7 listen",
-    "jobs list", "jobs retry", "jobs drop", "schedule list", "schedule run", "node list", "node forget",
+    "jobs list", "jobs retry", "jobs drop", "schedule list", "schedule run",
+    "node list", "node forget",
+    "commitment list", "commitment show",
+    "rejection list", "rejection revoke", "rejection apply",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -55,6 +58,7 @@ COMMANDS = (
         "hl7",
         "jobs",
         "node",
+        "rejection",
         "xds",
         *COMMANDS,
     ],

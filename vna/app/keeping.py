@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import care
+from vna.app import care, commitment, corrections, spooling
 from vna.app.care import Caring
-from vna.archive import holds, purging
+from vna.app.commitment import Committing
+from vna.archive import holds, purging, rejecting
+from vna.archive.backup import Backup
+from vna.archive.commitment import Commitments
+from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
 from vna.archive.holds import Holds
-from vna.archive.nodes import Nodes, nothing_waits
+from vna.archive.nodes import Nodes
 from vna.archive.reindex import Replay
+from vna.archive.rejecting import REJECT, Rejections
 from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
@@ -20,6 +25,7 @@ from vna.jobs.retries import Ladder
 from vna.jobs.schedule import Schedule
 from vna.jobs.workers import Work
 from vna.model.events import EventKind
+from vna.security.peers import Peers
 from vna.security.policy import Policy
 from vna.settings import Settings
 
@@ -32,6 +38,7 @@ class Surroundings:
     database: Database
     blobs: BlobStore
     policy: Policy
+    peers: Peers
     store: Store
     deletion: Deletion
 
@@ -46,18 +53,33 @@ class Keeping:
     care: Caring
     kinds: Mapping[str, Regular]
     schedule: Schedule
+    committing: Committing
+    rejections: Rejections
+    backup: Backup
+
+    @property
+    def commitments(self) -> Commitments:
+        """Requests for storage commitment."""
+        return self.committing.commitments
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {}
+        return {
+            **self.committing.subscribers(),
+            "rejections": rejecting.noticing(self.database),
+        }
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {**self.care.works()}
+        return {
+            **self.care.works(),
+            **self.committing.works(),
+            REJECT: self.rejections,
+        }
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
-        return {}
+        return {**self.committing.ladders()}
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
@@ -67,18 +89,23 @@ class Keeping:
 REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.HOLD_CHANGED: holds.replay,
     EventKind.INSTANCE_PURGED: purging.replay,
+    EventKind.COMMITMENT_CHANGED: replay_commitment,
+    **corrections.REPLAYS,
 }
 """What a reindex does again."""
 
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
+    rejecting.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
     settings, database, blobs, policy = around.settings, around.database, around.blobs, around.policy
-    kinds = {**care.regularly(settings)}
+    rules = corrections.rejection_rules(settings)
+    committing = commitment.build(around)
+    kinds = {**care.regularly(settings), **committing.regularly()}
     return Keeping(
         database=database,
         nodes=_nodes(around),
@@ -86,6 +113,9 @@ def build(around: Surroundings) -> Keeping:
         care=care.build(settings, database, blobs, policy, around.deletion),
         kinds=kinds,
         schedule=Schedule(database, policy, kinds),
+        committing=committing,
+        rejections=Rejections(database, blobs, policy, around.deletion, rules),
+        backup=Backup(database, blobs, policy),
     )
 
 
@@ -97,5 +127,5 @@ def _nodes(around: Surroundings) -> Nodes:
         around.policy,
         name=settings.node.name or socket.gethostname()[:64],
         url=settings.node.url or scheme,
-        waiting=nothing_waits,
+        waiting=spooling.waiting(around.blobs),
     )
