@@ -86,4 +86,4 @@ def test_a_hold_stops_deleting_and_purging_asks_for_yes(vna: Vna, tmp_path: Path
     assert vna("deleted", "purge", "--older-than", "0", "--yes").out.startswith("1 instances purged, ")
     assert list((tmp_path / "data" / "blobs" / "studies").rglob("*.dcm")) == []
     assert vna("verify").out == "0 sound, 0 damaged\n"
-    assert vna("schedule", "list").out.count("\n") == 3
+    assert "0 sound, 0 damaged" in vna("schedule", "list").out
