@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
 from vna import web
+from vna.app import spooling
 from vna.app.communities import message_bytes
 from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
@@ -120,6 +122,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         trial=application.trial,
         reports=application.national.reports,
         looks=application.national.looks,
+        spool=spooling.for_nodes(application.blobs, settings),
     )
     national = NationalDoor(
         listings=application.national.listings,
@@ -151,7 +154,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     app = web.Routed(starlette)
     rules = HttpRules(
         public_url=settings.http.public_url,
-        names=(settings.http.host,),
+        names=(settings.http.host, urlsplit(settings.node.url).hostname or ""),
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vna.archive.node_spool import NodeSpool
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.metrics import Metrics
@@ -46,3 +47,4 @@ class Site:
     reports: Reports
     looks: Looks
     viewer: Path
+    spool: NodeSpool
