@@ -141,7 +141,14 @@ def test_local_mode_refuses_an_address_that_others_can_reach_and_says_what_to_se
         ("VNA_STORAGE__MIN_FREE", "lots", "VNA_STORAGE__MIN_FREE: could not parse value and unit"),
         *(
             ("VNA_DATABASE__URL", url, "VNA_DATABASE__URL: an index is at postgresql+psycopg://user:password@host/name")
-            for url in ("mysql://u:hush@x", "x", "postgresql://x/y", "postgresql+psycopg://x:y/z", "sqlite:///:memory:")
+            for url in (
+                "mysql://u:hush@x",
+                "x",
+                "postgresql://x/y",
+                "postgresql+psycopg://x:y/z",
+                "postgresql+psycopg://a,/z",
+                "sqlite:///:memory:",
+            )
         ),
         *(
             ("VNA_STORAGE__URL", url, "VNA_STORAGE__URL: a blob store is at file:///absolute/path or s3://bucket")
@@ -193,6 +200,11 @@ def test_coercion_rules_come_from_a_file(tmp_path: Path) -> None:
         ("VNA_DATABASE__URL", "postgresql+psycopg://vna:a/b:c@db:5432/vna"),
         ("VNA_DATABASE__URL", "postgresql+psycopg://[::1]:5432/vna"),
         ("VNA_DATABASE__URL", "postgresql+psycopg:///vna?host=/run/postgresql"),
+        (
+            "VNA_DATABASE__URL",
+            "postgresql+psycopg://vna:a/b@db1:5432,db2,[::1]:5433/vna?target_session_attrs=read-write",
+        ),
+        ("VNA_DATABASE__URL", "postgresql+psycopg://vna@/vna?host=db1:5432&host=db2:5433"),
         ("VNA_DATABASE__URL", "sqlite:////srv/vna/index.sqlite"),
         ("VNA_STORAGE__URL", "file:///srv/vna%20blobs"),
         ("VNA_STORAGE__URL", "s3://vna?endpoint=http://127.0.0.1:8333"),

@@ -8,6 +8,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vna.settings.across import AcrossSettings
+from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
+from vna.settings.iocm import IocmSettings
 from vna.settings.national import NationalSettings
 from vna.settings.node import NodeSettings
 from vna.settings.sections import (
@@ -58,6 +60,9 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
+    commitment: CommitmentSettings = CommitmentSettings()
+    availability: AvailabilitySettings = AvailabilitySettings()
+    iocm: IocmSettings = IocmSettings()
     jobs: JobsSettings = JobsSettings()
     priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()

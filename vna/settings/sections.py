@@ -18,7 +18,8 @@ from vna.settings.values import AETitle, Port, Seconds, Section, words
 _LEAST_BANDWIDTH = 16 << 10
 _INDEX = re.compile(
     r"sqlite:////.+"
-    r"|postgresql\+psycopg://(?=.)(?:[^:/]*(?::[^@]*)?@)?(?:\[[^]/]+\]|[^/:?]*)(?::[0-9]+)?(?:[/?].*)?"
+    r"|postgresql\+psycopg://(?=.)(?:[^:/]*(?::[^@]*)?@)?"
+    r"(?:\[[^]/]+\]|[^/:?,]*)(?::[0-9]+)?(?:,(?:\[[^]/]+\]|[^/:?,]+)(?::[0-9]+)?)*(?:[/?].*)?"
 )
 
 
@@ -36,7 +37,8 @@ class DatabaseSettings(Section):
         default="",
         repr=False,
         description="Where the index is: `postgresql+psycopg://user:password@host/name` or `sqlite:////absolute/path`. "
-        "Empty: SQLite in the data folder.",
+        "Empty: SQLite in the data folder. Of several hosts, as in `user@host1:5432,host2:5432/name`, the one is used "
+        "that may be written to.",
     )
     pool_size: int = Field(
         default=10, ge=1, le=200, description="PostgreSQL connections that one worker process keeps (count)."
