@@ -9,6 +9,7 @@ make bench ARGS="documents --count 200000" measures stored queries (benchmarks/d
 make bench ARGS="lookups" measures look-ups by accession number (benchmarks/lookups.py)
 make bench ARGS="orders" measures orders by HL7 (benchmarks/orders.py)
 make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
+make bench ARGS="sizing" measures what an instance costs (benchmarks/sizing.py)
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from benchmarks import documents, lookups, migrate, on_demand, orders, rad69, retrieve, search
+from benchmarks import documents, lookups, migrate, on_demand, orders, rad69, retrieve, search, sizing
 from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
 from benchmarks.objects import ct_images, small_objects
 
@@ -85,6 +86,7 @@ def main() -> None:
         "retrieve": retrieve.main,
         "migrate": migrate.main,
         "on-demand": on_demand.main,
+        "sizing": sizing.main,
     }
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](sys.argv[2:])
