@@ -172,6 +172,28 @@ class Database:
                     yield connection
 
     @contextmanager
+    def unreferenced(self) -> Iterator[sa.Connection]:
+        """As `transaction`, for an index that nobody uses yet: on SQLite rows may refer to rows that come later."""
+        with self._translated():
+            if not self.is_sqlite:
+                with self.engine.begin() as connection:
+                    yield connection
+                return
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+                try:
+                    driver: Any = connection.connection.driver_connection
+                    driver.execute("BEGIN IMMEDIATE")
+                    try:
+                        yield connection
+                        driver.commit()
+                    except BaseException:
+                        driver.rollback()
+                        raise
+                finally:
+                    connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+    @contextmanager
     def stroke(self) -> Iterator[sa.Connection]:
         """A connection for one writing statement, which is durable when it returns: `transaction` without the cost of
         what begins and ends one. The statement is given to the driver (`Prepared`)."""
@@ -225,6 +247,18 @@ class Database:
         while self._idle:
             self._let_go()
         self.engine.dispose()
+
+
+@contextmanager
+def together(connection: sa.Connection) -> Iterator[None]:
+    """Statements given to the driver (`Prepared`) go to PostgreSQL in one trip, errors come at the end, and only then
+    may answers be looked at. On SQLite, where there is no way to go, each is done at once."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.pipeline():
+        yield
 
 
 def _is_outage(cause: BaseException | None) -> bool:

@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from storage.index import dump
 from storage.index.engine import Connection, Database, sql_state, translated
 from storage.index.migrations import compatibility
 from vna.model.errors import Unavailable
@@ -79,21 +80,24 @@ def require_usable(database: Database) -> None:
         )
 
 
-def upgrade(database: Database) -> tuple[str, str]:
-    """Bring the schema up to date; the revisions before and after. A newer one that this version may work on stays."""
-    before = current(database)
+def upgrade(database: Database, revision: str = "") -> tuple[str, str]:
+    """Bring the schema up to date, or to an older revision from before that; the revisions before and after. A newer
+    one that this version may work on stays."""
+    before, wanted = current(database), revision or newest()
     if before >= newest():
         require_usable(database)
+    elif before >= wanted:
+        pass
     elif database.is_sqlite:
         with database.transaction() as connection:
-            command.upgrade(_config(connection), "head")
+            command.upgrade(_config(connection), wanted)
     else:
         with translated(), _alone(database):
-            _online(database)
+            _online(database, wanted)
     return before, current(database)
 
 
-def _online(database: Database) -> None:
+def _online(database: Database, wanted: str) -> None:
     """A transaction for each migration; one that did not get a lock is tried again, and those before it stay."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -101,7 +105,7 @@ def _online(database: Database) -> None:
             with _session(database) as connection:
                 connection.exec_driver_sql(_LOCK_WAIT)
                 connection.commit()
-                command.upgrade(_config(connection), "head")
+                command.upgrade(_config(connection), wanted)
                 connection.commit()
                 return
         except sa.exc.DBAPIError as exc:
@@ -131,3 +135,9 @@ def _session(database: Database) -> Iterator[Connection]:
             yield connection
         finally:
             connection.invalidate()
+
+
+def is_empty(database: Database) -> bool:
+    """Whether no table has a row."""
+    with database.read() as connection:
+        return dump.is_empty(connection)

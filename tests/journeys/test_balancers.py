@@ -54,9 +54,9 @@ def _written(kind: str, nodes: list[LiveArchive], folder: Path) -> tuple[Path, d
         text = re.sub(rf"(node{number}:\d+ check port) 8080", rf"\1 {http}", text)
         for port, ours in (("8080", http), ("11112", str(node.dimse_port)), ("2575", str(node.hl7_port))):
             text = text.replace(f"node{number}:{port}", f"127.0.0.1:{ours}")
-    for name, port in ports.items():
-        text = text.replace(f"bind :{name}\n", f"bind 127.0.0.1:{port}\n")
-        text = text.replace(f"listen {name};", f"listen 127.0.0.1:{port};")
+    for name, taken in ports.items():
+        text = text.replace(f"bind :{name}\n", f"bind 127.0.0.1:{taken}\n")
+        text = text.replace(f"listen {name};", f"listen 127.0.0.1:{taken};")
     text = text.replace("    maxconn 8000", "    maxconn 1000")
     path = folder / kind
     path.write_text(text)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from dicomweb.routes import MOST_ASKED
 from dicomweb.routes import routes as dicomweb_routes
 from dicomweb.service import PREFIX, StudiesService
+from dimse.commitment import CommitmentProvider
 from dimse.entity import Admission, profile
 from dimse.find import INCOMPLETE, SUCCESS, Broker
 from dimse.retrieve import MoveRules
@@ -97,6 +98,7 @@ def http_application(
         rendering=application.rendering,
         deletion=application.deletion,
         changes=application.changes,
+        commitments=application.keeping.commitments,
         arriving=application.on_demand,
         public_url=settings.http.public_url,
         max_body=int(settings.http.max_body),
@@ -262,6 +264,9 @@ def dimse_server(application: Application) -> Server:
             network_timeout=settings.idle_timeout,
             receive_timeout=settings.network_timeout,
             send_timeout=settings.network_timeout,
+        ),
+        commitment=CommitmentProvider(
+            application.keeping.commitments, settings.ae_title, application.settings.commitment.same_association
         ),
         unknown_sop_classes=settings.unknown_sop_classes,
         move_rules=MoveRules(associations=settings.move_associations),

@@ -8,8 +8,10 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from dimse.upper_layer.worker import ConnectionChannel, run_worker
+from vna.app import spooling
 from vna.app.doors import Addresses, dimse_server, hl7_listener, http_application, proxies
 from vna.app.draining import Draining
 from vna.app.wiring import Application, build
@@ -114,7 +116,8 @@ def _jobs(start: Start, application: Application) -> None:
     application.database.settle()
     workers = threading.Thread(target=application.workers().run, args=(start.stop,), name="workers")
     workers.start()
-    beside = (application.keeping.nodes.run, application.keeping.regularly().run)
+    upload = partial(spooling.upload, application.blobs, application.settings)
+    beside = (application.keeping.nodes.run, application.keeping.regularly().run, upload)
     for run_beside in beside:
         threading.Thread(target=run_beside, args=(start.stop,), name="beside", daemon=True).start()
     application.dispatcher().run(start.stop)

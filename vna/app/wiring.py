@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from storage import journal, spool
 from storage.blobs.base import BlobStore
-from storage.blobs.filesystem import FilesystemBlobs
-from storage.blobs.s3 import S3Blobs
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
-from vna.app import keeping, national
+from vna.app import corrections, keeping, national, spooling
+from vna.app.blobs import blob_store, ready_blobs
 from vna.app.communities import clients
 from vna.app.keeping import Keeping
 from vna.app.national import National
@@ -93,7 +91,6 @@ from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
 from xds.remote_registry import RemoteRegistry
 
-_CONNECTIONS_OF_A_WORKER = 64
 SHARED = "turns"
 """The folder of the data folder in which the processes of this node agree whose turn it is."""
 
@@ -241,7 +238,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
 
-    store = Store(database, blobs, policy, coercion_for, rules, identify, national.admission(settings.national))
+    store = Store(
+        database,
+        blobs,
+        policy,
+        coercion_for,
+        rules,
+        identify,
+        national.admission(settings.national),
+        corrections.rejection_rules(settings),
+    )
     sources_known = Sources(database, policy, local=local)
     remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check, shared=settings.data_dir / SHARED)
     on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)
@@ -365,7 +371,13 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         ),
         keeping=keeping.build(
             keeping.Surroundings(
-                settings=settings, database=database, blobs=blobs, policy=policy, store=store, deletion=deletion
+                settings=settings,
+                database=database,
+                blobs=blobs,
+                policy=policy,
+                peers=peers,
+                store=store,
+                deletion=deletion,
             )
         ),
     )
@@ -429,7 +441,9 @@ def _registry_rules(settings: XdsSettings) -> RegistryRules:
 
 def prepare(settings: Settings) -> None:
     """Before the first process starts: what `make_ready` does, and the spool emptied of what a killed process left."""
-    spool.sweep(make_ready(settings).spool_folder)
+    blobs = make_ready(settings)
+    spool.sweep(blobs.spool_folder)
+    spooling.recover(blobs)
 
 
 def make_ready(settings: Settings) -> BlobStore:
@@ -446,23 +460,4 @@ def make_ready(settings: Settings) -> BlobStore:
         peers.seed(peer.as_peer() for peer in settings.dimse.peers)
     finally:
         database.close()
-    blobs = blob_store(settings)
-    if isinstance(blobs, S3Blobs):
-        blobs.prepare()
-    return blobs
-
-
-def blob_store(settings: Settings) -> BlobStore:
-    """The blob store that `VNA_STORAGE__URL` names."""
-    url = urlsplit(settings.storage_url)
-    if url.scheme == "file":
-        return FilesystemBlobs(Path(unquote(url.path)))
-    endpoint = parse_qs(url.query).get("endpoint", ["https://s3.amazonaws.com"])[0]
-    return S3Blobs(
-        endpoint=endpoint,
-        bucket=url.netloc,
-        access_key=settings.storage.access_key,
-        secret_key=settings.storage.secret_key.get_secret_value(),
-        spool_folder=settings.data_dir / "spool",
-        connections=_CONNECTIONS_OF_A_WORKER,
-    )
+    return ready_blobs(settings)

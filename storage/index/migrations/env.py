@@ -2,7 +2,13 @@
 
 from alembic import context
 
-from storage.index import cluster_schema, keeping_schema, national_schema  # noqa: F401  of the same metadata
+from storage.index import (  # noqa: F401  their tables belong to the same metadata
+    cluster_schema,
+    commitment_schema,
+    corrections_schema,
+    keeping_schema,
+    national_schema,
+)
 from storage.index.migrations import compatibility
 from storage.index.schema import metadata
 
