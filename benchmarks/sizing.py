@@ -51,9 +51,8 @@ class Site:
         """Tables and indexes."""
         if self.postgres is not None:
             return int(self._asked("SELECT pg_database_size(current_database())"))
-        with self.database.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        return Path(str(self.database.url.database)).stat().st_size
+        pages, free, size = (self._asked(f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size"))
+        return (pages - free) * size
 
     def rows(self) -> dict[str, int]:
         return {table: int(self._asked(f"SELECT count(*) FROM {table}")) for table in _TABLES}
@@ -80,8 +79,9 @@ def _seconds(pid: int) -> float:
 def main(words: list[str]) -> None:
     parser = ArgumentParser(prog='make bench ARGS="sizing ..."', description=__doc__)
     parser.add_argument("--count", type=int, default=400, help="CT images, and as many small objects (default 400)")
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
     options = parser.parse_args(words)
-    for name in ("sqlite", "postgresql"):
+    for name in ("sqlite", "postgresql") if options.database == "both" else (options.database,):
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vna-bench-")))
             print(f"{name}, {options.count} instances of each kind", flush=True)
