@@ -9,6 +9,7 @@ make bench ARGS="documents --count 200000" measures stored queries (benchmarks/d
 make bench ARGS="lookups" measures look-ups by accession number (benchmarks/lookups.py)
 make bench ARGS="orders" measures orders by HL7 (benchmarks/orders.py)
 make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
+make bench ARGS="sizing" measures what an instance costs (benchmarks/sizing.py)
 make bench ARGS="move" measures C-MOVE and C-GET of a study beside Orthanc (benchmarks/move.py)
 make bench ARGS="spool" measures bursts acknowledged from the spool (benchmarks/spool.py)
 make bench ARGS="grown" measures storing and searching in a large archive (benchmarks/grown.py)
@@ -25,7 +26,20 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
-from benchmarks import documents, grown, lookups, migrate, move, on_demand, orders, rad69, retrieve, search, spool
+from benchmarks import (
+    documents,
+    grown,
+    lookups,
+    migrate,
+    move,
+    on_demand,
+    orders,
+    rad69,
+    retrieve,
+    search,
+    sizing,
+    spool,
+)
 from benchmarks.contestants import (
     NO_DELAY,
     Peer,
@@ -76,6 +90,7 @@ def main() -> None:
         "move": move.main,
         "grown": grown.main,
         "on-demand": on_demand.main,
+        "sizing": sizing.main,
     }
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](sys.argv[2:])

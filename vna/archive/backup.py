@@ -9,7 +9,6 @@ The journal is taken as far as the snapshot goes and no further: what it tells b
 import gzip
 import hashlib
 import secrets
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +81,7 @@ class Backup:
 
         def take() -> bool:
             with self._database.transaction() as connection:
-                return jobs.take_lease(connection, name, mine, time.time(), _LEASE_SECONDS)
+                return jobs.take_lease(connection, name, mine, jobs.clock(connection), _LEASE_SECONDS)
 
         if not take():
             raise Conflict(f"another backup to {place.name} is being made")
