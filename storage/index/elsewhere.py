@@ -174,7 +174,7 @@ def arrive(connection: sa.Connection, new: NewInstance) -> bool:
     _TOUCH_STUDY.run(
         connection, key=study_fk, received=new.received_at, modality=new.modality, sop_class=new.sop_class_uid
     )
-    tags.note(connection, new.sop_instance_uid, new.instance["header"])
+    tags.note(connection, new.sop_instance_uid, new.instance["header"], tags.known(connection))
     return True
 
 

@@ -14,7 +14,7 @@ from tests.cli.conftest import Vna
 from vna.cli import session
 
 COMMANDS = (
-    "serve", "import", "send", "verify", "reindex", "delete", "prefetch", "fetch", "migrate",
+    "serve", "import", "send", "verify", "reindex", "backup", "restore", "delete", "prefetch", "fetch", "migrate",
     "migrate-from", "settings", "demo",
     "ae add", "ae list", "ae remove",
     "source add", "source list", "source test", "source remove",
@@ -27,7 +27,9 @@ COMMANDS = (
     "match list", "match add", "match release", "quarantine list", "quarantine release",
     "deleted list", "deleted restore",
     "hl7 send", "hl7 sample", "hl7 listen",
-    "jobs list", "jobs retry", "jobs drop", "commitment list", "commitment show", "node list", "node forget",
+    "jobs list", "jobs retry", "jobs drop", "node list", "node forget",
+    "commitment list", "commitment show",
+    "rejection list", "rejection revoke", "rejection apply",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -51,6 +53,7 @@ COMMANDS = (
         "hl7",
         "jobs",
         "node",
+        "rejection",
         "xds",
         *COMMANDS,
     ],

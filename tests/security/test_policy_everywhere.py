@@ -44,12 +44,14 @@ from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
+from vna.archive.backup import Backup
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes
 from vna.archive.reindex import Reindex
+from vna.archive.rejecting import Rejections
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
@@ -253,6 +255,8 @@ USE_CASES = (
     "jobs",
     "keeping.nodes",
     "keeping.commitments",
+    "keeping.rejections",
+    "keeping.backup",
     "documents",
     "patients",
     "hospitals",
@@ -308,6 +312,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Jobs,
             Nodes,
             Commitments,
+            Rejections,
+            Backup,
             Registry,
             Patients,
             HospitalPatients,

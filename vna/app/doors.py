@@ -1,5 +1,6 @@
 """The doors, each given the use cases it translates for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
@@ -35,10 +36,11 @@ from vna.metrics import Metrics
 from vna.model.message_charsets import UNDECLARED, codec_of
 from vna.model.priority import Priority
 from vna.places import Places
+from vna.proxied import Proxies
 from vna.security import http as http_security
 from vna.security import tls
 from vna.security.http import HttpRules
-from vna.settings import DimseSettings, TlsSettings
+from vna.settings import DimseSettings, Settings, TlsSettings
 from vna.sgk import contract
 from vna.sgk.service import LookupService
 from vna.soap.exchange import Rules
@@ -83,8 +85,10 @@ _TOLD = (
 """Header fields that pages of other origins may send, and read of an answer, beside those that they always may."""
 
 
-def http_application(application: Application, addresses: Addresses, metrics: Metrics) -> ASGIApp:
-    """Every HTTP door of one process, behind who asks."""
+def http_application(
+    application: Application, addresses: Addresses, metrics: Metrics, draining: Callable[[], bool] = web.never
+) -> ASGIApp:
+    """Every HTTP door of one process, behind who asks; `draining` says that the node is being stopped."""
     settings = application.settings
     service = StudiesService(
         store=application.store,
@@ -122,6 +126,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         trial=application.trial,
         reports=application.national.reports,
         looks=application.national.looks,
+        draining=draining,
     )
     national = NationalDoor(
         listings=application.national.listings,
@@ -307,7 +312,13 @@ def hl7_listener(application: Application) -> Listener:
         message_seconds=settings.message_timeout,
         idle_seconds=settings.idle_timeout,
     )
-    return Listener(hl7_dispatch(application), limits, tls_context(settings.tls), application.sources.admits)
+    caller = proxies(application.settings).caller
+    return Listener(hl7_dispatch(application), limits, tls_context(settings.tls), application.sources.admits, caller)
+
+
+def proxies(settings: Settings) -> Proxies:
+    """The balancers in front of DICOM and HL7."""
+    return Proxies(settings.node.trusted_proxies)
 
 
 def tls_context(settings: TlsSettings) -> SSLContext | None:

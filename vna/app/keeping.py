@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import commitment
+from vna.app import commitment, corrections, spooling
 from vna.app.commitment import Committing
+from vna.archive import rejecting
+from vna.archive.backup import Backup
 from vna.archive.commitment import Commitments
 from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
-from vna.archive.nodes import Nodes, nothing_waits
+from vna.archive.nodes import Nodes
 from vna.archive.reindex import Replay
+from vna.archive.rejecting import REJECT, Rejections
 from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
@@ -44,6 +47,8 @@ class Keeping:
     database: Database
     nodes: Nodes
     committing: Committing
+    rejections: Rejections
+    backup: Backup
 
     @property
     def commitments(self) -> Commitments:
@@ -52,11 +57,17 @@ class Keeping:
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {**self.committing.subscribers()}
+        return {
+            **self.committing.subscribers(),
+            "rejections": rejecting.noticing(self.database),
+        }
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {**self.committing.works()}
+        return {
+            **self.committing.works(),
+            REJECT: self.rejections,
+        }
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
@@ -68,17 +79,28 @@ class Keeping:
         return Regularly(self.database, kinds)
 
 
-REPLAYS: Mapping[EventKind, Replay] = {EventKind.COMMITMENT_CHANGED: replay_commitment}
+REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.COMMITMENT_CHANGED: replay_commitment,
+    **corrections.REPLAYS,
+}
 """What a reindex does again."""
 
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
+    rejecting.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
-    return Keeping(database=around.database, nodes=_nodes(around), committing=commitment.build(around))
+    rules = corrections.rejection_rules(around.settings)
+    return Keeping(
+        database=around.database,
+        nodes=_nodes(around),
+        committing=commitment.build(around),
+        rejections=Rejections(around.database, around.blobs, around.policy, around.deletion, rules),
+        backup=Backup(around.database, around.blobs, around.policy),
+    )
 
 
 def _nodes(around: Surroundings) -> Nodes:
@@ -89,5 +111,5 @@ def _nodes(around: Surroundings) -> Nodes:
         around.policy,
         name=settings.node.name or socket.gethostname()[:64],
         url=settings.node.url or scheme,
-        waiting=nothing_waits,
+        waiting=spooling.waiting(around.blobs),
     )

@@ -7,6 +7,7 @@ import typer
 
 from vna.cli import (
     ae,
+    backup,
     codes,
     commitment,
     delete,
@@ -24,7 +25,9 @@ from vna.cli import (
     prefetch,
     quarantine,
     reindex,
+    rejection,
     report,
+    restore,
     send,
     serve,
     settings,
@@ -82,6 +85,8 @@ for name, function, examples in (
     ),
     ("verify", verify.verify, ("vna verify", "vna verify --forget 1.2.826.0.1.3680043.10.1")),
     ("reindex", reindex.reindex, ("vna reindex",)),
+    ("backup", backup.backup, ("vna backup /backup/vna --keep 14", "vna backup --rate 50MiB /backup/vna")),
+    ("restore", restore.restore, ("vna restore /backup/vna",)),
     ("delete", delete.delete, ("vna delete 1.2.3 --reason 'sent by mistake'", "vna delete 1.2.3 --series 1.2.3.1")),
     (
         "prefetch",
@@ -120,6 +125,7 @@ for group, words in (
     (jobs.app, "jobs"),
     (commitment.app, "commitment"),
     (node.app, "node"),
+    (rejection.app, "rejection"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

@@ -17,6 +17,7 @@ class EventKind(StrEnum):
     INSTANCE_CORRECTED = "instance.corrected"
     INSTANCE_FORGOTTEN = "instance.forgotten"
     INSTANCE_QUARANTINED = "instance.quarantined"
+    REJECTION_CHANGED = "rejection.changed"
     STUDY_REASSIGNED = "study.reassigned"
     STUDY_KNOWN = "study.known"
     DOCUMENT_STORED = "document.stored"
