@@ -37,6 +37,7 @@ from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.backup import Backup
+from vna.archive.backup_standing import BackupStanding
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.deletion import Deletion
@@ -128,6 +129,7 @@ HOME = "urn:oid:1.2.3"
 
 WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
+    (BackupStanding, "standing"),  # the same of backups: how old the last is
     (Status, "jobs"),  # the same of its work: how many jobs wait, or were given up
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
@@ -180,7 +182,7 @@ class DenyAll:
 
 _ESTABLISHING = frozenset(
     {
-        *("status.readiness", "status.jobs", "peers._fresh", "sources._fresh"),
+        *("status.readiness", "status.jobs", "backup_standing.standing", "peers._fresh", "sources._fresh"),
         *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
     }
 )
@@ -245,6 +247,7 @@ USE_CASES = (
     "jobs",
     "keeping.nodes",
     "keeping.backup",
+    "keeping.backup_standing",
     "documents",
     "patients",
     "hospitals",
@@ -300,6 +303,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Jobs,
             Nodes,
             Backup,
+            BackupStanding,
             Registry,
             Patients,
             HospitalPatients,

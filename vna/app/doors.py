@@ -113,6 +113,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         addresses=shown,
         search=application.search,
         status=application.status,
+        backups=application.keeping.backup_standing,
         metrics=metrics,
         viewer=settings.http.viewer,
         links=application.links,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.app import backups
 from vna.archive.backup import Backup
+from vna.archive.backup_standing import BackupStanding
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes, nothing_waits
 from vna.archive.reindex import Replay
@@ -38,7 +40,9 @@ class Keeping:
 
     database: Database
     nodes: Nodes
+    settings: Settings
     backup: Backup
+    backup_standing: BackupStanding
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -46,7 +50,7 @@ class Keeping:
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {}
+        return {**backups.works(self.settings, self.database, self.backup, self.backup_standing)}
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
@@ -54,7 +58,7 @@ class Keeping:
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
-        kinds: dict[str, Regular] = {}
+        kinds: dict[str, Regular] = {**backups.regularly(self.settings)}
         return Regularly(self.database, kinds)
 
 
@@ -71,6 +75,8 @@ def build(around: Surroundings) -> Keeping:
     return Keeping(
         database=around.database,
         nodes=_nodes(around),
+        settings=around.settings,
+        backup_standing=BackupStanding(around.database, around.policy, backups.plan_of(around.settings)),
         backup=Backup(around.database, around.blobs, around.policy),
     )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from vna.archive.backup_standing import BackupStanding
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.metrics import Metrics
@@ -39,6 +40,7 @@ class Site:
     addresses: Addresses
     search: Search
     status: Status
+    backups: BackupStanding
     metrics: Metrics
     links: Links
     sources: Sources
