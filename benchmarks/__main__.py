@@ -9,24 +9,37 @@ make bench ARGS="documents --count 200000" measures stored queries (benchmarks/d
 make bench ARGS="lookups" measures look-ups by accession number (benchmarks/lookups.py)
 make bench ARGS="orders" measures orders by HL7 (benchmarks/orders.py)
 make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
+make bench ARGS="move" measures C-MOVE and C-GET of a study beside Orthanc (benchmarks/move.py)
+make bench ARGS="grown" measures storing and searching in a large archive (benchmarks/grown.py)
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 
-from benchmarks import documents, lookups, migrate, on_demand, orders, rad69, retrieve, search
-from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
+from benchmarks import documents, grown, lookups, migrate, move, on_demand, orders, rad69, retrieve, search
+from benchmarks.contestants import (
+    NO_DELAY,
+    Peer,
+    folder,
+    orthanc,
+    orthanc_on_postgresql,
+    postgresql,
+    storescp,
+    vna,
+    vna_on_postgresql,
+)
 from benchmarks.objects import ct_images, small_objects
+from benchmarks.spread import spread
 
 Contestant = Callable[[], AbstractContextManager[Peer]]
 
@@ -53,26 +66,21 @@ def send(peer: Peer, groups: list[list[Path]], env: dict[str, str]) -> float:
     return count / (time.perf_counter() - started)
 
 
-def measure(contestants: list[Contestant], groups: list[list[Path]], env: dict[str, str], rounds: int) -> None:
+def measure(contestants: Sequence[Contestant], groups: list[list[Path]], env: dict[str, str], rounds: int) -> None:
     """Each contestant starts empty each time; they take turns."""
     rates: dict[str, list[float]] = defaultdict(list)
     for number in range(rounds):
-        order = contestants[number % len(contestants) :] + contestants[: number % len(contestants)]
+        order = [*contestants[number % len(contestants) :], *contestants[: number % len(contestants)]]
         for contestant in order:
             with contestant() as peer:
                 rates[peer.name].append(send(peer, groups, env))
     for name, values in rates.items():
-        print(f"    {name:20s} {_spread(values)} per second")
-    ours = rates["vna"]
+        print(f"    {name:20s} {spread(values)} per second")
+    mine = next(iter(rates))
     for name, values in rates.items():
-        if name != "vna":
-            ratios = [mine / theirs for mine, theirs in zip(ours, values, strict=True)]
-            print(f"    vna / {name:14s} {_spread(ratios, '{:.2f}')}", flush=True)
-
-
-def _spread(values: list[float], form: str = "{:.0f}") -> str:
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{form.format(middle)} ({form.format(low)} to {form.format(high)})"
+        if name != mine:
+            ratios = [ours / theirs for ours, theirs in zip(rates[mine], values, strict=True)]
+            print(f"    {mine} / {name:14s} {spread(ratios, '{:.2f}')}", flush=True)
 
 
 def main() -> None:
@@ -84,6 +92,8 @@ def main() -> None:
         "rad69": rad69.main,
         "retrieve": retrieve.main,
         "migrate": migrate.main,
+        "move": move.main,
+        "grown": grown.main,
         "on-demand": on_demand.main,
     }
     if sys.argv[1:2] and sys.argv[1] in others:
@@ -99,7 +109,8 @@ def main() -> None:
     if not options.quick:
         peers += [storescp, vna_on_postgresql]
     print(f"{os.cpu_count()} cores, {options.rounds} rounds in turn; median (lowest to highest)")
-    with folder() as path:
+    with ExitStack() as running:
+        path = running.enter_context(folder())
         images = ct_images(path, options.count)
         small = small_objects(path, options.small)
         everything = [file for group in images for file in group]
@@ -107,6 +118,11 @@ def main() -> None:
         measure(peers, [everything], NO_DELAY, options.rounds)
         print(f"C-STORE, {options.count} CT images of 512 KB, four associations, TCP_NODELAY=1")
         measure(peers, images, NO_DELAY, options.rounds)
+        if not options.quick:
+            server = running.enter_context(postgresql())
+            print(f"C-STORE, {options.count} CT images of 512 KB, four associations, indexes on one PostgreSQL server")
+            pair = [partial(vna_on_postgresql, server), partial(orthanc_on_postgresql, server)]
+            measure(pair, images, NO_DELAY, options.rounds)
         print(f"C-STORE, {options.small} objects of 8 KB, one association, unmodified client (Nagle on)")
         measure([vna, orthanc], [small], _NAGLE, options.rounds)
 

@@ -20,7 +20,10 @@ Name = Literal[
     "retrieve.answered",  # door (C-MOVE | C-GET | WADO-RS), instances, bytes, seconds
     "http.answered",  # method, route, status, seconds
     "message.answered",  # type, code, seconds
+    "commitment.checked",  # outcome (committed | failures), instances, failures
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
+    "spool.uploaded",  # bytes, seconds
+    "spool.failed",  # reason
     "worker.started",  # kind, pid
     "worker.died",  # kind, pid
 ]

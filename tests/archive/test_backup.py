@@ -18,8 +18,8 @@ from tests.archives import Backend, Open, make_backend, put, ready, rows
 from tests.objects import ct, part10
 from vna.app import Application, build
 from vna.app.backups import place_at
+from vna.app.blobs import ready_blobs
 from vna.app.restoring import restore
-from vna.app.wiring import new_blob_store
 from vna.archive.backup import Making
 from vna.archive.restore import newest
 from vna.model.access import SYSTEM
@@ -70,7 +70,7 @@ def restored(backend: Backend, place: Place, stamp: str = "") -> tuple[Applicati
     settings = backend.settings(storage={"duplicates": "replace"})
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     manifest = newest(place, stamp)
-    problems = [one.name for one in restore(settings, place, manifest, new_blob_store(settings)) if one.problem]
+    problems = [one.name for one in restore(settings, place, manifest, ready_blobs(settings)) if one.problem]
     return build(settings), problems
 
 
@@ -233,7 +233,7 @@ def test_a_damaged_index_is_refused_before_anything_is_written(
     with pytest.raises(Damaged):
         restored(target, cheap_place)
 
-    blobs = new_blob_store(target.settings())
+    blobs = ready_blobs(target.settings())
     assert not any(list(blobs.names(folder)) for folder in ("studies", "journal"))
     assert not (target.folder / "data" / "index.sqlite").exists()
 
@@ -245,7 +245,7 @@ def test_a_restore_that_was_cut_goes_on_and_another_backup_is_refused_there(
     back_up(archive_of_one, cheap_place)
     target = elsewhere()
     settings = target.settings()
-    begun = restore(settings, cheap_place, newest(cheap_place), new_blob_store(settings))
+    begun = restore(settings, cheap_place, newest(cheap_place), ready_blobs(settings))
     next(iter(begun))
     del begun
 

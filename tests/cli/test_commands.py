@@ -28,6 +28,8 @@ COMMANDS = (
     "deleted list", "deleted restore",
     "hl7 send", "hl7 sample", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop", "node list", "node forget",
+    "commitment list", "commitment show",
+    "rejection list", "rejection revoke", "rejection apply",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -51,6 +53,7 @@ COMMANDS = (
         "hl7",
         "jobs",
         "node",
+        "rejection",
         "xds",
         *COMMANDS,
     ],

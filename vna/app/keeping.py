@@ -6,18 +6,24 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import backups
+from vna.app import backups, commitment, corrections, spooling
+from vna.app.commitment import Committing
+from vna.archive import rejecting
 from vna.archive.backup import Backup
 from vna.archive.backup_standing import BackupStanding
+from vna.archive.commitment import Commitments
+from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
-from vna.archive.nodes import Nodes, nothing_waits
+from vna.archive.nodes import Nodes
 from vna.archive.reindex import Replay
+from vna.archive.rejecting import REJECT, Rejections
 from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model.events import EventKind
+from vna.security.peers import Peers
 from vna.security.policy import Policy
 from vna.settings import Settings
 
@@ -30,6 +36,7 @@ class Surroundings:
     database: Database
     blobs: BlobStore
     policy: Policy
+    peers: Peers
     store: Store
     deletion: Deletion
 
@@ -41,42 +48,63 @@ class Keeping:
     database: Database
     nodes: Nodes
     settings: Settings
+    committing: Committing
+    rejections: Rejections
     backup: Backup
     backup_standing: BackupStanding
 
+    @property
+    def commitments(self) -> Commitments:
+        """Requests for storage commitment."""
+        return self.committing.commitments
+
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {}
+        return {
+            **self.committing.subscribers(),
+            "rejections": rejecting.noticing(self.database),
+        }
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {**backups.works(self.settings, self.database, self.backup, self.backup_standing)}
+        return {
+            **backups.works(self.settings, self.database, self.backup, self.backup_standing),
+            **self.committing.works(),
+            REJECT: self.rejections,
+        }
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
-        return {}
+        return {**self.committing.ladders()}
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
-        kinds: dict[str, Regular] = {**backups.regularly(self.settings)}
+        kinds: dict[str, Regular] = {**self.committing.regularly(), **backups.regularly(self.settings)}
         return Regularly(self.database, kinds)
 
 
-REPLAYS: Mapping[EventKind, Replay] = {}
+REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.COMMITMENT_CHANGED: replay_commitment,
+    **corrections.REPLAYS,
+}
 """What a reindex does again."""
 
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
+    rejecting.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
+    rules = corrections.rejection_rules(around.settings)
     return Keeping(
         database=around.database,
         nodes=_nodes(around),
         settings=around.settings,
         backup_standing=BackupStanding(around.database, around.policy, backups.plan_of(around.settings)),
+        committing=commitment.build(around),
+        rejections=Rejections(around.database, around.blobs, around.policy, around.deletion, rules),
         backup=Backup(around.database, around.blobs, around.policy),
     )
 
@@ -89,5 +117,5 @@ def _nodes(around: Surroundings) -> Nodes:
         around.policy,
         name=settings.node.name or socket.gethostname()[:64],
         url=settings.node.url or scheme,
-        waiting=nothing_waits,
+        waiting=spooling.waiting(around.blobs),
     )

@@ -9,6 +9,7 @@ from vna.cli import (
     ae,
     backup,
     codes,
+    commitment,
     delete,
     demo,
     fetch,
@@ -24,6 +25,7 @@ from vna.cli import (
     prefetch,
     quarantine,
     reindex,
+    rejection,
     report,
     restore,
     send,
@@ -76,7 +78,11 @@ def options(
 for name, function, examples in (
     ("serve", serve.serve, ("vna serve", "VNA_HTTP__PORT=9000 vna serve --demo")),
     ("import", import_.import_, ("vna import /media/cdrom", "vna import --facility 34001 /data/old-pacs")),
-    ("send", send.send, ("vna send study/ --to PACS@127.0.0.1:104",)),
+    (
+        "send",
+        send.send,
+        ("vna send study/ --to PACS@127.0.0.1:104", "vna send study/ --to PACS@127.0.0.1:104 --commit"),
+    ),
     ("verify", verify.verify, ("vna verify", "vna verify --forget 1.2.826.0.1.3680043.10.1")),
     ("reindex", reindex.reindex, ("vna reindex",)),
     ("backup", backup.backup, ("vna backup /backup/vna --keep 14", "vna backup --status")),
@@ -117,7 +123,9 @@ for group, words in (
     (delete.app, "deleted"),
     (hl7.app, "hl7"),
     (jobs.app, "jobs"),
+    (commitment.app, "commitment"),
     (node.app, "node"),
+    (rejection.app, "rejection"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

@@ -39,8 +39,8 @@ def restore(
 
 def _restore(session: Session, where: str, stamp: str, rate: int) -> None:
     from vna.app.backups import place_at
+    from vna.app.blobs import ready_blobs
     from vna.app.restoring import restore
-    from vna.app.wiring import new_blob_store
     from vna.archive.restore import newest
     from vna.cli.output import progress_bar, remark, say
 
@@ -49,7 +49,7 @@ def _restore(session: Session, where: str, stamp: str, rate: int) -> None:
     damaged = known = 0
     with progress_bar() as bar:
         task = bar.add_task("restore", total=manifest.objects, note=manifest.stamp)
-        for one in restore(session.settings, place, manifest, new_blob_store(session.settings), rate):
+        for one in restore(session.settings, place, manifest, ready_blobs(session.settings), rate):
             bar.advance(task)
             if one.problem and one.known:
                 known += 1
