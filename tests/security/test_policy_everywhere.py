@@ -45,6 +45,7 @@ from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.backup import Backup
+from vna.archive.backup_standing import BackupStanding
 from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
@@ -139,6 +140,7 @@ HOME = "urn:oid:1.2.3"
 
 WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
+    (BackupStanding, "standing"),  # the same of backups: how old the last is
     (Status, "jobs"),  # the same of its work: how many jobs wait, or were given up
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
@@ -191,7 +193,7 @@ class DenyAll:
 
 _ESTABLISHING = frozenset(
     {
-        *("status.readiness", "status.jobs", "peers._fresh", "sources._fresh"),
+        *("status.readiness", "status.jobs", "backup_standing.standing", "peers._fresh", "sources._fresh"),
         *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
     }
 )
@@ -258,6 +260,7 @@ USE_CASES = (
     "keeping.commitments",
     "keeping.rejections",
     "keeping.backup",
+    "keeping.backup_standing",
     "documents",
     "patients",
     "hospitals",
@@ -315,6 +318,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Commitments,
             Rejections,
             Backup,
+            BackupStanding,
             Registry,
             Patients,
             HospitalPatients,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import commitment, corrections, spooling
+from vna.app import backups, commitment, corrections, spooling
 from vna.app.commitment import Committing
 from vna.archive import rejecting
 from vna.archive.backup import Backup
+from vna.archive.backup_standing import BackupStanding
 from vna.archive.commitment import Commitments
 from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
@@ -45,9 +46,11 @@ class Keeping:
 
     database: Database
     nodes: Nodes
+    settings: Settings
     committing: Committing
     rejections: Rejections
     backup: Backup
+    backup_standing: BackupStanding
 
     @property
     def commitments(self) -> Commitments:
@@ -64,6 +67,7 @@ class Keeping:
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
         return {
+            **backups.works(self.settings, self.database, self.backup, self.backup_standing),
             **self.committing.works(),
             REJECT: self.rejections,
         }
@@ -74,7 +78,7 @@ class Keeping:
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
-        kinds: dict[str, Regular] = {**self.committing.regularly()}
+        kinds: dict[str, Regular] = {**self.committing.regularly(), **backups.regularly(self.settings)}
         return Regularly(self.database, kinds)
 
 
@@ -96,6 +100,8 @@ def build(around: Surroundings) -> Keeping:
     return Keeping(
         database=around.database,
         nodes=_nodes(around),
+        settings=around.settings,
+        backup_standing=BackupStanding(around.database, around.policy, backups.plan_of(around.settings)),
         committing=commitment.build(around),
         rejections=Rejections(around.database, around.blobs, around.policy, around.deletion, rules),
         backup=Backup(around.database, around.blobs, around.policy),

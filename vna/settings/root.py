@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vna.settings.across import AcrossSettings
+from vna.settings.backup import BackupSettings
 from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
 from vna.settings.iocm import IocmSettings
 from vna.settings.national import NationalSettings
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
+    backup: BackupSettings = BackupSettings()
     commitment: CommitmentSettings = CommitmentSettings()
     availability: AvailabilitySettings = AvailabilitySettings()
     iocm: IocmSettings = IocmSettings()
