@@ -61,7 +61,7 @@ class Backup:
         """How many objects the index names."""
         self._policy.check(actor, Action.ADMIN)
         with self._database.read() as connection:
-            return lookup.kept(connection)
+            return lookup.amount(connection)[0]
 
     def run(
         self, actor: Actor, place: Place, *, keep: int = 0, pace: Pace = unlimited, tell: Callable[[Progress], None]

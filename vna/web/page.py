@@ -52,6 +52,7 @@ class Contents:
     reason: str = ""
     given_up: int = 0
     overdue: tuple[str, ...] = ()
+    damaged: int = 0
 
 
 async def page(request: Request, site: Site) -> Response:
@@ -67,9 +68,9 @@ def _contents(site: Site, actor: Actor) -> Contents:
     try:
         found = site.search.find(actor, Query(Level.STUDY, returns=_SHOWN, limit=NEWEST))
         studies = tuple(_row(match) for match in found.matches)
-        return Contents(
-            site.status.counts(actor), studies, given_up=site.status.given_up(actor), overdue=_overdue(site, actor)
-        )
+        status, overdue = site.status, _overdue(site, actor)
+        given_up, damaged = status.given_up(actor), status.damaged(actor)
+        return Contents(status.counts(actor), studies, given_up=given_up, overdue=overdue, damaged=damaged)
     except NotAuthorized as exc:
         return Contents({}, (), str(exc))
     except VnaError:
