@@ -45,6 +45,7 @@ from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.backup import Backup
+from vna.archive.backup_standing import BackupStanding
 from vna.archive.care import Care, Checked, Damage
 from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
@@ -116,6 +117,7 @@ from vna.web.national.tracking_form import VIEWS
 from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
+from vna.web.spools import ADDRESSES as SPOOLS
 from vna.worklist.orders import Orders, Tiding, Told
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.receipts import Receipts
@@ -145,6 +147,7 @@ HOME = "urn:oid:1.2.3"
 
 WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
+    (BackupStanding, "standing"),  # the same of backups: how old the last is
     (Status, "care"),  # the same of what is damaged: how much
     (Status, "jobs"),  # the same of its work: how many jobs wait, or were given up
     (Accounts, "authenticate_basic"),  # these establish who asks
@@ -199,7 +202,14 @@ class DenyAll:
 
 _ESTABLISHING = frozenset(
     {
-        *("status.readiness", "status.jobs", "status.care", "peers._fresh", "sources._fresh"),
+        *(
+            "status.readiness",
+            "status.jobs",
+            "status.care",
+            "backup_standing.standing",
+            "peers._fresh",
+            "sources._fresh",
+        ),
         *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
     }
 )
@@ -273,6 +283,7 @@ USE_CASES = (
     "keeping.commitments",
     "keeping.rejections",
     "keeping.backup",
+    "keeping.backup_standing",
     "documents",
     "patients",
     "hospitals",
@@ -337,6 +348,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Commitments,
             Rejections,
             Backup,
+            BackupStanding,
             Registry,
             Patients,
             HospitalPatients,
@@ -473,7 +485,9 @@ SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSAC
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES]
 API += [(method, path.replace("{number:int}", "1"), 403) for method, path, _ in REPORTS]
-HTTP = [*DOORS, *API, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
+NODES = [(method, path.replace("{name:path}", "studies/x"), 404) for method, path, _ in SPOOLS]
+"""Other nodes prove themselves by their secret, of which this archive has none: tests/web/test_spools.py."""
+HTTP = [*DOORS, *API, *NODES, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)

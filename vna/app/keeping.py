@@ -1,16 +1,16 @@
 """How the archive is kept: its nodes, stores, copies and care; from settings to use cases."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import care, commitment, corrections, spooling
+from vna.app import backups, care, commitment, corrections, spooling
 from vna.app.care import Caring
 from vna.app.commitment import Committing
 from vna.archive import holds, purging, rejecting
 from vna.archive.backup import Backup
+from vna.archive.backup_standing import BackupStanding
 from vna.archive.commitment import Commitments
 from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
@@ -49,6 +49,7 @@ class Keeping:
 
     database: Database
     nodes: Nodes
+    settings: Settings
     holds: Holds
     care: Caring
     kinds: Mapping[str, Regular]
@@ -56,6 +57,7 @@ class Keeping:
     committing: Committing
     rejections: Rejections
     backup: Backup
+    backup_standing: BackupStanding
 
     @property
     def commitments(self) -> Commitments:
@@ -72,6 +74,7 @@ class Keeping:
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
         return {
+            **backups.works(self.settings, self.database, self.backup, self.backup_standing),
             **self.care.works(),
             **self.committing.works(),
             REJECT: self.rejections,
@@ -105,10 +108,11 @@ def build(around: Surroundings) -> Keeping:
     settings, database, blobs, policy = around.settings, around.database, around.blobs, around.policy
     rules = corrections.rejection_rules(settings)
     committing = commitment.build(around)
-    kinds = {**care.regularly(settings), **committing.regularly()}
+    kinds = {**care.regularly(settings), **committing.regularly(), **backups.regularly(settings)}
     return Keeping(
         database=database,
         nodes=_nodes(around),
+        settings=settings,
         holds=Holds(database, policy),
         care=care.build(settings, database, blobs, policy, around.deletion),
         kinds=kinds,
@@ -116,6 +120,7 @@ def build(around: Surroundings) -> Keeping:
         committing=committing,
         rejections=Rejections(database, blobs, policy, around.deletion, rules),
         backup=Backup(database, blobs, policy),
+        backup_standing=BackupStanding(database, policy, backups.plan_of(settings)),
     )
 
 
@@ -125,7 +130,7 @@ def _nodes(around: Surroundings) -> Nodes:
     return Nodes(
         around.database,
         around.policy,
-        name=settings.node.name or socket.gethostname()[:64],
+        name=spooling.node_name(settings),
         url=settings.node.url or scheme,
         waiting=spooling.waiting(around.blobs),
     )

@@ -88,8 +88,8 @@ for name, function, examples in (
     ),
     ("verify", verify.verify, ("vna verify", "vna verify --forget 1.2.826.0.1.3680043.10.1")),
     ("reindex", reindex.reindex, ("vna reindex",)),
-    ("backup", backup.backup, ("vna backup /backup/vna --keep 14", "vna backup --rate 50MiB /backup/vna")),
-    ("restore", restore.restore, ("vna restore /backup/vna",)),
+    ("backup", backup.backup, ("vna backup /backup/vna --keep 14", "vna backup --status")),
+    ("restore", restore.restore, ("vna restore /backup/vna", "vna restore --test /backup/vna --report test.pdf")),
     ("delete", delete.delete, ("vna delete 1.2.3 --reason 'sent by mistake'", "vna delete 1.2.3 --series 1.2.3.1")),
     (
         "prefetch",
