@@ -21,6 +21,8 @@ Name = Literal[
     "http.answered",  # method, route, status, seconds
     "message.answered",  # type, code, seconds
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
+    "blob.damaged",  # store: bytes of it are gone, or not those that were kept
+    "store.silent",  # store: it did not answer, and others were asked
     "worker.started",  # kind, pid
     "worker.died",  # kind, pid
 ]

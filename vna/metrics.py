@@ -85,6 +85,8 @@ class Metrics:
         self._messages = counter("vna_messages_total", "HL7 messages answered", "type", "code")
         self._message_seconds = seconds("vna_message_seconds", "Time to answer an HL7 message", "type")
         self._lookup_alarms = counter("vna_lookup_alarms_total", "Times that many look-ups of one caller failed")
+        self._damaged = counter("vna_blobs_damaged_total", "Reads that met bytes that are gone or bad", "store")
+        self._silent = counter("vna_store_failures_total", "Times that one of several stores did not answer", "store")
         self._worker_deaths = counter("vna_worker_deaths_total", "Worker processes that died and were replaced", "kind")
         self._handlers: Mapping[events.Name, events.Subscriber] = {
             "instance.accepted": self._on_accepted,
@@ -98,6 +100,8 @@ class Metrics:
             "http.answered": self._on_http,
             "message.answered": self._on_message,
             "lookup.alarm": self._on_lookup_alarm,
+            "blob.damaged": self._on_damaged,
+            "store.silent": self._on_silent,
             "worker.died": self._on_worker_died,
         }
 
@@ -163,6 +167,12 @@ class Metrics:
 
     def _on_lookup_alarm(self, **_fields: Any) -> None:
         self._lookup_alarms.inc()
+
+    def _on_damaged(self, *, store: str, **_fields: Any) -> None:
+        self._child(self._damaged, store).inc()
+
+    def _on_silent(self, *, store: str, **_fields: Any) -> None:
+        self._child(self._silent, store).inc()
 
     def _on_worker_died(self, *, kind: str, pid: int, **_fields: Any) -> None:
         from prometheus_client.multiprocess import mark_process_dead

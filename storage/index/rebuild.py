@@ -38,6 +38,7 @@ from storage.index.schema import (
     superseded,
     tag_values,
 )
+from storage.index.stores_schema import blob_places
 from storage.index.tags import READY
 from vna.model.events import Event
 
@@ -46,7 +47,7 @@ _EMPTIED = (
     *(document_associations, document_objects, held_documents, patient_identifiers, publications),
     *(manifest_series, manifests),
     *(orders, performed_steps, order_matches, reports, notifications, doses, looks, patient_details),
-    *(named_accessions, other_patient_ids, quarantine),
+    *(named_accessions, other_patient_ids, quarantine, blob_places),
 )
 
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "deleted list", "deleted restore",
     "hl7 send", "hl7 sample", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop", "node list", "node forget",
+    "store list", "store move",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -51,6 +52,7 @@ COMMANDS = (
         "hl7",
         "jobs",
         "node",
+        "store",
         "xds",
         *COMMANDS,
     ],

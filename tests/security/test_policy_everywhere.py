@@ -42,10 +42,12 @@ from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes
 from vna.archive.reindex import Reindex
 from vna.archive.rendered import Rendering
+from vna.archive.replicas import Replicas
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
+from vna.archive.stores import Stores
 from vna.archive.tags import SearchTags
 from vna.documents.communities import Asked
 from vna.documents.imaging_source import ImagingSource, Wanted
@@ -165,6 +167,7 @@ WITHOUT_POLICY = {
     (Matching, "every"),  # a job
     (Nodes, "beat"),  # a node says of itself that it is there
     (Nodes, "run"),
+    (Stores, "answering"),  # which stores answer says nothing about what is held
     (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
@@ -243,6 +246,8 @@ USE_CASES = (
     "changes",
     "jobs",
     "keeping.nodes",
+    "keeping.replicas",
+    "keeping.stores",
     "documents",
     "patients",
     "hospitals",
@@ -297,6 +302,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Changes,
             Jobs,
             Nodes,
+            Replicas,
+            Stores,
             Registry,
             Patients,
             HospitalPatients,

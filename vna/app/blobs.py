@@ -1,39 +1,94 @@
-"""From settings to the blob store: which kind it is, and what stands in front of it."""
+"""From settings to the blob store: which kinds there are, and what stands in front of them."""
 
+import logging
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from pydantic import SecretStr
+
 from storage.blobs.base import BlobStore
+from storage.blobs.cache import ReadCache
+from storage.blobs.checked import CheckedBlobs
 from storage.blobs.filesystem import FilesystemBlobs
+from storage.blobs.known import Known
 from storage.blobs.s3 import S3Blobs
+from storage.blobs.several import several
+from storage.index.engine import Database
+from storage.index.places import PRIMARY, Places
+from vna import events
+from vna.archive.replicas import ask_repair
+from vna.model.errors import Unavailable
 from vna.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _CONNECTIONS_OF_A_WORKER = 64
 
 
-def blob_store(settings: Settings) -> BlobStore:
-    """The blob store that `VNA_STORAGE__URL` names."""
-    return _one(settings)
+def blob_store(settings: Settings, database: Database) -> BlobStore:
+    """What `VNA_STORAGE__URL` names, together with the stores beside it where there are any."""
+    stores = _stores(settings)
+    primary = stores[PRIMARY]
+    if len(stores) == 1 and isinstance(primary, FilesystemBlobs):
+        return primary
+    cache = _cache(settings) if any(isinstance(one, S3Blobs) for one in stores.values()) else None
+    repaired_by = database if len(stores) > 1 else None
+    checked = {
+        name: CheckedBlobs(one, cache if isinstance(one, S3Blobs) else None, partial(_bad, name, repaired_by))
+        for name, one in stores.items()
+    }
+    return several(stores, checked, Places(database)) if len(stores) > 1 else checked[PRIMARY]
 
 
 def ready_blobs(settings: Settings) -> BlobStore:
-    """The same, its bucket made where it is absent."""
-    blobs = _one(settings)
-    if isinstance(blobs, S3Blobs):
-        blobs.prepare()
-    return blobs
+    """The primary store; buckets are made where they are absent. A store beside it may be down."""
+    stores = _stores(settings)
+    for name, one in stores.items():
+        if isinstance(one, S3Blobs):
+            _prepare(name, one)
+    return stores[PRIMARY]
 
 
-def _one(settings: Settings) -> FilesystemBlobs | S3Blobs:
-    url = urlsplit(settings.storage_url)
+def _prepare(name: str, store: S3Blobs) -> None:
+    try:
+        store.prepare()
+    except Unavailable as exc:
+        if name == PRIMARY:
+            raise
+        log.warning("a store does not answer", extra={"store": name, "reason": str(exc)})
+
+
+def _stores(settings: Settings) -> dict[str, FilesystemBlobs | S3Blobs]:
+    """All by name, the primary one first."""
+    access_key, secret_key = settings.storage.access_key, settings.storage.secret_key
+    found = {PRIMARY: _one(settings, settings.storage_url, access_key, secret_key)}
+    for one in settings.storage.stores:
+        found[one.name] = _one(settings, one.url, one.access_key, one.secret_key)
+    return found
+
+
+def _one(settings: Settings, address: str, access_key: str, secret_key: SecretStr) -> FilesystemBlobs | S3Blobs:
+    url = urlsplit(address)
     if url.scheme == "file":
         return FilesystemBlobs(Path(unquote(url.path)))
-    endpoint = parse_qs(url.query).get("endpoint", ["https://s3.amazonaws.com"])[0]
     return S3Blobs(
-        endpoint=endpoint,
+        endpoint=parse_qs(url.query).get("endpoint", ["https://s3.amazonaws.com"])[0],
         bucket=url.netloc,
-        access_key=settings.storage.access_key,
-        secret_key=settings.storage.secret_key.get_secret_value(),
+        access_key=access_key,
+        secret_key=secret_key.get_secret_value(),
         spool_folder=settings.data_dir / "spool",
         connections=_CONNECTIONS_OF_A_WORKER,
+        seconds=settings.storage.timeout,
     )
+
+
+def _cache(settings: Settings) -> ReadCache | None:
+    most = int(settings.storage.cache_size)
+    return ReadCache(settings.data_dir / "cache", most) if most else None
+
+
+def _bad(store: str, repaired_by: Database | None, blob: str, known: Known) -> None:
+    events.emit("blob.damaged", store=store)
+    if repaired_by is not None:
+        ask_repair(repaired_by, blob, known)

@@ -3,13 +3,17 @@
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes, nothing_waits
+from vna.archive.placement import MOVE, PLACE, TAKE_AWAY, TIDY, Placement, PlacementRule, stores_of
 from vna.archive.reindex import Replay
+from vna.archive.replicas import REPAIR, Replicas
 from vna.archive.store import Store
+from vna.archive.stores import Stores
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
@@ -37,6 +41,9 @@ class Keeping:
 
     database: Database
     nodes: Nodes
+    stores: Stores
+    replicas: Replicas
+    placement: Placement
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -44,7 +51,14 @@ class Keeping:
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {}
+        placement = self.placement
+        return {
+            PLACE: placement.place,
+            MOVE: placement.move,
+            TAKE_AWAY: placement.take_away,
+            TIDY: placement.tidy,
+            REPAIR: self.replicas,
+        }
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
@@ -52,7 +66,9 @@ class Keeping:
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
-        kinds: dict[str, Regular] = {}
+        kinds = {TIDY: Regular(timedelta(days=1), at_once=False)}
+        if self.placement.is_on:
+            kinds[PLACE] = Regular(timedelta(hours=1))
         return Regularly(self.database, kinds)
 
 
@@ -66,7 +82,27 @@ def after_reindex(connection: Connection) -> None:
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
-    return Keeping(database=around.database, nodes=_nodes(around))
+    database, blobs, policy = around.database, around.blobs, around.policy
+    return Keeping(
+        database=database,
+        nodes=_nodes(around),
+        stores=Stores(database, blobs, policy),
+        replicas=Replicas(blobs, policy),
+        placement=Placement(database, blobs, _rules(around.settings)),
+    )
+
+
+def _rules(settings: Settings) -> list[PlacementRule]:
+    return [
+        PlacementRule(
+            one.modality,
+            one.facility,
+            timedelta(days=one.age_days),
+            one.since == "study",
+            stores_of(one.store, one.replicas),
+        )
+        for one in settings.storage.placement
+    ]
 
 
 def _nodes(around: Surroundings) -> Nodes:

@@ -215,7 +215,7 @@ class Application:
 def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     """Wire an archive; nothing is started, and the schema has to be there (`prepare`)."""
     database = Database(settings.database_url, pool_size=settings.database.pool_size)
-    blobs = blob_store(settings)
+    blobs = blob_store(settings, database)
     local = settings.security.mode is SecurityMode.LOCAL
     policy = policy or (LocalPolicy() if local else EnforcedPolicy())
     peers = Peers(database, policy, local=local)

@@ -28,6 +28,7 @@ from vna.cli import (
     serve,
     settings,
     source,
+    store,
     tags,
     token,
     user,
@@ -114,6 +115,7 @@ for group, words in (
     (hl7.app, "hl7"),
     (jobs.app, "jobs"),
     (node.app, "node"),
+    (store.app, "store"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from storage.index import keeping_schema, national_schema  # noqa: F401  their tables belong to the same metadata
+from storage.index import keeping_schema, national_schema, stores_schema  # noqa: F401  their tables belong to the same metadata
 from storage.index.schema import metadata
 
 connection = context.config.attributes["connection"]
