@@ -84,6 +84,8 @@ class Metrics:
         self._request_seconds = seconds("vna_http_request_seconds", "Time to answer an HTTP request", "route")
         self._messages = counter("vna_messages_total", "HL7 messages answered", "type", "code")
         self._message_seconds = seconds("vna_message_seconds", "Time to answer an HL7 message", "type")
+        self._commitments = counter("vna_commitments_total", "Storage commitment requests checked", "outcome")
+        self._not_committed = counter("vna_not_committed_instances_total", "Instances that were not committed")
         self._lookup_alarms = counter("vna_lookup_alarms_total", "Times that many look-ups of one caller failed")
         self._damaged = counter("vna_blobs_damaged_total", "Reads that met bytes that are gone or bad", "store")
         self._silent = counter("vna_store_failures_total", "Times that one of several stores did not answer", "store")
@@ -99,6 +101,7 @@ class Metrics:
             "retrieve.answered": self._on_retrieve,
             "http.answered": self._on_http,
             "message.answered": self._on_message,
+            "commitment.checked": self._on_commitment,
             "lookup.alarm": self._on_lookup_alarm,
             "blob.damaged": self._on_damaged,
             "store.silent": self._on_silent,
@@ -164,6 +167,10 @@ class Metrics:
     def _on_message(self, *, type: str, code: str, seconds: float, **_fields: Any) -> None:  # noqa: A002
         self._child(self._messages, type, code).inc()
         self._child(self._message_seconds, type).observe(seconds)
+
+    def _on_commitment(self, *, outcome: str, failures: int, **_fields: Any) -> None:
+        self._child(self._commitments, outcome).inc()
+        self._not_committed.inc(failures)
 
     def _on_lookup_alarm(self, **_fields: Any) -> None:
         self._lookup_alarms.inc()

@@ -149,7 +149,7 @@ class SeveralBlobs:
 class SeveralGrowing(SeveralBlobs):
     """The same where the primary one takes bytes while they still come."""
 
-    def begin(self, name: str) -> Upload:
+    def begin(self, name: str) -> Upload | None:
         """As Growing.begin."""
         assert isinstance(self._primary, Growing)
         return self._primary.begin(name)

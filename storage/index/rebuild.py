@@ -3,6 +3,8 @@
 import orjson
 import sqlalchemy as sa
 
+from storage.index.commitment_schema import commitment_references, commitments
+from storage.index.corrections_schema import corrections, patient_links, rejected, rejections
 from storage.index.events import time_text
 from storage.index.national_schema import (
     doses,
@@ -47,7 +49,10 @@ _EMPTIED = (
     *(document_associations, document_objects, held_documents, patient_identifiers, publications),
     *(manifest_series, manifests),
     *(orders, performed_steps, order_matches, reports, notifications, doses, looks, patient_details),
-    *(named_accessions, other_patient_ids, quarantine, blob_places),
+    *(named_accessions, other_patient_ids, quarantine),
+    *(commitment_references, commitments),
+    *(rejections, rejected, corrections, patient_links),
+    blob_places,
 )
 
 

@@ -14,7 +14,7 @@ from tests.cli.conftest import Vna
 from vna.cli import session
 
 COMMANDS = (
-    "serve", "import", "send", "verify", "reindex", "delete", "prefetch", "fetch", "migrate",
+    "serve", "import", "send", "verify", "reindex", "backup", "restore", "delete", "prefetch", "fetch", "migrate",
     "migrate-from", "settings", "demo",
     "ae add", "ae list", "ae remove",
     "source add", "source list", "source test", "source remove",
@@ -29,6 +29,8 @@ COMMANDS = (
     "hl7 send", "hl7 sample", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop", "node list", "node forget",
     "store list", "store move",
+    "commitment list", "commitment show",
+    "rejection list", "rejection revoke", "rejection apply",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -53,6 +55,7 @@ COMMANDS = (
         "jobs",
         "node",
         "store",
+        "rejection",
         "xds",
         *COMMANDS,
     ],

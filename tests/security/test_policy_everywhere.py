@@ -19,7 +19,15 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_role
 
 from dicomweb.routes import ADDRESSES as DICOMWEB
-from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE
+from dimse.commitment import PUSH_MODEL_INSTANCE
+from dimse.models import (
+    FIND_CLASSES,
+    MODALITY_WORKLIST,
+    MODELS,
+    PERFORMED_STEP,
+    PERFORMED_STEP_RETRIEVE,
+    STORAGE_COMMITMENT,
+)
 from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
@@ -36,11 +44,14 @@ from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
+from vna.archive.backup import Backup
 from vna.archive.care import Care
 from vna.archive.changes import Changes
+from vna.archive.commitment import Commitments
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes
 from vna.archive.reindex import Reindex
+from vna.archive.rejecting import Rejections
 from vna.archive.rendered import Rendering
 from vna.archive.replicas import Replicas
 from vna.archive.retrieve import Retrieval
@@ -248,6 +259,9 @@ USE_CASES = (
     "keeping.nodes",
     "keeping.replicas",
     "keeping.stores",
+    "keeping.commitments",
+    "keeping.rejections",
+    "keeping.backup",
     "documents",
     "patients",
     "hospitals",
@@ -304,6 +318,9 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Nodes,
             Replicas,
             Stores,
+            Commitments,
+            Rejections,
+            Backup,
             Registry,
             Patients,
             HospitalPatients,
@@ -444,7 +461,7 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, method: str, path: str, expected: int
 ) -> None:
     app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
-    for name in ("{study}", "{series}", "{instance}"):
+    for name in ("{study}", "{series}", "{instance}", "{transaction}"):
         path = path.replace(name, "1.2.3")
     path = path.replace("{frames}", "1").replace("{path:path}", "7FE00010")
     body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part10(ct()) + b"\r\n--b--\r\n"
@@ -640,6 +657,26 @@ def test_every_operation_on_performed_steps_asks_the_policy_before_it_touches_st
             status = assoc.send_n_set(ended(), PERFORMED_STEP, "1.2.3")[0]
         else:
             status = assoc.send_n_get([], PERFORMED_STEP_RETRIEVE, "1.2.3")[0]
+    finally:
+        assoc.release()
+        server.shutdown(2)
+
+    assert status.Status == 0x0124, status
+    assert touches.by == []
+
+
+@pytest.mark.parametrize("operation", ["N-ACTION", "N-EVENT-REPORT"])
+def test_storage_commitment_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: str
+) -> None:
+    roles = [build_role(STORAGE_COMMITMENT, scu_role=True, scp_role=True)]
+    assoc, server = _association(denying, [STORAGE_COMMITMENT], roles)
+    item, ds = Dataset(), Dataset()
+    item.ReferencedSOPClassUID = item.ReferencedSOPInstanceUID = ds.TransactionUID = "1.2.3"
+    ds.ReferencedSOPSequence = [item]
+    send = assoc.send_n_action if operation == "N-ACTION" else assoc.send_n_event_report
+    try:
+        status = send(ds, 1, STORAGE_COMMITMENT, PUSH_MODEL_INSTANCE)[0]
     finally:
         assoc.release()
         server.shutdown(2)

@@ -9,11 +9,13 @@ from pydantic import SecretStr
 
 from storage.blobs.base import BlobStore
 from storage.blobs.cache import ReadCache
-from storage.blobs.checked import CheckedBlobs
+from storage.blobs.checked import CheckedBlobs, checked
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.blobs.known import Known
 from storage.blobs.s3 import S3Blobs
-from storage.blobs.several import several
+from storage.blobs.several import SeveralBlobs, several
+from storage.blobs.spool_folder import SpoolFolder
+from storage.blobs.spooled import SpooledBlobs
 from storage.index.engine import Database
 from storage.index.places import PRIMARY, Places
 from vna import events
@@ -29,40 +31,60 @@ _CONNECTIONS_OF_A_WORKER = 64
 def blob_store(settings: Settings, database: Database) -> BlobStore:
     """What `VNA_STORAGE__URL` names, together with the stores beside it where there are any."""
     stores = _stores(settings)
-    primary = stores[PRIMARY]
-    if len(stores) == 1 and isinstance(primary, FilesystemBlobs):
-        return primary
-    cache = _cache(settings) if any(isinstance(one, S3Blobs) for one in stores.values()) else None
+    if len(stores) == 1 and isinstance(stores[PRIMARY], FilesystemBlobs):
+        return stores[PRIMARY]
+    cache = _cache(settings) if any(not isinstance(one, FilesystemBlobs) for one in stores.values()) else None
     repaired_by = database if len(stores) > 1 else None
-    checked = {
-        name: CheckedBlobs(one, cache if isinstance(one, S3Blobs) else None, partial(_bad, name, repaired_by))
+    readers = {
+        name: checked(one, None if isinstance(one, FilesystemBlobs) else cache, partial(_bad, name, repaired_by))
         for name, one in stores.items()
     }
-    return several(stores, checked, Places(database)) if len(stores) > 1 else checked[PRIMARY]
+    return several(stores, readers, Places(database)) if len(stores) > 1 else readers[PRIMARY]
+
+
+def spool_of(blobs: BlobStore) -> SpooledBlobs | None:
+    """The spool among what `blob_store` made."""
+    if isinstance(blobs, SeveralBlobs):
+        blobs = blobs.stores[blobs.primary]
+    elif isinstance(blobs, CheckedBlobs):
+        blobs = blobs.inner
+    return blobs if isinstance(blobs, SpooledBlobs) else None
 
 
 def ready_blobs(settings: Settings) -> BlobStore:
-    """The primary store; buckets are made where they are absent. A store beside it may be down."""
+    """The primary store, buckets made where they are absent; behind a spool that is done when the store answers, and a
+    store beside the primary one may be down."""
     stores = _stores(settings)
     for name, one in stores.items():
-        if isinstance(one, S3Blobs):
-            _prepare(name, one)
+        inner = one.inner if isinstance(one, SpooledBlobs) else one
+        if isinstance(inner, S3Blobs):
+            try:
+                inner.prepare()
+            except Unavailable as exc:
+                if name == PRIMARY and settings.storage.acknowledge != "spool":
+                    raise
+                log.warning("the object store is waited for", extra={"store": name, "reason": str(exc)})
     return stores[PRIMARY]
 
 
-def _prepare(name: str, store: S3Blobs) -> None:
-    try:
-        store.prepare()
-    except Unavailable as exc:
-        if name == PRIMARY:
-            raise
-        log.warning("a store does not answer", extra={"store": name, "reason": str(exc)})
+def _behind_spool(settings: Settings, blobs: BlobStore) -> BlobStore:
+    """With the spool in front. A folder that was used as one stays one, and runs empty, when the setting has changed;
+    a node that can ask the others reads their spools though it has nothing in its own."""
+    spools = settings.storage.acknowledge == "spool"
+    if not settings.storage_url.startswith("s3:"):
+        return blobs
+    if not spools and not settings.node.secret.get_secret_value() and not settings.spool_folder.is_dir():
+        return blobs
+    return SpooledBlobs(
+        blobs, SpoolFolder(settings.spool_folder), most=int(settings.storage.spool_size) if spools else 0
+    )
 
 
-def _stores(settings: Settings) -> dict[str, FilesystemBlobs | S3Blobs]:
+def _stores(settings: Settings) -> dict[str, BlobStore]:
     """All by name, the primary one first."""
     access_key, secret_key = settings.storage.access_key, settings.storage.secret_key
-    found = {PRIMARY: _one(settings, settings.storage_url, access_key, secret_key)}
+    primary = _one(settings, settings.storage_url, access_key, secret_key)
+    found: dict[str, BlobStore] = {PRIMARY: _behind_spool(settings, primary)}
     for one in settings.storage.stores:
         found[one.name] = _one(settings, one.url, one.access_key, one.secret_key)
     return found

@@ -7,10 +7,17 @@ from datetime import timedelta
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.app import commitment, corrections, spooling
+from vna.app.commitment import Committing
+from vna.archive import rejecting
+from vna.archive.backup import Backup
+from vna.archive.commitment import Commitments
+from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
-from vna.archive.nodes import Nodes, nothing_waits
+from vna.archive.nodes import Nodes
 from vna.archive.placement import MOVE, PLACE, TAKE_AWAY, TIDY, Placement, PlacementRule, stores_of
 from vna.archive.reindex import Replay
+from vna.archive.rejecting import REJECT, Rejections
 from vna.archive.replicas import REPAIR, Replicas
 from vna.archive.store import Store
 from vna.archive.stores import Stores
@@ -19,6 +26,7 @@ from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model.events import EventKind
+from vna.security.peers import Peers
 from vna.security.policy import Policy
 from vna.settings import Settings
 
@@ -31,6 +39,7 @@ class Surroundings:
     database: Database
     blobs: BlobStore
     policy: Policy
+    peers: Peers
     store: Store
     deletion: Deletion
 
@@ -44,10 +53,21 @@ class Keeping:
     stores: Stores
     replicas: Replicas
     placement: Placement
+    committing: Committing
+    rejections: Rejections
+    backup: Backup
+
+    @property
+    def commitments(self) -> Commitments:
+        """Requests for storage commitment."""
+        return self.committing.commitments
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {}
+        return {
+            **self.committing.subscribers(),
+            "rejections": rejecting.noticing(self.database),
+        }
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
@@ -58,34 +78,44 @@ class Keeping:
             TAKE_AWAY: placement.take_away,
             TIDY: placement.tidy,
             REPAIR: self.replicas,
+            **self.committing.works(),
+            REJECT: self.rejections,
         }
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
-        return {}
+        return {**self.committing.ladders()}
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
-        kinds = {TIDY: Regular(timedelta(days=1), at_once=False)}
+        kinds = {TIDY: Regular(timedelta(days=1), at_once=False), **self.committing.regularly()}
         if self.placement.is_on:
             kinds[PLACE] = Regular(timedelta(hours=1))
         return Regularly(self.database, kinds)
 
 
-REPLAYS: Mapping[EventKind, Replay] = {}
+REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.COMMITMENT_CHANGED: replay_commitment,
+    **corrections.REPLAYS,
+}
 """What a reindex does again."""
 
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
+    rejecting.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
     database, blobs, policy = around.database, around.blobs, around.policy
+    rules = corrections.rejection_rules(around.settings)
     return Keeping(
-        database=database,
+        database=around.database,
         nodes=_nodes(around),
+        committing=commitment.build(around),
+        rejections=Rejections(around.database, around.blobs, around.policy, around.deletion, rules),
+        backup=Backup(around.database, around.blobs, around.policy),
         stores=Stores(database, blobs, policy),
         replicas=Replicas(blobs, policy),
         placement=Placement(database, blobs, _rules(around.settings)),
@@ -113,5 +143,5 @@ def _nodes(around: Surroundings) -> Nodes:
         around.policy,
         name=settings.node.name or socket.gethostname()[:64],
         url=settings.node.url or scheme,
-        waiting=nothing_waits,
+        waiting=spooling.waiting(around.blobs),
     )

@@ -1,6 +1,6 @@
 """Deleting, softly: hidden from every door at once, recoverable, and told of by an event for each instance."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -98,6 +98,21 @@ class Deletion:
                     quarantine.set_aside(connection, one.blob, "came again in quarantine")
             quarantine.finish(connection, study)
         return (some[-1].key if len(some) == limit else 0), failed
+
+    def put_back(self, actor: Actor, one: DeletedInstance, reason: str) -> Restored:
+        """Put back one instance, for a reason that its event tells."""
+        self._policy.check(actor, Action.DELETE)
+        return self._restored(actor, one, reason)
+
+    def hide(self, actor: Actor, study: str, among: Sequence[str], *, by: str, reason: str) -> int:
+        """Hide some hundred instances of a study, those that are held; how many. `by` is whom it goes back to."""
+        self._policy.check(actor, Action.DELETE, study)
+        now = datetime.now(UTC)
+        with self._database.transaction() as connection:
+            gone = deletion.delete(connection, study, among=among, at=time_text(now), by=by, reason=reason)
+            tell_deleted(connection, study, gone, at=now, by=by, reason=reason)
+        self._store.forget()
+        return len(gone)
 
     def _listed(self, study: str, series: str = "", instance: str = "") -> Iterator[DeletedInstance]:
         after = 0

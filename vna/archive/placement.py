@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from storage.blobs.base import BlobStore
+from storage.blobs.checked import CheckedBlobs
 from storage.blobs.known import Known
 from storage.blobs.s3 import S3Blobs
 from storage.blobs.several import SeveralBlobs
+from storage.blobs.spooled import SpooledBlobs
 from storage.index import jobs, lookup, places
 from storage.index.engine import Database
 from storage.index.events import time_text
@@ -161,9 +163,10 @@ class Placement:
         stores = self._several.stores.values() if self._several is not None else [self._blobs]
         aborted = 0
         for store in stores:
-            inner = getattr(store, "inner", store)
-            if isinstance(inner, S3Blobs):
-                aborted += inner.abort_uploads(_UPLOADS_LEFT)
+            while isinstance(store, CheckedBlobs | SpooledBlobs):
+                store = store.inner
+            if isinstance(store, S3Blobs):
+                aborted += store.abort_uploads(_UPLOADS_LEFT)
         with self._database.transaction() as connection:
             was_done(connection, TIDY, f"{aborted} uploads taken away")
 

@@ -1,7 +1,6 @@
 """Rebuilding the index from the blob store alone: the journal replayed over the objects, then what it does not name."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,7 +102,7 @@ class Reindex:
         """Conflict while an archive works on this index: it would store into what is being rebuilt."""
         self._policy.check(actor, Action.ADMIN)
         with self._database.read() as connection:
-            if jobs.lease_is_held(connection, "dispatcher", time.time()):
+            if jobs.lease_is_held(connection, "dispatcher", jobs.clock(connection)):
                 raise Conflict("the archive is running on this index: stop it first")
 
     def run(self, actor: Actor) -> Iterator[Rebuilt]:

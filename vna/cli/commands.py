@@ -7,7 +7,9 @@ import typer
 
 from vna.cli import (
     ae,
+    backup,
     codes,
+    commitment,
     delete,
     demo,
     fetch,
@@ -23,7 +25,9 @@ from vna.cli import (
     prefetch,
     quarantine,
     reindex,
+    rejection,
     report,
+    restore,
     send,
     serve,
     settings,
@@ -75,9 +79,15 @@ def options(
 for name, function, examples in (
     ("serve", serve.serve, ("vna serve", "VNA_HTTP__PORT=9000 vna serve --demo")),
     ("import", import_.import_, ("vna import /media/cdrom", "vna import --facility 34001 /data/old-pacs")),
-    ("send", send.send, ("vna send study/ --to PACS@127.0.0.1:104",)),
+    (
+        "send",
+        send.send,
+        ("vna send study/ --to PACS@127.0.0.1:104", "vna send study/ --to PACS@127.0.0.1:104 --commit"),
+    ),
     ("verify", verify.verify, ("vna verify", "vna verify --forget 1.2.826.0.1.3680043.10.1")),
     ("reindex", reindex.reindex, ("vna reindex",)),
+    ("backup", backup.backup, ("vna backup /backup/vna --keep 14", "vna backup --rate 50MiB /backup/vna")),
+    ("restore", restore.restore, ("vna restore /backup/vna",)),
     ("delete", delete.delete, ("vna delete 1.2.3 --reason 'sent by mistake'", "vna delete 1.2.3 --series 1.2.3.1")),
     (
         "prefetch",
@@ -114,8 +124,10 @@ for group, words in (
     (delete.app, "deleted"),
     (hl7.app, "hl7"),
     (jobs.app, "jobs"),
+    (commitment.app, "commitment"),
     (node.app, "node"),
     (store.app, "store"),
+    (rejection.app, "rejection"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

@@ -19,7 +19,8 @@ from vna.settings.values import AETitle, Port, Seconds, Section, words
 _LEAST_BANDWIDTH = 16 << 10
 _INDEX = re.compile(
     r"sqlite:////.+"
-    r"|postgresql\+psycopg://(?=.)(?:[^:/]*(?::[^@]*)?@)?(?:\[[^]/]+\]|[^/:?]*)(?::[0-9]+)?(?:[/?].*)?"
+    r"|postgresql\+psycopg://(?=.)(?:[^:/]*(?::[^@]*)?@)?"
+    r"(?:\[[^]/]+\]|[^/:?,]*)(?::[0-9]+)?(?:,(?:\[[^]/]+\]|[^/:?,]+)(?::[0-9]+)?)*(?:[/?].*)?"
 )
 
 
@@ -37,7 +38,8 @@ class DatabaseSettings(Section):
         default="",
         repr=False,
         description="Where the index is: `postgresql+psycopg://user:password@host/name` or `sqlite:////absolute/path`. "
-        "Empty: SQLite in the data folder.",
+        "Empty: SQLite in the data folder. Of several hosts, as in `user@host1:5432,host2:5432/name`, the one is used "
+        "that may be written to.",
     )
     pool_size: int = Field(
         default=10, ge=1, le=200, description="PostgreSQL connections that one worker process keeps (count)."
@@ -141,6 +143,25 @@ class StorageSettings(Section):
     )
     access_key: str = Field(default="", description="S3 access key.")
     secret_key: SecretStr = Field(default=SecretStr(""), description="S3 secret key.")
+    acknowledge: Literal["store", "spool"] = Field(
+        default="store",
+        description="When a store into an object store is acknowledged: `store` when that has the bytes, `spool` when "
+        "they are durable in this node's spool, from where they go there.",
+    )
+    spool: str = Field(
+        default="",
+        description="The folder of the spool, one for each node, on a disk of its own machine. Empty: `waiting` in the "
+        "data folder.",
+    )
+    spool_size: ByteSize = Field(
+        default=ByteSize(100 * 1024**3),
+        gt=0,
+        description="Most bytes that wait in the spool (bytes, or `100GiB`), beside what is being stored just then. "
+        "When it is full, what comes goes straight to the object store.",
+    )
+    uploads: int = Field(
+        default=4, ge=1, le=64, description="Objects that are put from the spool into the object store at once (count)."
+    )
     min_free: ByteSize = Field(
         default=ByteSize(1024**3),
         description="Free space (bytes, or `1GiB`) below which stores are refused (C-STORE A700, HTTP 507) while reads "
@@ -174,6 +195,11 @@ class StorageSettings(Section):
         description="What lies in which store, as a JSON list (environment) or `[[storage.placement]]` (vna.toml): "
         "`modality`, `facility`, `age_days`, `since`, `store`, `replicas`. The first rule that fits counts.",
     )
+
+    @field_validator("spool")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return str(Path(value).expanduser().absolute()) if value else ""
 
     @field_validator("url")
     @classmethod

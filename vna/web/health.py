@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 import anyio
 import orjson
@@ -64,7 +65,10 @@ async def readiness(site: Site) -> Readiness:
     found: Readiness | None = None
     with anyio.move_on_after(PATIENCE):
         found = await run_sync(site.status.readiness, abandon_on_cancel=True, limiter=_limiter())
-    return found or Readiness(("the index or the blob store does not answer",), None)
+    found = found or Readiness(("the index or the blob store does not answer",), None)
+    if site.draining():
+        found = replace(found, problems=("this node is being stopped", *found.problems))
+    return found
 
 
 _LIMITERS: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("vna.web.health")

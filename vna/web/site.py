@@ -1,5 +1,6 @@
 """What the door needs: use cases, counters, and what to tell about this archive."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,15 @@ class Addresses:
     read_paths: tuple[str, ...] = ("/dicom-web", "/wado")
 
 
+def never() -> bool:
+    """Where nothing stops a node but its end."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One archive, as its page shows it; `mode` is `local` or `enforced`, `viewer` the folder of the viewer's files."""
+    """One archive, as its page shows it; `mode` is `local` or `enforced`, `viewer` the folder of the viewer's files,
+    `draining` whether this node is being stopped."""
 
     mode: str
     addresses: Addresses
@@ -46,3 +53,4 @@ class Site:
     reports: Reports
     looks: Looks
     viewer: Path
+    draining: Callable[[], bool] = never
