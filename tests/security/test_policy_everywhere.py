@@ -57,11 +57,13 @@ from vna.archive.reindex import Reindex
 from vna.archive.rejecting import Rejections
 from vna.archive.rendered import Rendering
 from vna.archive.repairing import Repairing
+from vna.archive.replicas import Replicas
 from vna.archive.retention import Retention
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
+from vna.archive.stores import Stores
 from vna.archive.sweeping import Sweeping
 from vna.archive.tags import SearchTags
 from vna.archive.verifying import Verifying
@@ -188,6 +190,7 @@ WITHOUT_POLICY = {
     (Holds, "held"),  # for use cases that asked before
     (Nodes, "beat"),  # a node says of itself that it is there
     (Nodes, "run"),
+    (Stores, "answering"),  # which stores answer says nothing about what is held
     (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
@@ -280,6 +283,8 @@ USE_CASES = (
     "keeping.care.purging",
     "keeping.care.retention",
     "keeping.schedule",
+    "keeping.replicas",
+    "keeping.stores",
     "keeping.commitments",
     "keeping.rejections",
     "keeping.backup",
@@ -345,6 +350,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Purging,
             Retention,
             RegularSchedule,
+            Replicas,
+            Stores,
             Commitments,
             Rejections,
             Backup,

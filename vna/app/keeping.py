@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
@@ -16,9 +17,12 @@ from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
 from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
+from vna.archive.placement import MOVE, PLACE, TAKE_AWAY, TIDY, Placement, PlacementRule, stores_of
 from vna.archive.reindex import Replay
 from vna.archive.rejecting import REJECT, Rejections
+from vna.archive.replicas import REPAIR, Replicas
 from vna.archive.store import Store
+from vna.archive.stores import Stores
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
@@ -54,6 +58,9 @@ class Keeping:
     care: Caring
     kinds: Mapping[str, Regular]
     schedule: Schedule
+    stores: Stores
+    replicas: Replicas
+    placement: Placement
     committing: Committing
     rejections: Rejections
     backup: Backup
@@ -76,6 +83,11 @@ class Keeping:
         return {
             **backups.works(self.settings, self.database, self.backup, self.backup_standing),
             **self.care.works(),
+            PLACE: self.placement.place,
+            MOVE: self.placement.move,
+            TAKE_AWAY: self.placement.take_away,
+            TIDY: self.placement.tidy,
+            REPAIR: self.replicas,
             **self.committing.works(),
             REJECT: self.rejections,
         }
@@ -108,20 +120,44 @@ def build(around: Surroundings) -> Keeping:
     settings, database, blobs, policy = around.settings, around.database, around.blobs, around.policy
     rules = corrections.rejection_rules(settings)
     committing = commitment.build(around)
-    kinds = {**care.regularly(settings), **committing.regularly(), **backups.regularly(settings)}
+    replicas, placement = Replicas(blobs, policy), Placement(database, blobs, _rules(settings))
+    kinds = {
+        **care.regularly(settings),
+        **committing.regularly(),
+        **backups.regularly(settings),
+        TIDY: Regular(timedelta(days=1), at_once=False),
+    }
+    if placement.is_on:
+        kinds[PLACE] = Regular(timedelta(hours=1))
     return Keeping(
         database=database,
         nodes=_nodes(around),
         settings=settings,
         holds=Holds(database, policy),
-        care=care.build(settings, database, blobs, policy, around.deletion),
+        care=care.build(settings, database, blobs, policy, around.deletion, replicas.repair),
         kinds=kinds,
         schedule=Schedule(database, policy, kinds),
         committing=committing,
         rejections=Rejections(database, blobs, policy, around.deletion, rules),
         backup=Backup(database, blobs, policy),
         backup_standing=BackupStanding(database, policy, backups.plan_of(settings)),
+        stores=Stores(database, blobs, policy),
+        replicas=replicas,
+        placement=placement,
     )
+
+
+def _rules(settings: Settings) -> list[PlacementRule]:
+    return [
+        PlacementRule(
+            one.modality,
+            one.facility,
+            timedelta(days=one.age_days),
+            one.since == "study",
+            stores_of(one.store, one.replicas),
+        )
+        for one in settings.storage.placement
+    ]
 
 
 def _nodes(around: Surroundings) -> Nodes:

@@ -35,6 +35,7 @@ from vna.cli import (
     serve,
     settings,
     source,
+    store,
     tags,
     token,
     user,
@@ -131,6 +132,7 @@ for group, words in (
     (schedule.app, "schedule"),
     (commitment.app, "commitment"),
     (node.app, "node"),
+    (store.app, "store"),
     (rejection.app, "rejection"),
     (xds.app, "xds"),
 ):
