@@ -27,8 +27,9 @@ COMMANDS = (
     "match list", "match add", "match release", "quarantine list", "quarantine release",
     "deleted list", "deleted restore",
     "hl7 send", "hl7 sample", "hl7 listen",
-    "jobs list", "jobs retry", "jobs drop", "node list", "node forget", "node drain",
+    "jobs list", "jobs retry", "jobs drop",
     "commitment list", "commitment show",
+    "node list", "node forget", "node drain",
     "rejection list", "rejection revoke", "rejection apply",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
