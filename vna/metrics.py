@@ -87,6 +87,9 @@ class Metrics:
         self._commitments = counter("vna_commitments_total", "Storage commitment requests checked", "outcome")
         self._not_committed = counter("vna_not_committed_instances_total", "Instances that were not committed")
         self._lookup_alarms = counter("vna_lookup_alarms_total", "Times that many look-ups of one caller failed")
+        self._uploads = counter("vna_spool_uploads_total", "Objects put from the spool into the object store")
+        self._uploaded = counter("vna_spool_uploaded_bytes_total", "Bytes of them")
+        self._upload_failures = counter("vna_spool_failures_total", "Uploads that failed and are tried again", "reason")
         self._worker_deaths = counter("vna_worker_deaths_total", "Worker processes that died and were replaced", "kind")
         self._handlers: Mapping[events.Name, events.Subscriber] = {
             "instance.accepted": self._on_accepted,
@@ -101,6 +104,8 @@ class Metrics:
             "message.answered": self._on_message,
             "commitment.checked": self._on_commitment,
             "lookup.alarm": self._on_lookup_alarm,
+            "spool.uploaded": self._on_uploaded,
+            "spool.failed": self._on_upload_failed,
             "worker.died": self._on_worker_died,
         }
 
@@ -170,6 +175,13 @@ class Metrics:
 
     def _on_lookup_alarm(self, **_fields: Any) -> None:
         self._lookup_alarms.inc()
+
+    def _on_uploaded(self, **fields: Any) -> None:
+        self._uploads.inc()
+        self._uploaded.inc(fields.get("bytes", 0))
+
+    def _on_upload_failed(self, *, reason: str, **_fields: Any) -> None:
+        self._child(self._upload_failures, reason).inc()
 
     def _on_worker_died(self, *, kind: str, pid: int, **_fields: Any) -> None:
         from prometheus_client.multiprocess import mark_process_dead

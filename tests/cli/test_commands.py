@@ -27,7 +27,7 @@ COMMANDS = (
     "match list", "match add", "match release", "quarantine list", "quarantine release",
     "deleted list", "deleted restore",
     "hl7 send", "hl7 sample", "hl7 listen",
-    "jobs list", "jobs retry", "jobs drop", "node list", "node forget",
+    "jobs list", "jobs retry", "jobs drop", "node list", "node forget", "node drain",
     "commitment list", "commitment show",
     "rejection list", "rejection revoke", "rejection apply",
     "xds publish", "xds query", "xds retrieve",

@@ -109,6 +109,7 @@ from vna.web.national.tracking_form import VIEWS
 from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
+from vna.web.spools import ADDRESSES as SPOOLS
 from vna.worklist.orders import Orders, Tiding, Told
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.receipts import Receipts
@@ -446,7 +447,9 @@ SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSAC
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES]
 API += [(method, path.replace("{number:int}", "1"), 403) for method, path, _ in REPORTS]
-HTTP = [*DOORS, *API, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
+NODES = [(method, path.replace("{name:path}", "studies/x"), 404) for method, path, _ in SPOOLS]
+"""Other nodes prove themselves by their secret, of which this archive has none: tests/web/test_spools.py."""
+HTTP = [*DOORS, *API, *NODES, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)

@@ -1,6 +1,5 @@
 """From settings to the blob store: which kind it is, and what stands in front of it."""
 
-import logging
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -9,10 +8,7 @@ from storage.blobs.filesystem import FilesystemBlobs
 from storage.blobs.s3 import S3Blobs
 from storage.blobs.spool_folder import SpoolFolder
 from storage.blobs.spooled import SpooledBlobs
-from vna.model.errors import Unavailable
 from vna.settings import Settings
-
-log = logging.getLogger(__name__)
 
 _CONNECTIONS_OF_A_WORKER = 64
 
@@ -23,17 +19,11 @@ def blob_store(settings: Settings) -> BlobStore:
 
 
 def ready_blobs(settings: Settings) -> BlobStore:
-    """The same, its bucket made where it is absent; behind a spool that is done when the store answers."""
+    """The same, its bucket made where it is absent; behind a spool it is made by what empties that."""
     blobs = _one(settings)
-    spooled = _behind_spool(settings, blobs)
-    if isinstance(blobs, S3Blobs):
-        try:
-            blobs.prepare()
-        except Unavailable as exc:
-            if settings.storage.acknowledge != "spool":
-                raise
-            log.warning("the object store is waited for", extra={"reason": str(exc)})
-    return spooled
+    if isinstance(blobs, S3Blobs) and settings.storage.acknowledge != "spool":
+        blobs.prepare()
+    return _behind_spool(settings, blobs)
 
 
 def _behind_spool(settings: Settings, blobs: BlobStore) -> BlobStore:

@@ -1,6 +1,5 @@
 """How the archive is kept: its nodes, stores, copies and care; from settings to use cases."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -109,7 +108,7 @@ def _nodes(around: Surroundings) -> Nodes:
     return Nodes(
         around.database,
         around.policy,
-        name=settings.node.name or socket.gethostname()[:64],
+        name=spooling.node_name(settings),
         url=settings.node.url or scheme,
         waiting=spooling.waiting(around.blobs),
     )

@@ -48,8 +48,23 @@ async def metrics(_request: Request, site: Site) -> Response:
     }
     if found.free_bytes is not None:
         gauges["vna_free_bytes"] = ("Free space of the blob store", {(): float(found.free_bytes)})
+    gauges |= await _spool(site)
     text = await run_sync(site.metrics.exposition, gauges)
     return Response(text, headers=_FRESH, media_type=CONTENT_TYPE)
+
+
+async def _spool(site: Site) -> dict[str, tuple[str, Mapping[Labels, float]]]:
+    """Nothing where there is no spool, or its disk does not answer."""
+    found = None
+    with suppress(VnaError, OSError), anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.spool.census, abandon_on_cancel=True, limiter=_limiter())
+    if found is None:
+        return {}
+    return {
+        "vna_spool_objects": ("Objects that wait in this node's spool", {(): float(found.objects)}),
+        "vna_spool_bytes": ("Bytes of them", {(): float(found.bytes)}),
+        "vna_spool_oldest_seconds": ("For how long the oldest of them waits", {(): found.oldest_seconds}),
+    }
 
 
 async def _jobs(site: Site) -> dict[Labels, float]:

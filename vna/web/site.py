@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vna.archive.node_spool import NodeSpool
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.metrics import Metrics
@@ -53,4 +54,5 @@ class Site:
     reports: Reports
     looks: Looks
     viewer: Path
+    spool: NodeSpool
     draining: Callable[[], bool] = never
