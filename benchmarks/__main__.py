@@ -26,7 +26,20 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
-from benchmarks import documents, grown, lookups, migrate, move, on_demand, orders, rad69, retrieve, search, sizing, spool
+from benchmarks import (
+    documents,
+    grown,
+    lookups,
+    migrate,
+    move,
+    on_demand,
+    orders,
+    rad69,
+    retrieve,
+    search,
+    sizing,
+    spool,
+)
 from benchmarks.contestants import (
     NO_DELAY,
     Peer,
