@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
@@ -11,7 +12,6 @@ from dataclasses import dataclass, field
 import httpx
 from pydicom.uid import generate_uid
 from pynetdicom import AE
-from pynetdicom.association import Association
 
 from tests.archives import LiveArchive
 from tests.objects import ct, part10
@@ -53,6 +53,7 @@ class Load:
         self.stop.set()
         for thread in self._threads:
             thread.join(60)
+        gc.collect()  # pynetdicom leaves sockets of associations that failed to it, and here nobody minds
 
     def more_than(self, count: int) -> bool:
         return len(self.acknowledged) > count
@@ -87,29 +88,19 @@ class Load:
         ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 30
         assoc = ae.associate("127.0.0.1", live.dimse_port)
         if not assoc.is_established:
-            _closed(assoc)
             return False
         ds = ct(SOPInstanceUID=uid, PatientID="LOAD")
         part10(ds)
         try:
             status = assoc.send_c_store(ds)
         except (RuntimeError, ValueError):  # the association ended under us
-            _closed(assoc)
             return False
         assoc.abort() if "Status" not in status else assoc.release()
         if "Status" not in status:
-            _closed(assoc)
             return False
         if status.Status and status.Status not in _UNWELL:
             self.odd.append(f"C-STORE {status.Status:04X} {status.get('ErrorComment', '')}")
         return int(status.Status) == 0
-
-
-def _closed(assoc: Association) -> None:
-    """pynetdicom leaves the socket of an association that failed to the garbage collector."""
-    found = assoc.dul.socket
-    if found is not None and found.socket is not None:
-        found.socket.close()
 
 
 def held(live: LiveArchive) -> set[str]:
