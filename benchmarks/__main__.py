@@ -8,6 +8,7 @@ make bench ARGS="rad69" measures RAD-69 beside WADO-RS (benchmarks/rad69.py)
 make bench ARGS="documents --count 200000" measures stored queries (benchmarks/documents.py)
 make bench ARGS="lookups" measures look-ups by accession number (benchmarks/lookups.py)
 make bench ARGS="orders" measures orders by HL7 (benchmarks/orders.py)
+make bench ARGS="verify" measures verify beside sha256sum (benchmarks/verify.py)
 make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
 make bench ARGS="sizing" measures what an instance costs (benchmarks/sizing.py)
 make bench ARGS="move" measures C-MOVE and C-GET of a study beside Orthanc (benchmarks/move.py)
@@ -39,6 +40,7 @@ from benchmarks import (
     search,
     sizing,
     spool,
+    verify,
 )
 from benchmarks.contestants import (
     NO_DELAY,
@@ -91,6 +93,7 @@ def main() -> None:
         "grown": grown.main,
         "on-demand": on_demand.main,
         "sizing": sizing.main,
+        "verify": verify.main,
     }
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](sys.argv[2:])

@@ -22,6 +22,7 @@ Name = Literal[
     "message.answered",  # type, code, seconds
     "commitment.checked",  # outcome (committed | failures), instances, failures
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
+    "objects.verified",  # objects, bytes
     "spool.uploaded",  # bytes, seconds
     "spool.failed",  # reason
     "worker.started",  # kind, pid

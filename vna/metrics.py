@@ -90,6 +90,8 @@ class Metrics:
         self._uploads = counter("vna_spool_uploads_total", "Objects put from the spool into the object store")
         self._uploaded = counter("vna_spool_uploaded_bytes_total", "Bytes of them")
         self._upload_failures = counter("vna_spool_failures_total", "Uploads that failed and are tried again", "reason")
+        self._verified = counter("vna_verified_objects_total", "Objects compared with their digests by the regular job")
+        self._verified_bytes = counter("vna_verified_bytes_total", "Bytes of them")
         self._worker_deaths = counter("vna_worker_deaths_total", "Worker processes that died and were replaced", "kind")
         self._handlers: Mapping[events.Name, events.Subscriber] = {
             "instance.accepted": self._on_accepted,
@@ -106,6 +108,7 @@ class Metrics:
             "lookup.alarm": self._on_lookup_alarm,
             "spool.uploaded": self._on_uploaded,
             "spool.failed": self._on_upload_failed,
+            "objects.verified": self._on_verified,
             "worker.died": self._on_worker_died,
         }
 
@@ -134,6 +137,10 @@ class Metrics:
             self._child(self._bytes_in, door).inc(fields.get("bytes", 0))
         if "seconds" in fields:
             self._child(self._store_seconds, door).observe(fields["seconds"])
+
+    def _on_verified(self, *, objects: int, **fields: Any) -> None:
+        self._verified.inc(objects)
+        self._verified_bytes.inc(fields.get("bytes", 0))
 
     def _on_refused(self, *, door: str, reason: str, **_fields: Any) -> None:
         self._child(self._refused, door, reason).inc()
