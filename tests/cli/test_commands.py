@@ -31,7 +31,6 @@ COMMANDS = (
     "jobs list", "jobs retry", "jobs drop", "schedule list", "schedule run", "node list", "node forget", "node drain",
     "store list", "store move",
     "commitment list", "commitment show",
-    "node list", "node forget", "node drain",
     "rejection list", "rejection revoke", "rejection apply",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
