@@ -8,7 +8,9 @@ make bench ARGS="rad69" measures RAD-69 beside WADO-RS (benchmarks/rad69.py)
 make bench ARGS="documents --count 200000" measures stored queries (benchmarks/documents.py)
 make bench ARGS="lookups" measures look-ups by accession number (benchmarks/lookups.py)
 make bench ARGS="orders" measures orders by HL7 (benchmarks/orders.py)
+make bench ARGS="verify" measures verify beside sha256sum (benchmarks/verify.py)
 make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
+make bench ARGS="sizing" measures what an instance costs (benchmarks/sizing.py)
 make bench ARGS="move" measures C-MOVE and C-GET of a study beside Orthanc (benchmarks/move.py)
 make bench ARGS="spool" measures bursts acknowledged from the spool (benchmarks/spool.py)
 make bench ARGS="grown" measures storing and searching in a large archive (benchmarks/grown.py)
@@ -25,7 +27,21 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
-from benchmarks import documents, grown, lookups, migrate, move, on_demand, orders, rad69, retrieve, search, spool
+from benchmarks import (
+    documents,
+    grown,
+    lookups,
+    migrate,
+    move,
+    on_demand,
+    orders,
+    rad69,
+    retrieve,
+    search,
+    sizing,
+    spool,
+    verify,
+)
 from benchmarks.contestants import (
     NO_DELAY,
     Peer,
@@ -76,6 +92,8 @@ def main() -> None:
         "move": move.main,
         "grown": grown.main,
         "on-demand": on_demand.main,
+        "sizing": sizing.main,
+        "verify": verify.main,
     }
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](sys.argv[2:])

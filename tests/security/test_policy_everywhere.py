@@ -45,19 +45,28 @@ from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.backup import Backup
-from vna.archive.care import Care
+from vna.archive.backup_standing import BackupStanding
+from vna.archive.care import Care, Checked, Damage
 from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
 from vna.archive.deletion import Deletion
+from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
+from vna.archive.purging import Purging
 from vna.archive.reindex import Reindex
 from vna.archive.rejecting import Rejections
 from vna.archive.rendered import Rendering
+from vna.archive.repairing import Repairing
+from vna.archive.replicas import Replicas
+from vna.archive.retention import Retention
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
+from vna.archive.stores import Stores
+from vna.archive.sweeping import Sweeping
 from vna.archive.tags import SearchTags
+from vna.archive.verifying import Verifying
 from vna.documents.communities import Asked
 from vna.documents.imaging_source import ImagingSource, Wanted
 from vna.documents.initiating_gateway import InitiatingGateway
@@ -69,6 +78,7 @@ from vna.documents.responding_gateway import RespondingGateway
 from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
+from vna.jobs.schedule import Schedule as RegularSchedule
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
@@ -139,6 +149,8 @@ HOME = "urn:oid:1.2.3"
 
 WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
+    (BackupStanding, "standing"),  # the same of backups: how old the last is
+    (Status, "care"),  # the same of what is damaged: how much
     (Status, "jobs"),  # the same of its work: how many jobs wait, or were given up
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
@@ -175,8 +187,10 @@ WITHOUT_POLICY = {
     (Codes, "reason"),
     (Codes, "has"),
     (Matching, "every"),  # a job
+    (Holds, "held"),  # for use cases that asked before
     (Nodes, "beat"),  # a node says of itself that it is there
     (Nodes, "run"),
+    (Stores, "answering"),  # which stores answer says nothing about what is held
     (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
@@ -191,7 +205,14 @@ class DenyAll:
 
 _ESTABLISHING = frozenset(
     {
-        *("status.readiness", "status.jobs", "peers._fresh", "sources._fresh"),
+        *(
+            "status.readiness",
+            "status.jobs",
+            "status.care",
+            "backup_standing.standing",
+            "peers._fresh",
+            "sources._fresh",
+        ),
         *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
     }
 )
@@ -255,9 +276,19 @@ USE_CASES = (
     "changes",
     "jobs",
     "keeping.nodes",
+    "keeping.holds",
+    "keeping.care.verifying",
+    "keeping.care.repairing",
+    "keeping.care.sweeping",
+    "keeping.care.purging",
+    "keeping.care.retention",
+    "keeping.schedule",
+    "keeping.replicas",
+    "keeping.stores",
     "keeping.commitments",
     "keeping.rejections",
     "keeping.backup",
+    "keeping.backup_standing",
     "documents",
     "patients",
     "hospitals",
@@ -312,9 +343,19 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Changes,
             Jobs,
             Nodes,
+            Holds,
+            Verifying,
+            Repairing,
+            Sweeping,
+            Purging,
+            Retention,
+            RegularSchedule,
+            Replicas,
+            Stores,
             Commitments,
             Rejections,
             Backup,
+            BackupStanding,
             Registry,
             Patients,
             HospitalPatients,
@@ -396,6 +437,10 @@ def _argument(name: str, kind: Any) -> Any:
         return Peer("X")
     if kind is Source:
         return Source("X", "X", addresses=("127.0.0.1",))
+    if kind is Checked:
+        return Checked("x", "1.2.3", 1, Damage.DIGEST)
+    if name == "percent":
+        return 50
     if name == "incoming":
         return None
     if name == "tidings":

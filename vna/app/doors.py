@@ -121,6 +121,7 @@ def http_application(
         addresses=shown,
         search=application.search,
         status=application.status,
+        backups=application.keeping.backup_standing,
         metrics=metrics,
         viewer=settings.http.viewer,
         links=application.links,

@@ -3,11 +3,14 @@
 from alembic import context
 
 from storage.index import (  # noqa: F401  their tables belong to the same metadata
+    backup_schema,
+    care_schema,
     cluster_schema,
     commitment_schema,
     corrections_schema,
     keeping_schema,
     national_schema,
+    stores_schema,
 )
 from storage.index.migrations import compatibility
 from storage.index.schema import metadata
