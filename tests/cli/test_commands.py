@@ -28,10 +28,9 @@ COMMANDS = (
     "deleted list", "deleted restore", "deleted purge",
     "hold add", "hold list", "hold release", "retention list",
     "hl7 send", "hl7 sample", "hl7 listen",
-    "jobs list", "jobs retry", "jobs drop", "schedule list", "schedule run", "node list", "node forget", "node drain", "node drain",
-    "store list", "store move",
+    "jobs list", "jobs retry", "jobs drop", "schedule list", "schedule run", "node list", "node forget", "node drain",
     "commitment list", "commitment show",
-    "node list", "node forget", "node drain",
+    "store list", "store move",
     "rejection list", "rejection revoke", "rejection apply",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
