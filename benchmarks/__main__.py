@@ -8,8 +8,11 @@ make bench ARGS="rad69" measures RAD-69 beside WADO-RS (benchmarks/rad69.py)
 make bench ARGS="documents --count 200000" measures stored queries (benchmarks/documents.py)
 make bench ARGS="lookups" measures look-ups by accession number (benchmarks/lookups.py)
 make bench ARGS="orders" measures orders by HL7 (benchmarks/orders.py)
+make bench ARGS="verify" measures verify beside sha256sum (benchmarks/verify.py)
 make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
+make bench ARGS="sizing" measures what an instance costs (benchmarks/sizing.py)
 make bench ARGS="move" measures C-MOVE and C-GET of a study beside Orthanc (benchmarks/move.py)
+make bench ARGS="spool" measures bursts acknowledged from the spool (benchmarks/spool.py)
 make bench ARGS="grown" measures storing and searching in a large archive (benchmarks/grown.py)
 """
 
@@ -17,16 +20,28 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
-from benchmarks import documents, grown, lookups, migrate, move, on_demand, orders, rad69, retrieve, search
+from benchmarks import (
+    documents,
+    grown,
+    lookups,
+    migrate,
+    move,
+    on_demand,
+    orders,
+    rad69,
+    retrieve,
+    search,
+    sizing,
+    spool,
+    verify,
+)
 from benchmarks.contestants import (
     NO_DELAY,
     Peer,
@@ -39,31 +54,12 @@ from benchmarks.contestants import (
     vna_on_postgresql,
 )
 from benchmarks.objects import ct_images, small_objects
+from benchmarks.sending import send
 from benchmarks.spread import spread
 
 Contestant = Callable[[], AbstractContextManager[Peer]]
 
 _NAGLE = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
-
-
-def send(peer: Peer, groups: list[list[Path]], env: dict[str, str]) -> float:
-    """Instances per second over as many associations as there are groups; every one has to be answered with success."""
-    count = sum(len(group) for group in groups)
-    started = time.perf_counter()
-    clients = [
-        subprocess.Popen(
-            ["/usr/bin/storescu", "127.0.0.1", str(peer.port), *map(str, group)],
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for group in groups
-    ]
-    for client in clients:
-        said, _ = client.communicate(timeout=600)
-        if client.returncode or b"E:" in said or b"W:" in said:
-            raise SystemExit(f"{peer.name}: storescu failed: {said[-500:]!r}")
-    return count / (time.perf_counter() - started)
 
 
 def measure(contestants: Sequence[Contestant], groups: list[list[Path]], env: dict[str, str], rounds: int) -> None:
@@ -86,6 +82,7 @@ def measure(contestants: Sequence[Contestant], groups: list[list[Path]], env: di
 def main() -> None:
     others = {
         "search": search.main,
+        "spool": spool.main,
         "documents": documents.main,
         "lookups": lookups.main,
         "orders": orders.main,
@@ -95,6 +92,8 @@ def main() -> None:
         "move": move.main,
         "grown": grown.main,
         "on-demand": on_demand.main,
+        "sizing": sizing.main,
+        "verify": verify.main,
     }
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](sys.argv[2:])

@@ -30,7 +30,12 @@ class Catalogue:
                 self._names.add(name.removeprefix(f"{BLOBS}/"))
         return self._names
 
+    def refresh(self) -> None:
+        """Ask anew: others may have taken something away."""
+        self.close()
+
     def close(self) -> None:
         """Forget them."""
         if self._names is not None:
             self._names.close()
+            self._names = None

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
@@ -27,6 +28,7 @@ BACKUPS = "backups"
 _MANIFEST = "manifest.json"
 _OBJECTS = "objects.jsonl.gz"
 _SMALL = 4 << 20
+_OURS = ("backup-", "names-")
 
 Pace = Callable[[int], None]
 """Waits until so many bytes more are in order."""
@@ -154,6 +156,13 @@ class Place:
             for name in self.store.names(BLOBS):
                 if name.removeprefix(f"{BLOBS}/") not in kept:
                     self.store.delete(name)
+
+    def sweep(self) -> None:
+        """Take away files of yesterday and before that a killed process left on their way in."""
+        yesterday = time.time() - 86_400
+        for path in self.store.spool_folder.iterdir():
+            if path.name.startswith(_OURS) and path.stat().st_mtime < yesterday:
+                path.unlink(missing_ok=True)
 
     def begun(self) -> set[str]:
         """Every backup that was begun, complete or not."""

@@ -24,6 +24,7 @@ Name = Literal[
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
     "blob.damaged",  # store: bytes of it are gone, or not those that were kept
     "store.silent",  # store: it did not answer, and others were asked
+    "objects.verified",  # objects, bytes
     "spool.uploaded",  # bytes, seconds
     "spool.failed",  # reason
     "worker.started",  # kind, pid

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _BATCH = 2000
 _MEMORY = 8 << 20
 _IDLE_SECONDS = 0.5
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _NICENESS = 10
 """Whoever reads comes first where processor and disk are short."""
 
@@ -88,9 +88,11 @@ class Uploading:
         names = {one.name for one in oldest}
         self._failed = {name: known for name, known in self._failed.items() if name in names}
         waiting = [one for one in oldest if self._is_due(one)]
+        if not self._get_ready():
+            return 0, False
         if not waiting:
             return 0, True
-        if not self._get_ready() or not self._try(waiting[0]):
+        if not self._try(waiting[0]):
             return 0, False
         ended = threading.Event()
         with ThreadPoolExecutor(self._threads, "upload", initializer=_nice) as threads:
@@ -103,6 +105,7 @@ class Uploading:
                 self._ready()
             except VnaError as exc:
                 log.warning("the object store is waited for", extra={"reason": str(exc)})
+                signals.emit("spool.failed", reason=type(exc).__name__)
                 return False
             self._is_ready = True
         return True

@@ -84,8 +84,10 @@ def upgrade(database: Database, revision: str = "") -> tuple[str, str]:
     """Bring the schema up to date, or to an older revision from before that; the revisions before and after. A newer
     one that this version may work on stays."""
     before, wanted = current(database), revision or newest()
-    if before >= wanted:
+    if before >= newest():
         require_usable(database)
+    elif before >= wanted:
+        pass
     elif database.is_sqlite:
         with database.transaction() as connection:
             command.upgrade(_config(connection), wanted)

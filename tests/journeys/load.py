@@ -33,11 +33,12 @@ def stow(live: LiveArchive, data: bytes, *, timeout: float = 30) -> int:
 @dataclass(slots=True)
 class Load:
     """Two senders, one by STOW-RS and one by C-STORE; `acknowledged` are SOP Instance UIDs with the time of each
-    answer, `odd` are answers that are neither success nor say that something is down."""
+    answer, `odd` are answers that are neither success nor say that something is down, `failed` counts both."""
 
     nodes: Nodes
     acknowledged: dict[str, float] = field(default_factory=dict)
     odd: list[str] = field(default_factory=list)
+    failed: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -67,6 +68,7 @@ class Load:
                 if nodes and send(nodes[next(turn) % len(nodes)], uid):
                     self.acknowledged[uid] = time.monotonic()
                     break
+                self.failed += 1
                 time.sleep(0.02)
 
     def _stow(self, live: LiveArchive, uid: str) -> bool:

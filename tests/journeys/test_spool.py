@@ -19,7 +19,7 @@ from tests.archives import Backend, LiveArchive, new_index, start_archive
 from tests.journeys.test_durability import _first, _has_store_response, _keep_storing
 from tests.objects import ct, part10
 from tests.peers.dcmtk import run_dcmtk
-from tests.peers.processes import start, wait_for
+from tests.peers.processes import free_port, start, wait_for
 from tests.peers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
 
 
@@ -71,15 +71,18 @@ def _found(live: LiveArchive) -> set[str]:
     return {item["00080018"]["Value"][0] for item in found}
 
 
-def _read(live: LiveArchive, uid: str) -> int:
-    """Bytes of an instance over WADO-RS."""
+_AS_STORED = {"Accept": 'application/dicom; transfer-syntax="*"'}
+
+
+def _address(live: LiveArchive, uid: str) -> str:
     found = httpx.get(f"{live.dicomweb}/instances", params={"SOPInstanceUID": uid}, timeout=60).json()
     study, series = (found[0][tag]["Value"][0] for tag in ("0020000D", "0020000E"))
-    answer = httpx.get(
-        f"{live.dicomweb}/studies/{study}/series/{series}/instances/{uid}",
-        headers={"Accept": 'application/dicom; transfer-syntax="*"'},
-        timeout=60,
-    )
+    return f"{live.dicomweb}/studies/{study}/series/{series}/instances/{uid}"
+
+
+def _read(live: LiveArchive, uid: str) -> int:
+    """Bytes of an instance over WADO-RS."""
+    answer = httpx.get(_address(live, uid), headers=_AS_STORED, timeout=60)
     assert answer.status_code == httpx.codes.OK, answer.text
     return len(answer.content)
 
@@ -130,6 +133,46 @@ def test_after_kill_9_amid_a_burst_and_its_uploads_nothing_acknowledged_is_lost_
         assert not list((spooling.folder / "data" / "waiting" / "aside").iterdir())
     finally:
         live.stop()
+
+
+def test_a_node_gives_what_waits_in_the_spool_of_another_and_says_to_try_again_when_that_one_is_away(
+    store: SeaweedFS, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    shared = _environment(store, new_index(request), store.new_bucket()) | {"VNA_NODE__SECRET": "not so secret at all"}
+    backends, lives, ports = {}, {}, {name: free_port() for name in "ab"}
+    for name, port in ports.items():
+        own = {"VNA_NODE__NAME": name, "VNA_NODE__URL": f"http://127.0.0.1:{port}", "VNA_HTTP__PORT": str(port)}
+        (tmp_path / name).mkdir()
+        backends[name] = Backend("postgresql+seaweedfs", tmp_path / name, shared | own)
+        lives[name] = start_archive(backends[name], HTTP__PORT=str(port))
+    try:
+        store.stop()
+        sent = _send(lives["a"], tmp_path / "sent", 3)
+        assert len(_waiting(backends["a"])) == 3
+        assert _read(lives["b"], sent[0]) > 300_000  # while the object store is away
+        store.start()
+        wait_for(lambda: not _waiting(backends["a"]), what="an empty spool", timeout=60)
+        assert _read(lives["b"], sent[1]) > 300_000
+        store.stop()
+        sent = _send(lives["a"], tmp_path / "more", 3)
+        lives["a"].kill()
+        store.start()
+        answer = httpx.get(_address(lives["b"], sent[0]), headers=_AS_STORED, timeout=60)
+        assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE, answer.text
+        said = lives["b"].vna("verify")
+        assert "missing" not in said.stdout + said.stderr
+        assert "cannot be read" in said.stdout + said.stderr
+        lives["a"] = start_archive(backends["a"], HTTP__PORT=str(ports["a"]))
+        said = lives["a"].vna("node", "drain")
+        assert "nothing waits" in said.stdout
+        assert not _waiting(backends["a"])
+        said = lives["b"].vna("verify")
+        assert said.returncode == 0, said.stdout + said.stderr
+    finally:
+        store.stop()
+        store.start()
+        for live in lives.values():
+            live.stop()
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")

@@ -70,6 +70,11 @@ class PostgresServer:
         self._child = start(argv, log=log, user=_unprivileged_user(), cwd=self._directory)
         self._child.wait_until(self._accepts)
 
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
     def stop(self) -> None:
         """Fast shutdown: open connections are cut."""
         self._end(signal.SIGINT)

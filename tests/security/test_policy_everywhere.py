@@ -45,21 +45,28 @@ from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.backup import Backup
-from vna.archive.care import Care
+from vna.archive.backup_standing import BackupStanding
+from vna.archive.care import Care, Checked, Damage
 from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
 from vna.archive.deletion import Deletion
+from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
+from vna.archive.purging import Purging
 from vna.archive.reindex import Reindex
 from vna.archive.rejecting import Rejections
 from vna.archive.rendered import Rendering
+from vna.archive.repairing import Repairing
 from vna.archive.replicas import Replicas
+from vna.archive.retention import Retention
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
 from vna.archive.stores import Stores
+from vna.archive.sweeping import Sweeping
 from vna.archive.tags import SearchTags
+from vna.archive.verifying import Verifying
 from vna.documents.communities import Asked
 from vna.documents.imaging_source import ImagingSource, Wanted
 from vna.documents.initiating_gateway import InitiatingGateway
@@ -71,6 +78,7 @@ from vna.documents.responding_gateway import RespondingGateway
 from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
 from vna.jobs.desk import Jobs
+from vna.jobs.schedule import Schedule as RegularSchedule
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
@@ -111,6 +119,7 @@ from vna.web.national.tracking_form import VIEWS
 from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
+from vna.web.spools import ADDRESSES as SPOOLS
 from vna.worklist.orders import Orders, Tiding, Told
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.receipts import Receipts
@@ -140,6 +149,8 @@ HOME = "urn:oid:1.2.3"
 
 WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
+    (BackupStanding, "standing"),  # the same of backups: how old the last is
+    (Status, "care"),  # the same of what is damaged: how much
     (Status, "jobs"),  # the same of its work: how many jobs wait, or were given up
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
@@ -176,6 +187,7 @@ WITHOUT_POLICY = {
     (Codes, "reason"),
     (Codes, "has"),
     (Matching, "every"),  # a job
+    (Holds, "held"),  # for use cases that asked before
     (Nodes, "beat"),  # a node says of itself that it is there
     (Nodes, "run"),
     (Stores, "answering"),  # which stores answer says nothing about what is held
@@ -193,7 +205,14 @@ class DenyAll:
 
 _ESTABLISHING = frozenset(
     {
-        *("status.readiness", "status.jobs", "peers._fresh", "sources._fresh"),
+        *(
+            "status.readiness",
+            "status.jobs",
+            "status.care",
+            "backup_standing.standing",
+            "peers._fresh",
+            "sources._fresh",
+        ),
         *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
     }
 )
@@ -259,9 +278,17 @@ USE_CASES = (
     "keeping.nodes",
     "keeping.replicas",
     "keeping.stores",
+    "keeping.holds",
+    "keeping.care.verifying",
+    "keeping.care.repairing",
+    "keeping.care.sweeping",
+    "keeping.care.purging",
+    "keeping.care.retention",
+    "keeping.schedule",
     "keeping.commitments",
     "keeping.rejections",
     "keeping.backup",
+    "keeping.backup_standing",
     "documents",
     "patients",
     "hospitals",
@@ -318,9 +345,17 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Nodes,
             Replicas,
             Stores,
+            Holds,
+            Verifying,
+            Repairing,
+            Sweeping,
+            Purging,
+            Retention,
+            RegularSchedule,
             Commitments,
             Rejections,
             Backup,
+            BackupStanding,
             Registry,
             Patients,
             HospitalPatients,
@@ -402,6 +437,10 @@ def _argument(name: str, kind: Any) -> Any:
         return Peer("X")
     if kind is Source:
         return Source("X", "X", addresses=("127.0.0.1",))
+    if kind is Checked:
+        return Checked("x", "1.2.3", 1, Damage.DIGEST)
+    if name == "percent":
+        return 50
     if name == "incoming":
         return None
     if name == "tidings":
@@ -453,7 +492,9 @@ SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSAC
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES]
 API += [(method, path.replace("{number:int}", "1"), 403) for method, path, _ in REPORTS]
-HTTP = [*DOORS, *API, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
+NODES = [(method, path.replace("{name:path}", "studies/x"), 404) for method, path, _ in SPOOLS]
+"""Other nodes prove themselves by their secret, of which this archive has none: tests/web/test_spools.py."""
+HTTP = [*DOORS, *API, *NODES, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)

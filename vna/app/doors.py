@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
 from vna import web
+from vna.app import spooling
 from vna.app.communities import message_bytes
 from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
@@ -119,6 +121,7 @@ def http_application(
         addresses=shown,
         search=application.search,
         status=application.status,
+        backups=application.keeping.backup_standing,
         metrics=metrics,
         viewer=settings.http.viewer,
         links=application.links,
@@ -126,6 +129,7 @@ def http_application(
         trial=application.trial,
         reports=application.national.reports,
         looks=application.national.looks,
+        spool=spooling.for_nodes(application.blobs, settings),
         draining=draining,
     )
     national = NationalDoor(
@@ -158,7 +162,7 @@ def http_application(
     app = web.Routed(starlette)
     rules = HttpRules(
         public_url=settings.http.public_url,
-        names=(settings.http.host,),
+        names=(settings.http.host, urlsplit(settings.node.url).hostname or ""),
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,

@@ -1,19 +1,21 @@
 """How the archive is kept: its nodes, stores, copies and care; from settings to use cases."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import commitment, corrections, spooling
+from vna.app import backups, care, commitment, corrections, spooling
+from vna.app.care import Caring
 from vna.app.commitment import Committing
-from vna.archive import rejecting
+from vna.archive import holds, purging, rejecting
 from vna.archive.backup import Backup
+from vna.archive.backup_standing import BackupStanding
 from vna.archive.commitment import Commitments
 from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
+from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
 from vna.archive.placement import MOVE, PLACE, TAKE_AWAY, TIDY, Placement, PlacementRule, stores_of
 from vna.archive.reindex import Replay
@@ -24,6 +26,7 @@ from vna.archive.stores import Stores
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
+from vna.jobs.schedule import Schedule
 from vna.jobs.workers import Work
 from vna.model.events import EventKind
 from vna.security.peers import Peers
@@ -53,9 +56,15 @@ class Keeping:
     stores: Stores
     replicas: Replicas
     placement: Placement
+    settings: Settings
+    holds: Holds
+    care: Caring
+    kinds: Mapping[str, Regular]
+    schedule: Schedule
     committing: Committing
     rejections: Rejections
     backup: Backup
+    backup_standing: BackupStanding
 
     @property
     def commitments(self) -> Commitments:
@@ -78,6 +87,8 @@ class Keeping:
             TAKE_AWAY: placement.take_away,
             TIDY: placement.tidy,
             REPAIR: self.replicas,
+            **backups.works(self.settings, self.database, self.backup, self.backup_standing),
+            **self.care.works(),
             **self.committing.works(),
             REJECT: self.rejections,
         }
@@ -88,13 +99,12 @@ class Keeping:
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
-        kinds = {TIDY: Regular(timedelta(days=1), at_once=False), **self.committing.regularly()}
-        if self.placement.is_on:
-            kinds[PLACE] = Regular(timedelta(hours=1))
-        return Regularly(self.database, kinds)
+        return Regularly(self.database, self.kinds)
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.HOLD_CHANGED: holds.replay,
+    EventKind.INSTANCE_PURGED: purging.replay,
     EventKind.COMMITMENT_CHANGED: replay_commitment,
     **corrections.REPLAYS,
 }
@@ -108,18 +118,31 @@ def after_reindex(connection: Connection) -> None:
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
-    database, blobs, policy = around.database, around.blobs, around.policy
-    rules = corrections.rejection_rules(around.settings)
+    settings, database, blobs, policy = around.settings, around.database, around.blobs, around.policy
+    rules = corrections.rejection_rules(settings)
+    committing = commitment.build(around)
+    kinds = {**care.regularly(settings), **committing.regularly(), **backups.regularly(settings), **_placing(settings)}
     return Keeping(
-        database=around.database,
+        database=database,
         nodes=_nodes(around),
-        committing=commitment.build(around),
-        rejections=Rejections(around.database, around.blobs, around.policy, around.deletion, rules),
-        backup=Backup(around.database, around.blobs, around.policy),
+        settings=settings,
+        holds=Holds(database, policy),
+        care=care.build(settings, database, blobs, policy, around.deletion),
+        kinds=kinds,
+        schedule=Schedule(database, policy, kinds),
+        committing=committing,
+        rejections=Rejections(database, blobs, policy, around.deletion, rules),
+        backup=Backup(database, blobs, policy),
+        backup_standing=BackupStanding(database, policy, backups.plan_of(settings)),
         stores=Stores(database, blobs, policy),
         replicas=Replicas(blobs, policy),
-        placement=Placement(database, blobs, _rules(around.settings)),
+        placement=Placement(database, blobs, _rules(settings)),
     )
+
+
+def _placing(settings: Settings) -> Mapping[str, Regular]:
+    kinds = {TIDY: Regular(timedelta(days=1), at_once=False)}
+    return kinds | ({PLACE: Regular(timedelta(hours=1))} if settings.storage.placement else {})
 
 
 def _rules(settings: Settings) -> list[PlacementRule]:
@@ -141,7 +164,7 @@ def _nodes(around: Surroundings) -> Nodes:
     return Nodes(
         around.database,
         around.policy,
-        name=settings.node.name or socket.gethostname()[:64],
+        name=spooling.node_name(settings),
         url=settings.node.url or scheme,
         waiting=spooling.waiting(around.blobs),
     )

@@ -218,6 +218,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     memory = settings.data_dir / "primary"
     database = Database(settings.database_url, pool_size=settings.database.pool_size, memory=memory)
     blobs = blob_store(settings, database)
+    spooling.ask_neighbours(blobs, database, settings)
     local = settings.security.mode is SecurityMode.LOCAL
     policy = policy or (LocalPolicy() if local else EnforcedPolicy())
     peers = Peers(database, policy, local=local)

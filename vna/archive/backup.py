@@ -9,11 +9,10 @@ The journal is taken as far as the snapshot goes and no further: what it tells b
 import gzip
 import hashlib
 import secrets
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -62,27 +61,31 @@ class Backup:
         """How many objects the index names."""
         self._policy.check(actor, Action.ADMIN)
         with self._database.read() as connection:
-            return lookup.kept(connection)
+            return lookup.amount(connection)[0]
 
     def run(
         self, actor: Actor, place: Place, *, keep: int = 0, pace: Pace = unlimited, tell: Callable[[Progress], None]
     ) -> Manifest:
         """Make one, and let all but the newest `keep` go (0: none)."""
         self._policy.check(actor, Action.ADMIN)
-        with self._alone(place), self._begin(place, pace, tell) as making:
+        with self.alone(actor, place), self.begin(actor, place, pace=pace, tell=tell) as making:
             while making.step():
                 pass
             return making.complete(keep)
 
-    @contextmanager
-    def _alone(self, place: Place) -> Iterator[None]:
+    def alone(self, actor: Actor, place: Place) -> AbstractContextManager[None]:
         """Hold a place; Conflict while another process backs up there."""
+        self._policy.check(actor, Action.ADMIN)
+        return self._held(place)
+
+    @contextmanager
+    def _held(self, place: Place) -> Iterator[None]:
         name = "backup:" + hashlib.sha256(place.name.encode()).hexdigest()[:32]
         mine = holder()
 
         def take() -> bool:
             with self._database.transaction() as connection:
-                return jobs.take_lease(connection, name, mine, time.time(), _LEASE_SECONDS)
+                return jobs.take_lease(connection, name, mine, jobs.clock(connection), _LEASE_SECONDS)
 
         if not take():
             raise Conflict(f"another backup to {place.name} is being made")
@@ -93,8 +96,17 @@ class Backup:
             with suppress(VnaError), self._database.transaction() as connection:
                 jobs.release_lease(connection, name, mine)
 
-    def _begin(self, place: Place, pace: Pace, tell: Callable[[Progress], None], at: "At | None" = None) -> "Making":
+    def begin(
+        self,
+        actor: Actor,
+        place: Place,
+        *,
+        pace: Pace = unlimited,
+        tell: Callable[[Progress], None] = lambda _: None,
+        at: "At | None" = None,
+    ) -> "Making":
         """One to be made step by step, anew or from where another process was."""
+        self._policy.check(actor, Action.ADMIN)
         return Making(self._database, self._blobs, place, pace, tell, at or At())
 
 
@@ -164,6 +176,7 @@ class Making:
 
     def complete(self, keep: int = 0) -> Manifest:
         """Write the rows, copy what is lacking yet, say that it is complete, and let all but the newest `keep` go."""
+        self._held.refresh()
         for _ in range(_MOST_ROUNDS):
             self._gone = 0
             self._lacking.clear()
@@ -300,6 +313,7 @@ def forget_old(place: Place, keep: int) -> None:
 
     0 lets none go.
     """
+    place.sweep()
     stamps = place.stamps()
     old = stamps[:-keep] if keep else []
     unfinished = [stamp for stamp in place.begun() if stamp not in stamps]

@@ -8,6 +8,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vna.settings.across import AcrossSettings
+from vna.settings.backup import BackupSettings
+from vna.settings.care import CareSettings, RetentionSettings, VerifySettings
 from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
 from vna.settings.iocm import IocmSettings
 from vna.settings.national import NationalSettings
@@ -60,6 +62,15 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
+    backup: BackupSettings = BackupSettings()
+    verify: VerifySettings = VerifySettings()
+    care: CareSettings = CareSettings()
+    retention: tuple[RetentionSettings, ...] = Field(
+        default=(),
+        description="Rules of how long studies are kept, as a JSON list (environment) or `[[retention]]` (vna.toml): "
+        "`name`, `modalities`, `facilities`, `under_age`, `years`, `until_age`, `since`, `then`, `purge_days`. Empty: "
+        "for ever.",
+    )
     commitment: CommitmentSettings = CommitmentSettings()
     availability: AvailabilitySettings = AvailabilitySettings()
     iocm: IocmSettings = IocmSettings()

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ByteSize, SecretStr
 
+from vna.settings.care import RetentionSettings
 from vna.settings.loading import Loaded
 from vna.settings.root import PREFIX, fields
 from vna.settings.sections import PeerSettings
@@ -59,6 +60,8 @@ def shown(value: object) -> str:
 
 
 def _named(item: object) -> str:
+    if isinstance(item, RetentionSettings):
+        return item.name
     if isinstance(item, PeerSettings):
         return item.ae_title
     if isinstance(item, StoreSettings):

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vna.archive.backup_standing import BackupStanding
+from vna.archive.node_spool import NodeSpool
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.metrics import Metrics
@@ -46,6 +48,7 @@ class Site:
     addresses: Addresses
     search: Search
     status: Status
+    backups: BackupStanding
     metrics: Metrics
     links: Links
     sources: Sources
@@ -53,4 +56,5 @@ class Site:
     reports: Reports
     looks: Looks
     viewer: Path
+    spool: NodeSpool
     draining: Callable[[], bool] = never

@@ -3,6 +3,8 @@
 from alembic import context
 
 from storage.index import (  # noqa: F401  their tables belong to the same metadata
+    backup_schema,
+    care_schema,
     cluster_schema,
     commitment_schema,
     corrections_schema,
