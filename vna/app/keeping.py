@@ -122,12 +122,13 @@ def build(around: Surroundings) -> Keeping:
     rules = corrections.rejection_rules(settings)
     committing = commitment.build(around)
     kinds = {**care.regularly(settings), **committing.regularly(), **backups.regularly(settings), **_placing(settings)}
+    replicas = Replicas(blobs, policy)
     return Keeping(
         database=database,
         nodes=_nodes(around),
         settings=settings,
         holds=Holds(database, policy),
-        care=care.build(settings, database, blobs, policy, around.deletion),
+        care=care.build(settings, database, blobs, policy, around.deletion, replicas.repair),
         kinds=kinds,
         schedule=Schedule(database, policy, kinds),
         committing=committing,
@@ -135,7 +136,7 @@ def build(around: Surroundings) -> Keeping:
         backup=Backup(database, blobs, policy),
         backup_standing=BackupStanding(database, policy, backups.plan_of(settings)),
         stores=Stores(database, blobs, policy),
-        replicas=Replicas(blobs, policy),
+        replicas=replicas,
         placement=Placement(database, blobs, _rules(settings)),
     )
 
