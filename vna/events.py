@@ -22,9 +22,9 @@ Name = Literal[
     "message.answered",  # type, code, seconds
     "commitment.checked",  # outcome (committed | failures), instances, failures
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
+    "objects.verified",  # objects, bytes
     "blob.damaged",  # store: bytes of it are gone, or not those that were kept
     "store.silent",  # store: it did not answer, and others were asked
-    "objects.verified",  # objects, bytes
     "spool.uploaded",  # bytes, seconds
     "spool.failed",  # reason
     "worker.started",  # kind, pid

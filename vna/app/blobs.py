@@ -52,25 +52,20 @@ def spool_of(blobs: BlobStore) -> SpooledBlobs | None:
 
 
 def ready_blobs(settings: Settings) -> BlobStore:
-    """The primary store, buckets made where they are absent: behind a spool by what empties that. A store beside the
-    primary one may be down."""
+    """The primary store, buckets made where they are absent; behind a spool that is done by what empties it, and a
+    store beside the primary one may be down."""
     stores = _stores(settings)
     for name, one in stores.items():
-        if isinstance(one, SpooledBlobs) and settings.storage.acknowledge == "spool":
-            continue
         inner = one.inner if isinstance(one, SpooledBlobs) else one
-        if isinstance(inner, S3Blobs):
-            _prepare(name, inner)
+        if not isinstance(inner, S3Blobs) or (name == PRIMARY and settings.storage.acknowledge == "spool"):
+            continue
+        try:
+            inner.prepare()
+        except Unavailable as exc:
+            if name == PRIMARY:
+                raise
+            log.warning("a store is waited for", extra={"store": name, "reason": str(exc)})
     return stores[PRIMARY]
-
-
-def _prepare(name: str, store: S3Blobs) -> None:
-    try:
-        store.prepare()
-    except Unavailable as exc:
-        if name == PRIMARY:
-            raise
-        log.warning("a store does not answer", extra={"store": name, "reason": str(exc)})
 
 
 def _behind_spool(settings: Settings, blobs: BlobStore) -> BlobStore:

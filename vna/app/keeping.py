@@ -53,14 +53,14 @@ class Keeping:
 
     database: Database
     nodes: Nodes
-    stores: Stores
-    replicas: Replicas
-    placement: Placement
     settings: Settings
     holds: Holds
     care: Caring
     kinds: Mapping[str, Regular]
     schedule: Schedule
+    stores: Stores
+    replicas: Replicas
+    placement: Placement
     committing: Committing
     rejections: Rejections
     backup: Backup
@@ -80,15 +80,14 @@ class Keeping:
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        placement = self.placement
         return {
-            PLACE: placement.place,
-            MOVE: placement.move,
-            TAKE_AWAY: placement.take_away,
-            TIDY: placement.tidy,
-            REPAIR: self.replicas,
             **backups.works(self.settings, self.database, self.backup, self.backup_standing),
             **self.care.works(),
+            PLACE: self.placement.place,
+            MOVE: self.placement.move,
+            TAKE_AWAY: self.placement.take_away,
+            TIDY: self.placement.tidy,
+            REPAIR: self.replicas,
             **self.committing.works(),
             REJECT: self.rejections,
         }
@@ -121,8 +120,15 @@ def build(around: Surroundings) -> Keeping:
     settings, database, blobs, policy = around.settings, around.database, around.blobs, around.policy
     rules = corrections.rejection_rules(settings)
     committing = commitment.build(around)
-    kinds = {**care.regularly(settings), **committing.regularly(), **backups.regularly(settings), **_placing(settings)}
-    replicas = Replicas(blobs, policy)
+    replicas, placement = Replicas(blobs, policy), Placement(database, blobs, _rules(settings))
+    kinds = {
+        **care.regularly(settings),
+        **committing.regularly(),
+        **backups.regularly(settings),
+        TIDY: Regular(timedelta(days=1), at_once=False),
+    }
+    if placement.is_on:
+        kinds[PLACE] = Regular(timedelta(hours=1))
     return Keeping(
         database=database,
         nodes=_nodes(around),
@@ -137,13 +143,8 @@ def build(around: Surroundings) -> Keeping:
         backup_standing=BackupStanding(database, policy, backups.plan_of(settings)),
         stores=Stores(database, blobs, policy),
         replicas=replicas,
-        placement=Placement(database, blobs, _rules(settings)),
+        placement=placement,
     )
-
-
-def _placing(settings: Settings) -> Mapping[str, Regular]:
-    kinds = {TIDY: Regular(timedelta(days=1), at_once=False)}
-    return kinds | ({PLACE: Regular(timedelta(hours=1))} if settings.storage.placement else {})
 
 
 def _rules(settings: Settings) -> list[PlacementRule]:
