@@ -29,6 +29,8 @@ COMMANDS = (
     "hl7 send", "hl7 sample", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop", "node list", "node forget",
     "rejection list", "rejection revoke", "rejection apply",
+    "correct set", "correct list", "correct revoke", "study move",
+    "patient merge", "patient unmerge", "patient link", "patient unlink", "patient show",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -53,6 +55,9 @@ COMMANDS = (
         "jobs",
         "node",
         "rejection",
+        "correct",
+        "study",
+        "patient",
         "xds",
         *COMMANDS,
     ],

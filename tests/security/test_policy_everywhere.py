@@ -38,6 +38,7 @@ from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
 from vna.archive.care import Care
 from vna.archive.changes import Changes
+from vna.archive.correcting import Corrections
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes
 from vna.archive.reindex import Reindex
@@ -58,6 +59,7 @@ from vna.documents.repository import Repository, WantedDocument
 from vna.documents.responding_gateway import RespondingGateway
 from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
+from vna.identity.people import People
 from vna.jobs.desk import Jobs
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
@@ -245,6 +247,8 @@ USE_CASES = (
     "jobs",
     "keeping.nodes",
     "keeping.rejections",
+    "keeping.corrections",
+    "keeping.people",
     "documents",
     "patients",
     "hospitals",
@@ -300,6 +304,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Jobs,
             Nodes,
             Rejections,
+            Corrections,
+            People,
             Registry,
             Patients,
             HospitalPatients,
@@ -395,9 +401,13 @@ def _argument(name: str, kind: Any) -> Any:
         return Query(Level.STUDY)
     if name == "instances":
         return [replace(_instance(), blob="")]
-    return {"numbers": [1], "accepted": ["1.2.840.10008.1.2"], "wanted": [Wanted(*"abcd")], "rights": frozenset()}.get(
-        name, "x" * 9
-    )
+    return {
+        "numbers": [1],
+        "accepted": ["1.2.840.10008.1.2"],
+        "said": {},
+        "wanted": [Wanted(*"abcd")],
+        "rights": frozenset(),
+    }.get(name, "x" * 9)
 
 
 def _instance() -> Instance:

@@ -8,11 +8,15 @@ from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
 from vna.app import corrections
 from vna.archive import rejecting
+from vna.archive.correcting import Corrections
+from vna.archive.correction import Identify, nobody
 from vna.archive.deletion import Deletion
 from vna.archive.nodes import Nodes, nothing_waits
+from vna.archive.refiling import REFILE, REFILE_LATER, Refiling
 from vna.archive.reindex import Replay
 from vna.archive.rejecting import REJECT, Rejections
 from vna.archive.store import Store
+from vna.identity.people import UNMERGE, People
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
@@ -32,6 +36,7 @@ class Surroundings:
     policy: Policy
     store: Store
     deletion: Deletion
+    identify: Identify = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,9 @@ class Keeping:
     database: Database
     nodes: Nodes
     rejections: Rejections
+    corrections: Corrections
+    refiling: Refiling
+    people: People
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
@@ -48,7 +56,12 @@ class Keeping:
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {REJECT: self.rejections}
+        return {
+            REJECT: self.rejections,
+            REFILE: self.refiling,
+            REFILE_LATER: self.refiling.later,
+            UNMERGE: self.refiling.unmerged,
+        }
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
@@ -66,7 +79,7 @@ REPLAYS: Mapping[EventKind, Replay] = {**corrections.REPLAYS}
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
-    rejecting.after_reindex(connection)
+    corrections.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
@@ -76,6 +89,9 @@ def build(around: Surroundings) -> Keeping:
         database=around.database,
         nodes=_nodes(around),
         rejections=Rejections(around.database, around.blobs, around.policy, around.deletion, rules),
+        corrections=Corrections(around.database, around.policy),
+        refiling=Refiling(around.database, around.blobs, around.store, around.identify),
+        people=People(around.database, around.policy),
     )
 
 

@@ -372,7 +372,13 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         ),
         keeping=keeping.build(
             keeping.Surroundings(
-                settings=settings, database=database, blobs=blobs, policy=policy, store=store, deletion=deletion
+                settings=settings,
+                database=database,
+                blobs=blobs,
+                policy=policy,
+                store=store,
+                deletion=deletion,
+                identify=identify,
             )
         ),
     )

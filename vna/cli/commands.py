@@ -8,6 +8,7 @@ import typer
 from vna.cli import (
     ae,
     codes,
+    correct,
     delete,
     demo,
     fetch,
@@ -20,6 +21,7 @@ from vna.cli import (
     migrate,
     migrate_from,
     node,
+    patient,
     prefetch,
     quarantine,
     reindex,
@@ -116,6 +118,9 @@ for group, words in (
     (jobs.app, "jobs"),
     (node.app, "node"),
     (rejection.app, "rejection"),
+    (correct.app, "correct"),
+    (correct.study_app, "study"),
+    (patient.app, "patient"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)
