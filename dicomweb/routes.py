@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from dicomweb.bulkdata import bulkdata, every_bulkdata, pixeldata
 from dicomweb.capabilities import described
 from dicomweb.changefeed import changefeed, latest
+from dicomweb.commitment import check_commitment, request_commitment
 from dicomweb.delete import delete
 from dicomweb.errors import Endpoint, guarded
 from dicomweb.frames import frames, frames_at_once
@@ -73,6 +74,7 @@ class Address:
 _STUDY = "/studies/{study}"
 _SERIES = "/studies/{study}/series/{series}"
 _INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
+_COMMITMENT = "/commitment-requests/{transaction}"
 WADO = "/wado"
 _SHOWN = (_STUDY, _SERIES, _INSTANCE, f"{_INSTANCE}/frames/{{frames}}")
 
@@ -102,6 +104,8 @@ ADDRESSES = (
     Address("GET", _SERIES, instances, Action.RETRIEVE, priority=Priority.ROUTINE),
     Address("GET", _INSTANCE, instances, Action.RETRIEVE),
     *(Address("DELETE", path, delete, Action.DELETE) for path in (_STUDY, _SERIES, _INSTANCE)),
+    Address("POST", _COMMITMENT, request_commitment, Action.STORE, priority=Priority.ROUTINE),
+    Address("GET", _COMMITMENT, check_commitment, Action.STORE),
     Address("GET", "/changefeed", changefeed, Action.QUERY, priority=Priority.ROUTINE),
     Address("GET", "/changefeed/latest", latest, Action.QUERY, priority=Priority.ROUTINE),
     Address("GET", f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata, Action.RETRIEVE),
@@ -120,7 +124,10 @@ _PICTURES = (rendered, thumbnail, wado)
 _MOST_PICTURES = 12
 _ROUNDS = 8
 """How often a request is tried again because something of it had to be fetched first."""
-_AT_ONCE: RunVar[CapacityLimiter] = RunVar("pictures made at once")
+_PICTURES_AT_ONCE: RunVar[CapacityLimiter] = RunVar("pictures made at once")
+_MOST_SEARCHES = 20
+_SEARCHES_AT_ONCE: RunVar[CapacityLimiter] = RunVar("searches made at once")
+"""They wait for the index alone and have theirs too: readers may hold all others when bytes are slow to come."""
 
 
 def routes(service: StudiesService) -> list[Route]:
@@ -138,13 +145,20 @@ def _capabilities(service: StudiesService) -> Route:
     return Route(f"{PREFIX}/", guarded(endpoint), methods=["GET", "OPTIONS"])
 
 
-def _pictures() -> CapacityLimiter:
+def _threads(address: Address) -> CapacityLimiter | None:
+    """Whose threads an address takes: its own, or none of its own."""
+    if address.transaction in _PICTURES:
+        return _limiter(_PICTURES_AT_ONCE, _MOST_PICTURES)
+    return _limiter(_SEARCHES_AT_ONCE, _MOST_SEARCHES) if address.action is Action.QUERY else None
+
+
+def _limiter(kept: RunVar[CapacityLimiter], most: int) -> CapacityLimiter:
     """One for each event loop, as limiters belong to one."""
     try:
-        return _AT_ONCE.get()
+        return kept.get()
     except LookupError:
-        _AT_ONCE.set(CapacityLimiter(_MOST_PICTURES))
-        return _AT_ONCE.get()
+        kept.set(CapacityLimiter(most))
+        return kept.get()
 
 
 class _Answering:
@@ -185,8 +199,7 @@ def _route(address: Address, service: StudiesService) -> Route:
         if iscoroutinefunction(transaction):
             answer = transaction(request, service)
         else:
-            limiter = _pictures() if transaction in _PICTURES else None
-            answer = await run_sync(partial(transaction, request, service), limiter=limiter)
+            answer = await run_sync(partial(transaction, request, service), limiter=_threads(address))
         return await answer if isinstance(answer, Awaitable) else answer
 
     return Route(address.url, _Answering(guarded(endpoint)), methods=[address.method])

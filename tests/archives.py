@@ -92,7 +92,7 @@ def lay_index(data: Path) -> None:
 def new_index(request: pytest.FixtureRequest) -> str:
     """The same on PostgreSQL, until whoever requests it is done."""
     postgres: PostgresServer = request.getfixturevalue("postgres_server")
-    url = postgres.new_database(_migrated(postgres))
+    url = postgres.new_database(migrated(postgres))
     request.addfinalizer(functools.partial(postgres.drop, url))
     return url
 
@@ -114,8 +114,8 @@ def _empty_index() -> bytes:
 
 
 @functools.cache
-def _migrated(postgres: PostgresServer) -> str:
-    """An empty index that is copied."""
+def migrated(postgres: PostgresServer) -> str:
+    """An empty index that is copied: `postgres.new_database(migrated(postgres))`."""
     return _upgraded(postgres.new_database())
 
 

@@ -151,7 +151,7 @@ def rewrite(connection: sa.Connection, key: int, blob: str, new: Mapping[str, An
     mine = sa.update(instances).where(instances.c.id == key, instances.c.blob == blob)
     if connection.execute(mine.values(**{**new, "version": instances.c.version + 1})).rowcount != 1:
         return False
-    tags.note(connection, new["sop_instance_uid"], new["header"], again=True)
+    tags.note(connection, new["sop_instance_uid"], new["header"], tags.known(connection), again=True)
     series_fk = sa.select(instances.c.series_fk).where(instances.c.id == key).scalar_subquery()
     study_fk = sa.select(series.c.study_fk).where(series.c.id == series_fk).scalar_subquery()
     connection.execute(sa.update(series).where(series.c.id == series_fk).values(version=series.c.version + 1))

@@ -1,5 +1,6 @@
 """Durable jobs and leases: rows that outlive the process that made them."""
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -257,6 +258,13 @@ def again(connection: sa.Connection, job_id: int) -> bool:
 def drop(connection: sa.Connection, job_id: int) -> bool:
     """Forget it undone; False when there is no such job, or somebody is at it."""
     return connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(_WAITING))).rowcount == 1
+
+
+def clock(connection: sa.Connection) -> float:
+    """Seconds since 1970 as leases are judged by: the database's own, which is one for all nodes, where it has one."""
+    if connection.dialect.name == "sqlite":
+        return time.time()
+    return float(connection.execute(sa.select(sa.extract("epoch", sa.func.clock_timestamp()))).scalar_one())
 
 
 def take_lease(connection: sa.Connection, name: str, holder: str, now: float, seconds: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.index import tags
+from storage.index import holds, tags
 from storage.index.instances import Raced
 from storage.index.prepared import Prepared
 from storage.index.schema import coercions, conflicts, instances, patients, series, studies
@@ -185,6 +185,8 @@ def _move(connection: sa.Connection, study: sa.Row[Any], source: int, target: in
     both = sa.select(patients.c.id).where(patients.c.id.in_([source, target])).order_by(patients.c.id)
     if len(connection.execute(both.with_for_update()).all()) != 2:
         raise Raced
+    left = connection.execute(sa.select(patients.c.patient_id, patients.c.issuer).where(patients.c.id == source)).one()
+    holds.follow(connection, study.study_instance_uid, *left)
     connection.execute(
         sa.update(studies).where(studies.c.id == study.id).values(patient_fk=target, version=studies.c.version + 1)
     )

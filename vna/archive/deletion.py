@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from storage.blobs.base import BlobStore
 from storage.index import deletion, elsewhere, events, lookup, manifests, quarantine
@@ -11,6 +12,7 @@ from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.instances import Raced
 from storage.metadata import Limits
+from vna.archive.holds import refuse_held
 from vna.archive.refiling import schedule
 from vna.archive.reread import rows_again
 from vna.archive.store import Provenance, Store, Tell, detail_of
@@ -47,8 +49,8 @@ class Deletion:
     def delete(self, actor: Actor, study: str, series: str = "", instance: str = "", *, reason: str = "") -> int:
         """Hide a study, a series of it, or an instance of that one, in one transaction; how many instances.
 
-        NotFound when it is not held, Conflict when some of it is another archive's to withdraw. What is stored again
-        afterwards is new.
+        NotFound when it is not held, Conflict when it is on hold or some of it is another archive's to withdraw. What
+        is stored again afterwards is new.
         """
         self._policy.check(actor, Action.DELETE, study)
         now = datetime.now(UTC)
@@ -59,7 +61,16 @@ class Deletion:
                     f"{others} instances of it are kept by another archive: they go when it withdraws its manifest, or "
                     "when that is deleted here (vna manifest list --study)"
                 )
-            gone = deletion.delete(connection, study, series, instance, at=time_text(now), by=actor.name, reason=reason)
+            gone = deletion.delete(
+                connection,
+                study,
+                series,
+                instance,
+                unless=partial(refuse_held, connection, study),
+                at=time_text(now),
+                by=actor.name,
+                reason=reason,
+            )
             tell_deleted(connection, study, gone, at=now, by=actor.name, reason=reason)
         self._store.forget()
         if not gone:

@@ -319,7 +319,7 @@ class Store:
                 conflict = self._writer.add(connection, new).conflict
             if provenance.door != Door.FETCH.value:
                 elsewhere.refresh(connection, new.study_instance_uid, new.series_instance_uid)
-            self._tell_stored(connection, new, provenance, tell, conflict=conflict)
+            self._tell_stored(connection, new, provenance, tell, conflict)
         return True
 
     def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> tuple[NewInstance, Places | None]:
@@ -331,13 +331,16 @@ class Store:
             if tell is None and not known and self._has_to_wait(connection, new, provenance):
                 self._quarantine(connection, new, provenance)
                 return new, None
-            verdict = self._judged(connection, new, known=known) if tell is None else None
-            places: Places | None = self._writer.add(connection, new)
-            assert places is not None
-            self._tell_stored(connection, new, provenance, tell, conflict=places.conflict)
+            if tell is not None:
+                places = self._writer.add(connection, new)
+                tell(connection)
+                return new, places
+            verdict = self._judged(connection, new, known=known)
+            stored = partial(self._tell_stored, connection, new, provenance, None)
+            places = self._writer.add(connection, new, stored)
             if verdict is not None:
                 self._hide(connection, new, provenance, verdict.reason)
-                places = None
+                return new, None
         return new, places
 
     def _judged(self, connection: Connection, new: NewInstance, *, known: bool) -> Verdict | None:
@@ -435,7 +438,7 @@ class Store:
         return new, provenance
 
     def _tell_stored(
-        self, connection: Connection, new: NewInstance, provenance: Provenance, tell: Tell | None, *, conflict: bool
+        self, connection: Connection, new: NewInstance, provenance: Provenance, tell: Tell | None, conflict: bool
     ) -> None:
         if tell is not None:
             tell(connection)
