@@ -33,7 +33,7 @@ check: .venv/.dev ## format, lint, types, import rules
 	@.venv/bin/lint-imports --no-cache
 
 bench: .venv/.dev ## measure against Orthanc, dcmtk and nginx, print ratios
-	@scripts/install-test-packages nginx-light wrk
+	@scripts/install-test-packages orthanc-postgresql wrk
 	@exec scripts/in-namespace .venv/bin/python -m benchmarks $(ARGS)
 
 faults: .venv/.dev ## try every fault many times, write the table of docs/reliability.md (FAULT_ROUNDS, FAULT_SEED, ARGS)

@@ -8,83 +8,92 @@ make bench ARGS="rad69" measures RAD-69 beside WADO-RS (benchmarks/rad69.py)
 make bench ARGS="documents --count 200000" measures stored queries (benchmarks/documents.py)
 make bench ARGS="lookups" measures look-ups by accession number (benchmarks/lookups.py)
 make bench ARGS="orders" measures orders by HL7 (benchmarks/orders.py)
+make bench ARGS="verify" measures verify beside sha256sum (benchmarks/verify.py)
 make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.py)
+make bench ARGS="sizing" measures what an instance costs (benchmarks/sizing.py)
+make bench ARGS="move" measures C-MOVE and C-GET of a study beside Orthanc (benchmarks/move.py)
+make bench ARGS="spool" measures bursts acknowledged from the spool (benchmarks/spool.py)
+make bench ARGS="grown" measures storing and searching in a large archive (benchmarks/grown.py)
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import subprocess
 import sys
-import time
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 
-from benchmarks import documents, lookups, migrate, on_demand, orders, rad69, retrieve, search
-from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, storescp, vna, vna_on_postgresql
+from benchmarks import (
+    documents,
+    grown,
+    lookups,
+    migrate,
+    move,
+    on_demand,
+    orders,
+    rad69,
+    retrieve,
+    search,
+    sizing,
+    spool,
+    verify,
+)
+from benchmarks.contestants import (
+    NO_DELAY,
+    Peer,
+    folder,
+    orthanc,
+    orthanc_on_postgresql,
+    postgresql,
+    storescp,
+    vna,
+    vna_on_postgresql,
+)
 from benchmarks.objects import ct_images, small_objects
+from benchmarks.sending import send
+from benchmarks.spread import spread
 
 Contestant = Callable[[], AbstractContextManager[Peer]]
 
 _NAGLE = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
 
 
-def send(peer: Peer, groups: list[list[Path]], env: dict[str, str]) -> float:
-    """Instances per second over as many associations as there are groups; every one has to be answered with success."""
-    count = sum(len(group) for group in groups)
-    started = time.perf_counter()
-    clients = [
-        subprocess.Popen(
-            ["/usr/bin/storescu", "127.0.0.1", str(peer.port), *map(str, group)],
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for group in groups
-    ]
-    for client in clients:
-        said, _ = client.communicate(timeout=600)
-        if client.returncode or b"E:" in said or b"W:" in said:
-            raise SystemExit(f"{peer.name}: storescu failed: {said[-500:]!r}")
-    return count / (time.perf_counter() - started)
-
-
-def measure(contestants: list[Contestant], groups: list[list[Path]], env: dict[str, str], rounds: int) -> None:
+def measure(contestants: Sequence[Contestant], groups: list[list[Path]], env: dict[str, str], rounds: int) -> None:
     """Each contestant starts empty each time; they take turns."""
     rates: dict[str, list[float]] = defaultdict(list)
     for number in range(rounds):
-        order = contestants[number % len(contestants) :] + contestants[: number % len(contestants)]
+        order = [*contestants[number % len(contestants) :], *contestants[: number % len(contestants)]]
         for contestant in order:
             with contestant() as peer:
                 rates[peer.name].append(send(peer, groups, env))
     for name, values in rates.items():
-        print(f"    {name:20s} {_spread(values)} per second")
-    ours = rates["vna"]
+        print(f"    {name:20s} {spread(values)} per second")
+    mine = next(iter(rates))
     for name, values in rates.items():
-        if name != "vna":
-            ratios = [mine / theirs for mine, theirs in zip(ours, values, strict=True)]
-            print(f"    vna / {name:14s} {_spread(ratios, '{:.2f}')}", flush=True)
-
-
-def _spread(values: list[float], form: str = "{:.0f}") -> str:
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{form.format(middle)} ({form.format(low)} to {form.format(high)})"
+        if name != mine:
+            ratios = [ours / theirs for ours, theirs in zip(rates[mine], values, strict=True)]
+            print(f"    {mine} / {name:14s} {spread(ratios, '{:.2f}')}", flush=True)
 
 
 def main() -> None:
     others = {
         "search": search.main,
+        "spool": spool.main,
         "documents": documents.main,
         "lookups": lookups.main,
         "orders": orders.main,
         "rad69": rad69.main,
         "retrieve": retrieve.main,
         "migrate": migrate.main,
+        "move": move.main,
+        "grown": grown.main,
         "on-demand": on_demand.main,
+        "sizing": sizing.main,
+        "verify": verify.main,
     }
     if sys.argv[1:2] and sys.argv[1] in others:
         others[sys.argv[1]](sys.argv[2:])
@@ -99,7 +108,8 @@ def main() -> None:
     if not options.quick:
         peers += [storescp, vna_on_postgresql]
     print(f"{os.cpu_count()} cores, {options.rounds} rounds in turn; median (lowest to highest)")
-    with folder() as path:
+    with ExitStack() as running:
+        path = running.enter_context(folder())
         images = ct_images(path, options.count)
         small = small_objects(path, options.small)
         everything = [file for group in images for file in group]
@@ -107,6 +117,11 @@ def main() -> None:
         measure(peers, [everything], NO_DELAY, options.rounds)
         print(f"C-STORE, {options.count} CT images of 512 KB, four associations, TCP_NODELAY=1")
         measure(peers, images, NO_DELAY, options.rounds)
+        if not options.quick:
+            server = running.enter_context(postgresql())
+            print(f"C-STORE, {options.count} CT images of 512 KB, four associations, indexes on one PostgreSQL server")
+            pair = [partial(vna_on_postgresql, server), partial(orthanc_on_postgresql, server)]
+            measure(pair, images, NO_DELAY, options.rounds)
         print(f"C-STORE, {options.small} objects of 8 KB, one association, unmodified client (Nagle on)")
         measure([vna, orthanc], [small], _NAGLE, options.rounds)
 

@@ -12,14 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from sqlalchemy.engine import make_url
 
 from tests.peers.postgres import PostgresServer
 from tests.peers.processes import answers, free_port, wait_for
 
 NO_DELAY = {**os.environ, "TCP_NODELAY": "1"}
+_POSTGRESQL_INDEX = "/usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +90,23 @@ def vna(name: str = "vna", **settings: str) -> Iterator[Peer]:
 
 
 @contextmanager
-def vna_on_postgresql() -> Iterator[Peer]:
-    """The same with the index in PostgreSQL, durable as it comes (fsync and synchronous_commit on)."""
+def postgresql() -> Iterator[PostgresServer]:
+    """A server that is durable as it comes (fsync and synchronous_commit on)."""
     with tempfile.TemporaryDirectory(prefix="vna-bench-pg-", ignore_cleanup_errors=True) as directory:
         server = PostgresServer(Path(directory), settings=())
         server.start()
         try:
-            with vna("vna on PostgreSQL", VNA_DATABASE__URL=server.new_database()) as peer:
-                yield peer
+            yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def vna_on_postgresql(server: PostgresServer | None = None) -> Iterator[Peer]:
+    """The same with the index in PostgreSQL; on a server of its own unless one is given."""
+    with ExitStack() as running:
+        server = server or running.enter_context(postgresql())
+        yield running.enter_context(vna("vna on PostgreSQL", VNA_DATABASE__URL=server.new_database()))
 
 
 @contextmanager
@@ -119,6 +129,23 @@ def orthanc(**settings: object) -> Iterator[Peer]:
             wait_for(lambda: answers(port), what="Orthanc", timeout=60)
             time.sleep(1)
             yield Peer("Orthanc", port, (child.pid,), f"http://127.0.0.1:{http}/dicom-web")
+
+
+@contextmanager
+def orthanc_on_postgresql(server: PostgresServer) -> Iterator[Peer]:
+    """Orthanc with its index in PostgreSQL and its files in a folder."""
+    at = make_url(server.new_database())
+    index = {
+        "EnableIndex": True,
+        "EnableStorage": False,
+        "Host": at.host,
+        "Port": at.port,
+        "Database": at.database,
+        "Username": at.username,
+        "Password": "",
+    }
+    with orthanc(Plugins=[_POSTGRESQL_INDEX], PostgreSQL=index) as peer:
+        yield replace(peer, name="Orthanc on PostgreSQL")
 
 
 @contextmanager

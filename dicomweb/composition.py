@@ -125,13 +125,13 @@ class Composition:
         await run_in_threadpool(self._finish)
 
     def _finish(self) -> None:
-        datasets: list[dict[str, Element]] = []
+        found: list[dict[str, Element]] = []
         for part in self._parts:
             if part.media.name in METADATA:
-                datasets += _datasets(part.media.name, self._kept.read(part.start, part.size))
-        if not datasets:
+                found += datasets(part.media.name, self._kept.read(part.start, part.size))
+        if not found:
             raise BadRequest("the body holds no metadata")
-        for elements in datasets:
+        for elements in found:
             self.results.append(self._stored(elements))
 
     def _stored(self, elements: dict[str, Element]) -> Result:
@@ -220,7 +220,8 @@ def _jpeg_syntax(files: Sequence[IO[bytes]], media: MediaType, expected: str) ->
     return possible[0]
 
 
-def _datasets(media_type: str, body: bytes) -> list[dict[str, Element]]:
+def datasets(media_type: str, body: bytes) -> list[dict[str, Element]]:
+    """Metadata as a body has it: BadRequest, CannotUnderstand or TooLarge where it is none."""
     marks = b"<" if media_type == DICOM_XML else b"{[,"
     if sum(body.count(mark) for mark in marks) > _MOST_VALUES:
         raise TooLarge(f"the metadata has more than {_MOST_VALUES} values")
@@ -230,10 +231,10 @@ def _datasets(media_type: str, body: bytes) -> list[dict[str, Element]]:
         found: Any = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
         raise BadRequest("the metadata is no JSON") from exc
-    datasets = found if isinstance(found, list) else [found]
-    if not all(map(_is_dataset, datasets)):
+    every = found if isinstance(found, list) else [found]
+    if not all(map(_is_dataset, every)):
         raise BadRequest("the metadata is not in the DICOM JSON model")
-    return datasets
+    return every
 
 
 def _is_dataset(value: Any) -> bool:

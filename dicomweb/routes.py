@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from dicomweb.bulkdata import bulkdata, every_bulkdata, pixeldata
 from dicomweb.capabilities import described
 from dicomweb.changefeed import changefeed, latest
+from dicomweb.commitment import check_commitment, request_commitment
 from dicomweb.delete import delete
 from dicomweb.errors import Endpoint, guarded
 from dicomweb.frames import frames, frames_at_once
@@ -73,6 +74,7 @@ class Address:
 _STUDY = "/studies/{study}"
 _SERIES = "/studies/{study}/series/{series}"
 _INSTANCE = "/studies/{study}/series/{series}/instances/{instance}"
+_COMMITMENT = "/commitment-requests/{transaction}"
 WADO = "/wado"
 _SHOWN = (_STUDY, _SERIES, _INSTANCE, f"{_INSTANCE}/frames/{{frames}}")
 
@@ -102,6 +104,8 @@ ADDRESSES = (
     Address("GET", _SERIES, instances, Action.RETRIEVE, priority=Priority.ROUTINE),
     Address("GET", _INSTANCE, instances, Action.RETRIEVE),
     *(Address("DELETE", path, delete, Action.DELETE) for path in (_STUDY, _SERIES, _INSTANCE)),
+    Address("POST", _COMMITMENT, request_commitment, Action.STORE, priority=Priority.ROUTINE),
+    Address("GET", _COMMITMENT, check_commitment, Action.STORE),
     Address("GET", "/changefeed", changefeed, Action.QUERY, priority=Priority.ROUTINE),
     Address("GET", "/changefeed/latest", latest, Action.QUERY, priority=Priority.ROUTINE),
     Address("GET", f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata, Action.RETRIEVE),

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from dicomweb.remembered import Remembered
 from vna.archive.changes import Changes
+from vna.archive.commitment import Commitments
 from vna.archive.deletion import Deletion
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
@@ -28,7 +29,7 @@ class Arriving(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StudiesService:
-    """The Studies Service (PS3.18 10) of one archive.
+    """The Studies Service (PS3.18 10) of one archive, and storage commitment (13).
 
     `arriving` is waited for where something is kept elsewhere; without one nothing is fetched.
 
@@ -43,6 +44,7 @@ class StudiesService:
     rendering: Rendering
     deletion: Deletion
     changes: Changes
+    commitments: Commitments
     arriving: Arriving | None = None
     public_url: str = ""
     bounds: Bounds = field(default_factory=Bounds)

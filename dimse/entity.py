@@ -6,9 +6,17 @@ from typing import Any, Final
 from pynetdicom.dimse_primitives import C_ECHO
 from pynetdicom.presentation import PresentationContext
 
+from dimse.commitment import CommitmentProvider
 from dimse.extended import answer_find, answer_worklist
 from dimse.find import Broker, find_service, worklist_service
-from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE
+from dimse.models import (
+    FIND_CLASSES,
+    MODALITY_WORKLIST,
+    MODELS,
+    PERFORMED_STEP,
+    PERFORMED_STEP_RETRIEVE,
+    STORAGE_COMMITMENT,
+)
 from dimse.procedure_step import step_service
 from dimse.retrieve import MoveRules, retrieve_services
 from dimse.status import SUCCESS
@@ -47,11 +55,12 @@ _OF_WORKLIST: Final = (MODALITY_WORKLIST, PERFORMED_STEP, PERFORMED_STEP_RETRIEV
 
 def contexts(*, unknown_sop_classes: bool) -> ContextTable:
     """Storage classes in every syntax and both roles (a C-GET requestor is SCP), query/retrieve,
-    worklist, verification."""
+    worklist, verification; storage commitment, whose results the requestor may bring as SCP."""
     storage = frozenset(STORAGE_TRANSFER_SYNTAXES)
     others = frozenset(QUERY_TRANSFER_SYNTAXES)
     supported = [SupportedContext(uid, storage, requestor_may_be_scp=True) for uid in sorted(STORAGE_CLASSES)]
     supported += [SupportedContext(uid, others) for uid in (VERIFICATION, *MODELS, *_OF_WORKLIST)]
+    supported.append(SupportedContext(STORAGE_COMMITMENT, others, requestor_may_be_scp=True))
     return ContextTable(supported, STORAGE_TRANSFER_SYNTAXES if unknown_sop_classes else None)
 
 
@@ -115,6 +124,7 @@ def profile(
     performed: PerformedSteps,
     peers: Peers,
     admission: Admission,
+    commitment: CommitmentProvider,
     limits: Limits,
     unknown_sop_classes: bool = False,
     move_rules: MoveRules | None = None,
@@ -129,6 +139,7 @@ def profile(
     services[VERIFICATION] = echo
     services[MODALITY_WORKLIST] = worklist_service(schedule)
     services[PERFORMED_STEP] = services[PERFORMED_STEP_RETRIEVE] = step_service(performed)
+    services[STORAGE_COMMITMENT] = commitment.serve
     return Profile(
         ae_title,
         contexts(unknown_sop_classes=unknown_sop_classes),

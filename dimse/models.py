@@ -49,4 +49,10 @@ PERFORMED_STEP_RETRIEVE: Final = "1.2.840.10008.3.1.2.3.4"
 """Modality Worklist Information Model - FIND (PS3.4 K.6.1.4), Modality Performed Procedure Step (F.7) and its
 retrieval (F.8)."""
 
+STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
+"""Storage Commitment Push Model (PS3.4 J.3)."""
+
+AVAILABILITY_NOTIFICATION: Final = "1.2.840.10008.5.1.4.33"
+"""Instance Availability Notification (PS3.4 R.3)."""
+
 FIND_CLASSES: Final = ("1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.3.1")

@@ -2,20 +2,15 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from typing import Any, Final
 from uuid import uuid4
 
 from pynetdicom.dimse_primitives import N_CREATE, N_GET, N_SET
-from pynetdicom.dsutils import encode
 from pynetdicom.presentation import PresentationContext
 
-from dimse.answers import dataset_of, with_charset
 from dimse.callers import actor_of as admitted_actor
+from dimse.normalized import Elements, read_elements, written
 from dimse.status import DUPLICATE_SOP_INSTANCE, NOT_AUTHORIZED, PROCESSING_FAILURE, SUCCESS, status_of
-from storage.limits import Limits
-from storage.metadata import scan
-from storage.part10 import FileMeta
 from vna.model.access import Actor
 from vna.model.comments import comment_of
 from vna.model.errors import (
@@ -31,12 +26,9 @@ from vna.model.errors import (
     TooLarge,
     VnaError,
 )
-from vna.model.query import Element
 from vna.worklist.performed import PerformedSteps
 
 log = logging.getLogger(__name__)
-
-Elements = dict[str, Element]
 
 NO_SUCH_INSTANCE: Final = 0x0112
 INVALID_VALUE: Final = 0x0106
@@ -57,8 +49,6 @@ STEP_STATUS: Final[Mapping[type[VnaError], int]] = {  # PS3.7 C.5, PS3.4 F.7.2.1
     NotAuthorized: NOT_AUTHORIZED,
 }
 """Every other error is a processing failure."""
-
-_LIMITS: Final = Limits(max_header_bytes=16 << 20, max_depth=16, max_elements=200_000)
 
 Service = Callable[[Any, Any, PresentationContext], None]
 
@@ -86,7 +76,7 @@ class StepProvider:
         else:
             response.Status = SUCCESS
             if answered is not None:
-                response.AttributeList = BytesIO(_written(answered, context))
+                response.AttributeList = written(answered, context)
         if assoc.is_established:
             assoc.dimse.send_msg(response, context.context_id)
 
@@ -94,9 +84,9 @@ class StepProvider:
         if isinstance(message, N_GET):
             return _asked(self._steps.get(actor, uid), message.AttributeIdentifierList)
         if isinstance(message, N_SET):
-            self._steps.set(actor, uid, _read(message.ModificationList, syntax))
+            self._steps.set(actor, uid, read_elements(message.ModificationList, syntax))
         else:
-            self._steps.create(actor, uid, _read(message.AttributeList, syntax))
+            self._steps.create(actor, uid, read_elements(message.AttributeList, syntax))
         return None
 
 
@@ -105,24 +95,12 @@ def step_service(steps: PerformedSteps, actor_of: Callable[[Any], Actor] = admit
     return StepProvider(steps, actor_of).serve
 
 
-def _read(encoded: BytesIO | None, syntax: str) -> Elements:
-    if encoded is None:
-        raise MissingAttribute("the request has no attributes")
-    return scan(encoded.getvalue(), FileMeta("", "", syntax, 0), _LIMITS).elements
-
-
 def _asked(elements: Elements, tags: Any) -> Elements:
     """All of them where none is named (PS3.7 10.1.2.1.5)."""
     if not tags:
         return elements
     named = {f"{int(tag):08X}" for tag in (tags if isinstance(tags, list) else [tags])}
     return {tag: element for tag, element in elements.items() if tag in named}
-
-
-def _written(elements: Elements, context: PresentationContext) -> bytes:
-    syntax = context.transfer_syntax[0]
-    ds = with_charset(dataset_of(elements), ())
-    return encode(ds, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated) or b""
 
 
 def _response(message: Any) -> tuple[Any, str]:

@@ -122,7 +122,7 @@ class Incoming:
         """Make durable what is being written to its place; nothing to do for anything else."""
         if self._upload is not None and not self._synced:
             self._upload_rest(self._upload)
-            self._upload.sync()
+            self._upload.sync(self.sha256)
             self._synced = True
 
     def keep(self, blobs: BlobStore, name: str) -> None:

@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.peers.dcmtk",
     "tests.peers.orthanc",
+    "tests.peers.juicefs",
     "tests.peers.postgres",
     "tests.peers.samples",
     "tests.peers.seaweedfs",

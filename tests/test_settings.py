@@ -141,7 +141,14 @@ def test_local_mode_refuses_an_address_that_others_can_reach_and_says_what_to_se
         ("VNA_STORAGE__MIN_FREE", "lots", "VNA_STORAGE__MIN_FREE: could not parse value and unit"),
         *(
             ("VNA_DATABASE__URL", url, "VNA_DATABASE__URL: an index is at postgresql+psycopg://user:password@host/name")
-            for url in ("mysql://u:hush@x", "x", "postgresql://x/y", "postgresql+psycopg://x:y/z", "sqlite:///:memory:")
+            for url in (
+                "mysql://u:hush@x",
+                "x",
+                "postgresql://x/y",
+                "postgresql+psycopg://x:y/z",
+                "postgresql+psycopg://a,/z",
+                "sqlite:///:memory:",
+            )
         ),
         *(
             ("VNA_STORAGE__URL", url, "VNA_STORAGE__URL: a blob store is at file:///absolute/path or s3://bucket")
@@ -193,6 +200,11 @@ def test_coercion_rules_come_from_a_file(tmp_path: Path) -> None:
         ("VNA_DATABASE__URL", "postgresql+psycopg://vna:a/b:c@db:5432/vna"),
         ("VNA_DATABASE__URL", "postgresql+psycopg://[::1]:5432/vna"),
         ("VNA_DATABASE__URL", "postgresql+psycopg:///vna?host=/run/postgresql"),
+        (
+            "VNA_DATABASE__URL",
+            "postgresql+psycopg://vna:a/b@db1:5432,db2,[::1]:5433/vna?target_session_attrs=read-write",
+        ),
+        ("VNA_DATABASE__URL", "postgresql+psycopg://vna@/vna?host=db1:5432&host=db2:5433"),
         ("VNA_DATABASE__URL", "sqlite:////srv/vna/index.sqlite"),
         ("VNA_STORAGE__URL", "file:///srv/vna%20blobs"),
         ("VNA_STORAGE__URL", "s3://vna?endpoint=http://127.0.0.1:8333"),
@@ -211,7 +223,7 @@ def test_every_setting_is_read_by_the_archive(name: str) -> None:
     section, _, field = name.rpartition(".")
     words = rf"\b{section}\.{field}\b|\bsettings\.{field}\b"
     root = Path(__file__).parents[1] / "vna"
-    filled_in = {"database.url": "database_url", "storage.url": "storage_url"}
+    filled_in = {"database.url": "database_url", "storage.url": "storage_url", "storage.spool": "spool_folder"}
     sources = [path.read_text() for folder in ("app", "cli") for path in (root / folder).glob("*.py")]
     assert [text for text in sources if re.search(filled_in.get(name, words), text)]
 
@@ -243,3 +255,15 @@ def test_every_community_is_another(tmp_path: Path, homes: tuple[str, ...]) -> N
     tables = "".join(f'[[xds.communities]]\nhome_community_id = "{home}"\nquery = "http://h/"\n' for home in homes)
     (tmp_path / "vna.toml").write_text(f'[xds]\nhome_community_id = "1.2.1"\n{tables}')
     assert "is there twice, or is our own" in _refusal()
+
+
+def test_a_spool_in_front_of_a_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VNA_STORAGE__ACKNOWLEDGE", "spool")
+    assert "VNA_STORAGE__ACKNOWLEDGE=spool is for an object store" in _refusal()
+    monkeypatch.setenv("VNA_STORAGE__URL", "s3://bucket?endpoint=http://127.0.0.1:8333")
+    assert load().settings.spool_folder.name == "waiting"
+
+
+def test_a_short_secret_of_nodes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VNA_NODE__SECRET", "short")
+    assert "16 characters or more" in _refusal()

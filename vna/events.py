@@ -20,7 +20,13 @@ Name = Literal[
     "retrieve.answered",  # door (C-MOVE | C-GET | WADO-RS), instances, bytes, seconds
     "http.answered",  # method, route, status, seconds
     "message.answered",  # type, code, seconds
+    "commitment.checked",  # outcome (committed | failures), instances, failures
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
+    "objects.verified",  # objects, bytes
+    "blob.damaged",  # store: bytes of it are gone, or not those that were kept
+    "store.silent",  # store: it did not answer, and others were asked
+    "spool.uploaded",  # bytes, seconds
+    "spool.failed",  # reason
     "worker.started",  # kind, pid
     "worker.died",  # kind, pid
 ]

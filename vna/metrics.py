@@ -84,7 +84,16 @@ class Metrics:
         self._request_seconds = seconds("vna_http_request_seconds", "Time to answer an HTTP request", "route")
         self._messages = counter("vna_messages_total", "HL7 messages answered", "type", "code")
         self._message_seconds = seconds("vna_message_seconds", "Time to answer an HL7 message", "type")
+        self._commitments = counter("vna_commitments_total", "Storage commitment requests checked", "outcome")
+        self._not_committed = counter("vna_not_committed_instances_total", "Instances that were not committed")
         self._lookup_alarms = counter("vna_lookup_alarms_total", "Times that many look-ups of one caller failed")
+        self._uploads = counter("vna_spool_uploads_total", "Objects put from the spool into the object store")
+        self._uploaded = counter("vna_spool_uploaded_bytes_total", "Bytes of them")
+        self._upload_failures = counter("vna_spool_failures_total", "Uploads that failed and are tried again", "reason")
+        self._verified = counter("vna_verified_objects_total", "Objects compared with their digests by the regular job")
+        self._verified_bytes = counter("vna_verified_bytes_total", "Bytes of them")
+        self._damaged = counter("vna_blobs_damaged_total", "Reads that met bytes that are gone or bad", "store")
+        self._silent = counter("vna_store_failures_total", "Times that one of several stores did not answer", "store")
         self._worker_deaths = counter("vna_worker_deaths_total", "Worker processes that died and were replaced", "kind")
         self._handlers: Mapping[events.Name, events.Subscriber] = {
             "instance.accepted": self._on_accepted,
@@ -97,7 +106,13 @@ class Metrics:
             "retrieve.answered": self._on_retrieve,
             "http.answered": self._on_http,
             "message.answered": self._on_message,
+            "commitment.checked": self._on_commitment,
             "lookup.alarm": self._on_lookup_alarm,
+            "spool.uploaded": self._on_uploaded,
+            "spool.failed": self._on_upload_failed,
+            "objects.verified": self._on_verified,
+            "blob.damaged": self._on_damaged,
+            "store.silent": self._on_silent,
             "worker.died": self._on_worker_died,
         }
 
@@ -126,6 +141,10 @@ class Metrics:
             self._child(self._bytes_in, door).inc(fields.get("bytes", 0))
         if "seconds" in fields:
             self._child(self._store_seconds, door).observe(fields["seconds"])
+
+    def _on_verified(self, *, objects: int, **fields: Any) -> None:
+        self._verified.inc(objects)
+        self._verified_bytes.inc(fields.get("bytes", 0))
 
     def _on_refused(self, *, door: str, reason: str, **_fields: Any) -> None:
         self._child(self._refused, door, reason).inc()
@@ -161,8 +180,25 @@ class Metrics:
         self._child(self._messages, type, code).inc()
         self._child(self._message_seconds, type).observe(seconds)
 
+    def _on_commitment(self, *, outcome: str, failures: int, **_fields: Any) -> None:
+        self._child(self._commitments, outcome).inc()
+        self._not_committed.inc(failures)
+
     def _on_lookup_alarm(self, **_fields: Any) -> None:
         self._lookup_alarms.inc()
+
+    def _on_uploaded(self, **fields: Any) -> None:
+        self._uploads.inc()
+        self._uploaded.inc(fields.get("bytes", 0))
+
+    def _on_upload_failed(self, *, reason: str, **_fields: Any) -> None:
+        self._child(self._upload_failures, reason).inc()
+
+    def _on_damaged(self, *, store: str, **_fields: Any) -> None:
+        self._child(self._damaged, store).inc()
+
+    def _on_silent(self, *, store: str, **_fields: Any) -> None:
+        self._child(self._silent, store).inc()
 
     def _on_worker_died(self, *, kind: str, pid: int, **_fields: Any) -> None:
         from prometheus_client.multiprocess import mark_process_dead

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from dimse.models import MODALITY_WORKLIST, MODELS, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE
+from dimse.models import (
+    MODALITY_WORKLIST,
+    MODELS,
+    PERFORMED_STEP,
+    PERFORMED_STEP_RETRIEVE,
+    STORAGE_COMMITMENT,
+)
 from dimse.upper_layer.command import (
     AFFECTED_SOP_CLASS_UID,
     COMMAND_DATA_SET_TYPE,
@@ -50,6 +56,7 @@ OFFERED: Final[Mapping[str, frozenset[int]]] = {
     MODALITY_WORKLIST: frozenset({0x0020}),
     PERFORMED_STEP: frozenset({0x0140, 0x0120}),
     PERFORMED_STEP_RETRIEVE: frozenset({0x0110}),
+    STORAGE_COMMITMENT: frozenset({0x0130, 0x0100}),
 }
 """The requests that are served in a context of this abstract syntax; those that are not here are for storing."""
 

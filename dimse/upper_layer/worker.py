@@ -8,12 +8,15 @@ import resource
 import select
 import socket
 import threading
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from dimse.upper_layer.acceptor import ENDED
 from dimse.upper_layer.server import Server
 
 log = logging.getLogger(__name__)
+
+Caller = Callable[[socket.socket, Any], Any]
 
 LONGEST_WAIT: Final = 0.5
 """How soon a stop event is noticed."""
@@ -51,7 +54,12 @@ class ConnectionChannel:
 
 
 def run_worker(
-    server: Server, channel: ConnectionChannel, stop_event: threading.Event, *, grace_seconds: float = 30.0
+    server: Server,
+    channel: ConnectionChannel,
+    stop_event: threading.Event,
+    *,
+    grace_seconds: float = 30.0,
+    caller: Caller | None = None,
 ) -> None:
     """Serve what the channel brings until the event is set or the supervisor has gone; then let associations finish."""
     allow_many_descriptors()
@@ -61,14 +69,18 @@ def run_worker(
         except (EOFError, OSError):
             break
         if sock is not None:
-            start(server, sock, channel)
+            start(server, sock, channel, caller)
     server.shutdown(grace_seconds)
 
 
-def start(server: Server, sock: socket.socket, channel: ConnectionChannel) -> None:
+def start(server: Server, sock: socket.socket, channel: ConnectionChannel, caller: Caller | None = None) -> None:
+    """Serve one connection; `caller` says of a balancer's who is behind it."""
     try:
         address = sock.getpeername()
-    except OSError:  # gone already
+        if caller is not None:
+            address = caller(sock, address)
+    except OSError as exc:  # gone already, or nobody can say who it is
+        log.warning("connection not served", extra={"reason": str(exc)})
         sock.close()
         channel.report_end()
         return

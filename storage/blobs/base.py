@@ -18,8 +18,8 @@ class Upload(Protocol):
     def write(self, piece: Piece) -> None:
         """Take the next bytes."""
 
-    def sync(self) -> None:
-        """All bytes are there: durable when it returns."""
+    def sync(self, sha256: bytes) -> None:
+        """All bytes are there, and this is their digest: durable when it returns."""
 
     def close(self) -> None:
         """Nothing more will come; what is there stays."""
@@ -92,5 +92,6 @@ class OnDisk(Protocol):
 class Growing(Protocol):
     """A blob store that takes bytes while they still come; others take them only whole."""
 
-    def begin(self, name: str) -> Upload:
-        """Keep bytes under a new name, which nothing may trust before `Upload.sync`."""
+    def begin(self, name: str) -> Upload | None:
+        """Keep bytes under a new name, which nothing may trust before `Upload.sync`; None when it has no room for what
+        is not whole yet."""

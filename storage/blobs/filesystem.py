@@ -36,7 +36,7 @@ class FilesystemBlobs:
         try:
             for piece in pieces:
                 upload.write(piece)
-            upload.sync()
+            upload.settle()
         except BaseException:
             upload.discard()
             raise
@@ -44,33 +44,33 @@ class FilesystemBlobs:
 
     def begin(self, name: str) -> "FileUpload":
         path = self._path(name)
-        with _translated(name):
+        with translated(name):
             self._ready(path.parent)
             return FileUpload(name, path)
 
     def put_file(self, name: str, path: Path) -> None:
         target = self._path(name)
-        with _translated(name):
+        with translated(name):
             self._ready(target.parent)
             with path.open("rb") as file:
                 os.fsync(file.fileno())
             os.link(path, target)
             path.unlink()
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
-        with _translated(name):
+        with translated(name):
             descriptor = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 if length is None:
                     length = os.fstat(descriptor).st_size - offset
-                return _pread_all(descriptor, offset, length)
+                return pread_all(descriptor, offset, length)
             finally:
                 os.close(descriptor)
 
     def stream(self, name: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         path = self._path(name)
-        with _translated(name):
+        with translated(name):
             held = path.stat().st_size
         remaining = held - offset if length is None else length
         if offset + remaining > held:
@@ -79,18 +79,18 @@ class FilesystemBlobs:
 
     def range(self, name: str, offset: int, length: int) -> FileRange:
         place = self._place(name)
-        with _translated(name):
+        with translated(name):
             held = os.stat(place).st_size  # noqa: PTH116  # a Path takes as long to make as the call
         if offset + length > held:
             raise Damaged(f"the blob {name} is shorter than the index says")
         return FileRange(place, offset, length)
 
     def size(self, name: str) -> int:
-        with _translated(name):
+        with translated(name):
             return self._path(name).stat().st_size
 
     def delete(self, name: str) -> None:
-        with _translated(name):
+        with translated(name):
             self._path(name).unlink(missing_ok=True)
 
     def names(self, prefix: str) -> Iterator[str]:
@@ -123,7 +123,7 @@ class FilesystemBlobs:
         current = folder
         while current != self.root:
             current = current.parent
-            _sync_folder(current)
+            sync_folder(current)
         with self._lock:
             if len(self._synced) >= _KNOWN_FOLDERS:
                 self._synced.clear()
@@ -134,14 +134,14 @@ class FileUpload:
     """A file under its final name; the disk is told to begin as soon as bytes are there, so that the sync at the end
     is short."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, path: Path, *, mode: int = 0o640) -> None:
         self.name = name
         self._path = path
         self._size = 0
-        self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
 
     def write(self, piece: Piece) -> None:
-        with _translated(self.name):
+        with translated(self.name):
             view = memoryview(piece).cast("B")
             done = 0
             while done < len(view):
@@ -149,10 +149,14 @@ class FileUpload:
         begin_writing(self._file, self._size, done)
         self._size += done
 
-    def sync(self) -> None:
-        with _translated(self.name):
+    def sync(self, sha256: bytes) -> None:  # noqa: ARG002  # whoever verifies has it of the index
+        self.settle()
+
+    def settle(self) -> None:
+        """Durable when it returns, with its name."""
+        with translated(self.name):
             os.fsync(self._file)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
 
     def whole(self) -> memoryview:
         return memoryview(mmap.mmap(self._file, self._size, prot=mmap.PROT_READ) if self._size else b"")
@@ -166,7 +170,7 @@ class FileUpload:
 
 
 def _pieces(path: Path, name: str, offset: int, remaining: int) -> Iterator[bytes]:
-    with _translated(name), path.open("rb", buffering=0) as file:
+    with translated(name), path.open("rb", buffering=0) as file:
         file.seek(offset)
         while remaining > 0:
             piece = file.read(min(CHUNK, remaining))
@@ -176,7 +180,8 @@ def _pieces(path: Path, name: str, offset: int, remaining: int) -> Iterator[byte
             yield piece
 
 
-def _pread_all(descriptor: int, offset: int, length: int) -> bytes:
+def pread_all(descriptor: int, offset: int, length: int) -> bytes:
+    """A range of an open file; Damaged where it ends before."""
     first = os.pread(descriptor, length, offset)
     if len(first) == length:
         return first
@@ -196,10 +201,11 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """The names in it are durable when it returns."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -208,7 +214,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def translated(name: str) -> Iterator[None]:
+    """Errors of the operating system as ours."""
     try:
         yield
     except FileNotFoundError as exc:

@@ -1,6 +1,6 @@
 """Deleting softly: rows leave the index that is searched, and keep what is needed to put them back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +32,15 @@ def delete(
     instance: str = "",
     *,
     among: Sequence[str] = (),
+    unless: Callable[[], None] | None = None,
     at: str,
     by: str,
     reason: str,
 ) -> list[Gone]:
     """Hide a study, a series of it or one instance, and what is empty then; the instances concerned.
 
-    `among` narrows to some hundred instances. Rows are locked upwards, as storing locks them, so that neither waits for
-    the other for ever.
+    `among` narrows to some hundred instances; `unless` raises what forbids it, asked when the rows are locked.
+    Rows are locked upwards, as storing locks them, so that neither waits for the other for ever.
     """
     of_series = _series_of(study, series_uid)
     chosen: list[sa.ColumnElement[bool]] = [instances.c.series_fk.in_(sa.select(of_series.c.id))]
@@ -58,6 +59,8 @@ def delete(
     _lock(connection, studies, [study_fk])
     patient_fk = connection.execute(sa.select(studies.c.patient_fk).where(studies.c.id == study_fk)).scalar_one()
     _lock(connection, patients, [patient_fk])
+    if unless is not None:
+        unless()
     _keep(connection, study, places, rows, {"deleted_at": at, "deleted_by": by, "reason": reason})
     _remove(connection, Level.IMAGE, [row.id for row in rows])
     empty = [key for key in concerned if not _recounted(connection, key)]

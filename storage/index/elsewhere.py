@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.index import tags
+from storage.index import events, tags
 from storage.index.instances import InstanceWriter, NewInstance, Places, fill, with_entry
 from storage.index.prepared import Prepared, bindings
 from storage.index.schema import instances, patients, series, studies
+from vna.model.access import SYSTEM
+from vna.model.events import EventKind
 from vna.model.identifiers import PatientKey
 from vna.model.instances import Availability, Door
 
@@ -171,7 +174,7 @@ def arrive(connection: sa.Connection, new: NewInstance) -> bool:
     _TOUCH_STUDY.run(
         connection, key=study_fk, received=new.received_at, modality=new.modality, sop_class=new.sop_class_uid
     )
-    tags.note(connection, new.sop_instance_uid, new.instance["header"])
+    tags.note(connection, new.sop_instance_uid, new.instance["header"], tags.known(connection))
     return True
 
 
@@ -335,10 +338,12 @@ def describe(connection: sa.Connection, study: str, series_uid: str, row: dict[s
 
 
 def rate(connection: sa.Connection, study: str, series_uid: str, state: Availability) -> None:
-    """How a series' instances that are not here can be had; its study's availability follows."""
+    """How a series' instances that are not here can be had; its study's availability follows, and an event tells of a
+    change."""
     key = connection.execute(sa.select(studies.c.id).where(studies.c.study_instance_uid == study)).scalar()
     if key is None:
         return
+    changed = False
     elsewhere = sa.select(
         sa.func.count(), sa.func.coalesce(sa.func.sum(sa.case((instances.c.size < 0, 1), else_=0)), 0)
     )
@@ -347,8 +352,14 @@ def rate(connection: sa.Connection, study: str, series_uid: str, state: Availabi
     ).scalars():
         gone, absent = connection.execute(elsewhere.where(instances.c.series_fk == one, instances.c.blob == "")).one()
         value = Availability.ONLINE if not gone else Availability.UNAVAILABLE if absent == gone else state
-        connection.execute(sa.update(series).where(series.c.id == one).values(availability=int(value)))
+        other = (series.c.id == one, series.c.availability != int(value))
+        changed |= connection.execute(sa.update(series).where(*other).values(availability=int(value))).rowcount > 0
     _worst(connection, key)
+    if changed:
+        detail = {"series": series_uid, "availability": state.name}
+        at = datetime.now(UTC)
+        kind = EventKind.AVAILABILITY_CHANGED
+        events.append(connection, kind, at=at, actor=SYSTEM.name, study_instance_uid=study, detail=detail)
 
 
 def _worst(connection: sa.Connection, study_fk: int) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
+from storage.index.address import parsed
+from storage.index.primary import Primary, is_cut
 from vna.model.errors import OutOfResources, Unavailable
 
 Connection = sa.Connection
@@ -25,6 +27,9 @@ DRIVER_INTEGRITY_ERRORS = (sqlite3.IntegrityError, psycopg.IntegrityError)
 
 _LOG_BYTES = 8 << 20
 """Twice what is written between two checkpoints."""
+
+_READ_ONLY = "25006"
+"""SQLSTATE of a server that does not take writes: a primary that became a replica under us."""
 
 _MOST_IDLE = 8
 _FRESH_SECONDS = 60.0
@@ -45,8 +50,10 @@ class Database:
     starves some and idles the disk.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 20) -> None:
-        self.url: URL = make_url(url)
+    def __init__(self, url: str, *, pool_size: int = 20, memory: Path | None = None) -> None:
+        """`memory` is a file in which this node remembers what of PostgreSQL's servers was the newest primary."""
+        self.url: URL = parsed(url)
+        self._primary = Primary(memory)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
         isolated = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
@@ -75,7 +82,7 @@ class Database:
         return engine
 
     def _postgresql(self, pool_size: int) -> sa.Engine:
-        return sa.create_engine(
+        engine = sa.create_engine(
             self.url,
             pool_size=pool_size,
             max_overflow=pool_size,
@@ -83,6 +90,19 @@ class Database:
             pool_recycle=1800,
             pool_timeout=30,
         )
+
+        @event.listens_for(engine, "do_connect")
+        def _connect(dialect: Any, record: Any, _arguments: Any, parameters: Any) -> Any:
+            connection = self._primary.connect(dialect.connect, parameters)
+            record.info["timeline"] = self._primary.timeline
+            return connection
+
+        @event.listens_for(engine, "checkout")
+        def _look(connection: Any, record: Any, _proxy: Any) -> None:
+            if is_cut(connection) or not self._primary.is_newest(record.info.get("timeline", 0)):
+                raise sa.exc.DisconnectionError  # then the pool makes another one
+
+        return engine
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -112,7 +132,8 @@ class Database:
         """One that was used a moment ago, else one of the pool: taking it out costs more than a statement."""
         with suppress(IndexError):
             used, connection = self._idle.pop()
-            if time.monotonic() - used < _FRESH_SECONDS:
+            driver: Any = connection.connection.driver_connection
+            if time.monotonic() - used < _FRESH_SECONDS and (self.is_sqlite or not is_cut(driver)):
                 return connection
             connection.close()
         return self._glances.connect()
@@ -149,6 +170,28 @@ class Database:
             else:
                 with self.engine.begin() as connection:
                     yield connection
+
+    @contextmanager
+    def unreferenced(self) -> Iterator[sa.Connection]:
+        """As `transaction`, for an index that nobody uses yet: on SQLite rows may refer to rows that come later."""
+        with self._translated():
+            if not self.is_sqlite:
+                with self.engine.begin() as connection:
+                    yield connection
+                return
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+                try:
+                    driver: Any = connection.connection.driver_connection
+                    driver.execute("BEGIN IMMEDIATE")
+                    try:
+                        yield connection
+                        driver.commit()
+                    except BaseException:
+                        driver.rollback()
+                        raise
+                finally:
+                    connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
     @contextmanager
     def stroke(self) -> Iterator[sa.Connection]:
@@ -206,6 +249,18 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def together(connection: sa.Connection) -> Iterator[None]:
+    """Statements given to the driver (`Prepared`) go to PostgreSQL in one trip, errors come at the end, and only then
+    may answers be looked at. On SQLite, where there is no way to go, each is done at once."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.pipeline():
+        yield
+
+
 def _is_outage(cause: BaseException | None) -> bool:
     """Whether PostgreSQL went away, and not just this transaction (SQLSTATE classes 08 and 57; none without an answer).
 
@@ -213,8 +268,14 @@ def _is_outage(cause: BaseException | None) -> bool:
     """
     if isinstance(cause, sa.exc.TimeoutError):
         return False
-    state = getattr(getattr(cause, "orig", cause), "sqlstate", None)
-    return state is None or state[:2] in {"08", "57"}
+    state = sql_state(cause)
+    return state is None or state[:2] in {"08", "57"} or state == _READ_ONLY
+
+
+def sql_state(error: BaseException | None) -> str | None:
+    """The SQLSTATE that PostgreSQL gave, of its own errors and those that SQLAlchemy wraps."""
+    found = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return str(found) if found else None
 
 
 @contextmanager
@@ -229,5 +290,9 @@ def translated() -> Iterator[None]:
         raise Unavailable("the index does not answer") from exc
     except (sa.exc.InterfaceError, sqlite3.InterfaceError, psycopg.InterfaceError) as exc:
         raise Unavailable("the index does not answer") from exc
+    except (sa.exc.InternalError, psycopg.InternalError) as exc:
+        if sql_state(exc) == _READ_ONLY:
+            raise Unavailable("the index is a replica, or was the primary once") from exc
+        raise
     except sa.exc.TimeoutError as exc:
         raise Unavailable("the index has no free connection") from exc

@@ -102,6 +102,12 @@ def after(connection: sa.Connection, event_id: int, limit: int) -> list[Event]:
     return [_event(row) for row in rows]
 
 
+def are_pending(connection: sa.Connection, event_ids: Sequence[int]) -> bool:
+    """Whether some subscriber has not had one of some hundred events."""
+    waiting = sa.select(events.c.id).where(events.c.id.in_(event_ids), events.c.pending == 1)
+    return connection.execute(waiting.limit(1)).first() is not None
+
+
 def of_kind(connection: sa.Connection, kind: EventKind) -> list[Event]:
     """Every event of one kind, in the order of their ids: for kinds that are rare."""
     rows = connection.execute(sa.select(events).where(events.c.kind == kind.value).order_by(events.c.id))

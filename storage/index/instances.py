@@ -9,10 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.index import tags
-from storage.index.engine import DRIVER_INTEGRITY_ERRORS
+from storage.index.engine import DRIVER_INTEGRITY_ERRORS, together
 from storage.index.prepared import Prepared, bindings
 from storage.index.schema import coercions, conflicts, instances, patients, series, studies, superseded
 from vna.model.identifiers import PatientKey
+
+Tell = Callable[[bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,9 @@ class InstanceWriter:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, PatientKey], Places] = {}
 
-    def add(self, connection: sa.Connection, new: NewInstance) -> Places:
-        """Write the rows of one instance in the caller's transaction; raises AlreadyHeld.
+    def add(self, connection: sa.Connection, new: NewInstance, tell: Tell | None = None) -> Places:
+        """Write the rows of one instance in the caller's transaction; raises AlreadyHeld. `tell` writes the event, by
+        statements of the driver, and is given whether the study is another patient's.
 
         The statements come in one order (new patient, new study, new series, instance, counts upwards), so that racing
         transactions wait for each other and never deadlock. Raises Raced.
@@ -149,31 +152,35 @@ class InstanceWriter:
             made = _Made() if places is not None else self._file(connection, new)
             places = places or made.places
             assert places is not None
-            inserted = _INSERT_INSTANCE[connection.dialect.name].run(
-                connection, series_fk=places.series_fk, **new.instance
-            )
+            with together(connection):
+                inserted = _INSERT_INSTANCE[connection.dialect.name].run(
+                    connection, series_fk=places.series_fk, **new.instance
+                )
+                asked = tags.ask(connection)
+                _COUNT_IN_SERIES.run(connection, key=places.series_fk, received=new.received_at)
+                counted = _COUNT_IN_STUDY.run(
+                    connection,
+                    key=places.study_fk,
+                    patient=places.patient_fk,
+                    new_series=made.series,
+                    received=new.received_at,
+                    modality=new.modality,
+                    sop_class=new.sop_class_uid,
+                )
+                _COUNT_IN_PATIENT.run(connection, key=places.patient_fk, new_series=made.series, new_study=made.study)
+                if places.conflict:
+                    self._list_conflict(connection, new)
+                if tell is not None:
+                    tell(places.conflict)
         except DRIVER_INTEGRITY_ERRORS as exc:  # a row above was deleted meanwhile
             self._known.clear()
             raise Raced from exc
         if inserted.rowcount == 0:
             raise AlreadyHeld
-        tags.note(connection, new.sop_instance_uid, new.instance["header"])
-        _COUNT_IN_SERIES.run(connection, key=places.series_fk, received=new.received_at)
-        counted = _COUNT_IN_STUDY.run(
-            connection,
-            key=places.study_fk,
-            patient=places.patient_fk,
-            new_series=made.series,
-            received=new.received_at,
-            modality=new.modality,
-            sop_class=new.sop_class_uid,
-        )
         if counted.rowcount != 1:  # deleted, or another patient's by now
             self._known.clear()
             raise Raced
-        _COUNT_IN_PATIENT.run(connection, key=places.patient_fk, new_series=made.series, new_study=made.study)
-        if places.conflict:
-            self._list_conflict(connection, new)
+        tags.note(connection, new.sop_instance_uid, new.instance["header"], tags.told(asked))
         return places
 
     def knows(self, new: NewInstance) -> bool:
@@ -319,7 +326,7 @@ def replace(connection: sa.Connection, *, held_blob: str, new: dict[str, Any], r
     )
     if changed.rowcount != 1:
         raise Raced
-    tags.note(connection, new["sop_instance_uid"], new["header"], again=True)
+    tags.note(connection, new["sop_instance_uid"], new["header"], tags.known(connection), again=True)
     connection.execute(sa.update(series).where(series.c.id == row.series_fk).values(version=series.c.version + 1))
     study_fk = sa.select(series.c.study_fk).where(series.c.id == row.series_fk).scalar_subquery()
     connection.execute(sa.update(studies).where(studies.c.id == study_fk).values(version=studies.c.version + 1))

@@ -1,5 +1,6 @@
 """Durable jobs and leases: rows that outlive the process that made them."""
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -265,6 +266,13 @@ def drop(connection: sa.Connection, job_id: int) -> bool:
 def _is_held(until: sa.ColumnElement[float], now: float) -> sa.ColumnElement[bool]:
     """Whether the time until which something is held is to come, and was said by a clock that is right."""
     return sa.and_(until >= now, until <= now + _FARTHEST)
+
+
+def clock(connection: sa.Connection) -> float:
+    """Seconds since 1970 as leases are judged by: the database's own, which is one for all nodes, where it has one."""
+    if connection.dialect.name == "sqlite":
+        return time.time()
+    return float(connection.execute(sa.select(sa.extract("epoch", sa.func.clock_timestamp()))).scalar_one())
 
 
 def take_lease(connection: sa.Connection, name: str, holder: str, now: float, seconds: float) -> bool:

@@ -1,6 +1,6 @@
 """Reading instances back: by unique keys, as model values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -363,6 +363,8 @@ class StoredBlob:
     sop_instance_uid: str
 
 
+Table = sa.Table
+
 KEPT = (instances, superseded, deleted, held_documents)
 """Tables that name objects in the blob store: current versions, older ones, what was deleted; and documents."""
 
@@ -403,12 +405,48 @@ def known_blobs(connection: sa.Connection, names: list[str]) -> set[str]:
     return known
 
 
-def kept(connection: sa.Connection) -> int:
-    """How many objects these tables name."""
-    return sum(
-        connection.execute(sa.select(sa.func.count()).select_from(table).where(table.c.blob != "")).scalar_one()
-        for table in KEPT
+def amount(connection: sa.Connection) -> tuple[int, int]:
+    """How many objects the KEPT tables name, and their bytes."""
+    return _summed(connection, ((table, table.c.blob != "") for table in KEPT))
+
+
+def amount_of_study(connection: sa.Connection, study: str) -> tuple[int, int]:
+    """The same of one study."""
+    return _summed(connection, _of_study(study))
+
+
+def blobs_of_study(connection: sa.Connection, study: str) -> list[StoredBlob]:
+    """The objects of a study, in order: what is current, then older versions, then what was deleted."""
+    found: list[StoredBlob] = []
+    for table, condition in _of_study(study):
+        columns = (table.c.id, table.c.blob, table.c.size, table.c.sha256, table.c.sop_instance_uid)
+        rows = connection.execute(sa.select(*columns).where(condition).order_by(table.c.id))
+        found += [StoredBlob(*row) for row in rows]
+    return found
+
+
+def _of_study(study: str) -> tuple[tuple[sa.Table, sa.ColumnElement[bool]], ...]:
+    keys = (
+        sa.select(series.c.id)
+        .join(studies, studies.c.id == series.c.study_fk)
+        .where(studies.c.study_instance_uid == study)
     )
+    current = sa.select(instances.c.sop_instance_uid).where(instances.c.series_fk.in_(keys))
+    gone = sa.select(deleted.c.sop_instance_uid).where(deleted.c.study_instance_uid == study)
+    return (
+        (instances, sa.and_(instances.c.series_fk.in_(keys), instances.c.blob != "")),
+        (superseded, sa.or_(superseded.c.sop_instance_uid.in_(current), superseded.c.sop_instance_uid.in_(gone))),
+        (deleted, deleted.c.study_instance_uid == study),
+    )
+
+
+def _summed(connection: sa.Connection, parts: Iterable[tuple[sa.Table, sa.ColumnElement[bool]]]) -> tuple[int, int]:
+    objects = size = 0
+    for table, condition in parts:
+        columns = (sa.func.count(), sa.func.coalesce(sa.func.sum(table.c.size), 0))
+        row = connection.execute(sa.select(*columns).select_from(table).where(condition)).one()
+        objects, size = objects + int(row[0]), size + int(row[1])
+    return objects, size
 
 
 def ping(connection: sa.Connection) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.index import tags
+from storage.index import holds, tags
 from storage.index.instances import Raced
 from storage.index.prepared import Prepared
 from storage.index.schema import coercions, conflicts, instances, patients, series, studies
@@ -34,6 +34,12 @@ def of_study(connection: sa.Connection, study_instance_uid: str) -> PatientKey |
     """Who a study is filed under; None when it is not held."""
     row = _OF_STUDY.run(connection, uid=study_instance_uid).fetchone()
     return None if row is None else PatientKey(*row)
+
+
+def attributes_of(connection: sa.Connection, key: PatientKey) -> str:
+    """What is said of a patient, as DICOM JSON; empty when he is not known."""
+    mine = patients.c.patient_id == key.patient_id, patients.c.issuer == key.issuer
+    return connection.execute(sa.select(patients.c.attributes).where(*mine)).scalar() or ""
 
 
 _FACILITY = Prepared(sa.select(studies.c.facility).where(studies.c.study_instance_uid == sa.bindparam("uid")))
@@ -179,6 +185,8 @@ def _move(connection: sa.Connection, study: sa.Row[Any], source: int, target: in
     both = sa.select(patients.c.id).where(patients.c.id.in_([source, target])).order_by(patients.c.id)
     if len(connection.execute(both.with_for_update()).all()) != 2:
         raise Raced
+    left = connection.execute(sa.select(patients.c.patient_id, patients.c.issuer).where(patients.c.id == source)).one()
+    holds.follow(connection, study.study_instance_uid, *left)
     connection.execute(
         sa.update(studies).where(studies.c.id == study.id).values(patient_fk=target, version=studies.c.version + 1)
     )

@@ -3,6 +3,9 @@
 import orjson
 import sqlalchemy as sa
 
+from storage.index.care_schema import damages, holds, orphans, purged, verify_runs
+from storage.index.commitment_schema import commitment_references, commitments
+from storage.index.corrections_schema import corrections, patient_links, rejected, rejections
 from storage.index.events import time_text
 from storage.index.national_schema import (
     doses,
@@ -38,6 +41,7 @@ from storage.index.schema import (
     superseded,
     tag_values,
 )
+from storage.index.stores_schema import blob_places
 from storage.index.tags import READY
 from vna.model.events import Event
 
@@ -47,6 +51,10 @@ _EMPTIED = (
     *(manifest_series, manifests),
     *(orders, performed_steps, order_matches, reports, notifications, doses, looks, patient_details),
     *(named_accessions, other_patient_ids, quarantine),
+    *(verify_runs, damages, orphans, holds, purged),
+    *(commitment_references, commitments),
+    *(rejections, rejected, corrections, patient_links),
+    blob_places,
 )
 
 

@@ -52,7 +52,17 @@ _INSTANCE = Prepared(
 
 def known(connection: sa.Connection) -> list[SearchTag]:
     """All of them."""
-    rows = _KNOWN.run(connection).fetchall()
+    return told(ask(connection))
+
+
+def ask(connection: sa.Connection) -> Any:
+    """The question that `told` has the answer to."""
+    return _KNOWN.run(connection)
+
+
+def told(answer: Any) -> list[SearchTag]:
+    """All of them."""
+    rows = answer.fetchall()
     return [SearchTag(key, tuple(path.split(".")), Level(level), state == READY) for key, path, level, state in rows]
 
 
@@ -76,12 +86,14 @@ def remove(connection: sa.Connection, path: Sequence[str]) -> bool:
     return connection.execute(sa.delete(search_tags).where(search_tags.c.path == ".".join(path))).rowcount == 1
 
 
-def note(connection: sa.Connection, sop_instance_uid: str, header: bytes, *, again: bool = False) -> None:
+def note(
+    connection: sa.Connection, sop_instance_uid: str, header: bytes, tags: Sequence[SearchTag], *, again: bool = False
+) -> None:
     """Keep what the packed header of an instance says of every tag; the first instance speaks for study and series.
 
-    Comes after the instance was inserted, in its transaction. With `again` the instance has new content.
+    `tags` are those that are known when the instance was inserted, in its transaction. With `again` the instance has
+    new content.
     """
-    tags = known(connection)
     if not tags:
         return
     key, series_fk, study_fk = _INSTANCE.run(connection, uid=sop_instance_uid).fetchone()

@@ -21,3 +21,10 @@ def upsert(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]
 def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> None:
     """Write a row unless one of the same key is there."""
     connection.execute(_insert(connection, table, values).on_conflict_do_nothing())
+
+
+def insert_returning(
+    connection: sa.Connection, table: sa.Table, values: Mapping[str, Any], column: sa.Column[Any]
+) -> Any:
+    """Write a row unless one of the same key is there; a column of it, None when there was one."""
+    return connection.execute(_insert(connection, table, values).on_conflict_do_nothing().returning(column)).scalar()

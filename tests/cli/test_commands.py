@@ -14,7 +14,7 @@ from tests.cli.conftest import Vna
 from vna.cli import session
 
 COMMANDS = (
-    "serve", "import", "send", "verify", "reindex", "delete", "prefetch", "fetch", "migrate",
+    "serve", "import", "send", "verify", "reindex", "backup", "restore", "delete", "prefetch", "fetch", "migrate",
     "migrate-from", "settings", "demo",
     "ae add", "ae list", "ae remove",
     "source add", "source list", "source test", "source remove",
@@ -25,9 +25,15 @@ COMMANDS = (
     "codes load", "codes list", "codes show", "codes demo",
     "report list", "report show", "report file", "report approve",
     "match list", "match add", "match release", "quarantine list", "quarantine release",
-    "deleted list", "deleted restore",
+    "deleted list", "deleted restore", "deleted purge",
+    "hold add", "hold list", "hold release", "retention list",
     "hl7 send", "hl7 sample", "hl7 listen",
-    "jobs list", "jobs retry", "jobs drop", "node list", "node forget",
+    "jobs list", "jobs retry", "jobs drop", "schedule list", "schedule run", "node list", "node forget", "node drain",
+    "store list", "store move",
+    "commitment list", "commitment show",
+    "rejection list", "rejection revoke", "rejection apply",
+    "correct set", "correct list", "correct revoke", "study move",
+    "patient merge", "patient unmerge", "patient link", "patient unlink", "patient show",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -48,9 +54,17 @@ COMMANDS = (
         "match",
         "quarantine",
         "deleted",
+        "hold",
+        "retention",
+        "schedule",
         "hl7",
         "jobs",
         "node",
+        "store",
+        "rejection",
+        "correct",
+        "study",
+        "patient",
         "xds",
         *COMMANDS,
     ],
@@ -75,7 +89,7 @@ def test_the_help_lists_every_command(vna: Vna) -> None:
     [
         (("import",), "Missing argument 'PATH...'; see vna import --help"),
         (("nonsense",), "No such command 'nonsense'; see vna --help"),
-        (("verify", "--fast"), "No such option: --fast; see vna verify --help"),
+        (("verify", "--quick"), "No such option: --quick; see vna verify --help"),
         (("send", "x"), "Missing option '--to'; see vna send --help"),
         (("ae", "add", "X", "--port", "ten"), "Invalid value for '--port'"),
         (("send", ".", "--to", "PACS"), "Invalid value for '--to': PACS is no destination: write AET@HOST:PORT"),

@@ -75,5 +75,6 @@ def service_of(archive: Application, **more: Any) -> StudiesService:
         rendering=archive.rendering,
         deletion=archive.deletion,
         changes=archive.changes,
+        commitments=archive.keeping.commitments,
         **more,
     )

@@ -46,6 +46,7 @@ def web_of(application: Application, name: str = "") -> Web:
 def test_each_address_asks_for_the_right_that_the_table_says(application: Application, address: object) -> None:
     assert isinstance(address, type(ADDRESSES[0]))
     values = {"study": STUDY, "series": SERIES, "instance": "1.2.3", "frames": "1", "path:path": "7FE00010"}
+    values["transaction"] = "1.2.3"
     path = address.url + (
         f"?requestType=WADO&studyUID={STUDY}&seriesUID={SERIES}&objectUID=1.2.3" * (address.path == WADO)
     )

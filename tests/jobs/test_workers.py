@@ -202,7 +202,7 @@ def test_what_a_killed_process_was_at_is_done_by_another(open_archive: Open, tmp
     child.join()
     done: Done = []
     other = Workers(archive.database, {"test": noting(done)})
-    assert not other.once(), "the dead one's minute has not run out"
+    assert not other.once(), "the dead one's time has not run out"
     with archive.database.transaction() as connection:
         connection.execute(sa.text("update jobs set held_until = 1"))
 

@@ -10,9 +10,10 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -28,7 +29,7 @@ class PostgresServer:
     def __init__(self, directory: Path, *, settings: tuple[str, ...] = QUICK) -> None:
         self.port = free_port()
         self._directory = directory
-        self._settings = settings
+        self.settings = settings
         self._numbers = itertools.count(1)
         self._child: Child | None = None
         self._initialise()
@@ -51,14 +52,28 @@ class PostgresServer:
             user=user,
         )
 
+    def replica(self, directory: Path) -> PostgresServer:
+        """A server that follows this one, to be promoted some day."""
+        return _Replica(directory, self)
+
+    def promote(self) -> None:
+        """From now on a replica is a primary."""
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
+
     def start(self) -> None:
         options = (f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300")
         argv: list[str | Path] = [_binary("postgres"), "-D", self._directory / "data"]
-        for option in (*options, *self._settings):
+        for option in (*options, *self.settings):
             argv += ["-c", option]
         log = self._directory / "log"
         self._child = start(argv, log=log, user=_unprivileged_user(), cwd=self._directory)
         self._child.wait_until(self._accepts)
+
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
 
     def stop(self) -> None:
         """Fast shutdown: open connections are cut."""
@@ -67,6 +82,15 @@ class PostgresServer:
     def throw_away(self) -> None:
         """Immediate shutdown: nothing of it is kept, and writing out what it holds takes many seconds."""
         self._end(signal.SIGQUIT)
+
+    def kill(self) -> None:
+        """As a power cut: the postmaster and whatever it forked end at once."""
+        if self._child is not None:
+            children = psutil.Process(self._child.popen.pid).children(recursive=True)
+            for process in (psutil.Process(self._child.popen.pid), *children):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
         if self._child is not None:
@@ -87,9 +111,13 @@ class PostgresServer:
         with suppress(psycopg.OperationalError), psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
+    def address(self, database: str = "postgres") -> str:
+        """Where psycopg reaches a database here."""
+        return f"host=127.0.0.1 port={self.port} user=postgres dbname={database}"
+
     @property
     def _dsn(self) -> str:
-        return f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
+        return self.address()
 
     def _accepts(self) -> bool:
         try:
@@ -97,6 +125,19 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
         return True
+
+
+class _Replica(PostgresServer):
+    def __init__(self, directory: Path, primary: PostgresServer) -> None:
+        self._primary = primary
+        super().__init__(directory)
+
+    def _initialise(self) -> None:
+        if (user := _unprivileged_user()) is not None:
+            shutil.chown(self._directory, user)
+        copy: list[str | Path] = [_binary("pg_basebackup"), "-h", "127.0.0.1", "-p", str(self._primary.port)]
+        copy += ["-U", "postgres", "-D", self._directory / "data", "-R", "--no-sync", "--checkpoint=fast"]
+        subprocess.run(copy, check=True, capture_output=True, cwd=self._directory, user=user)
 
 
 def _binary(name: str) -> Path:
@@ -118,13 +159,19 @@ def _memory() -> Path | None:
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30 else None
 
 
+@contextmanager
+def postgres_folder() -> Iterator[Path]:
+    """Where a server may live: not pytest's own folder, which is closed to the user postgres."""
+    with tempfile.TemporaryDirectory(prefix="vna-postgres-", dir=_memory(), ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """A running PostgreSQL; `new_database()` gives an address of an empty database."""
     _binary("initdb")
-    # Not pytest's own folder: that one is closed to the user postgres.
-    with tempfile.TemporaryDirectory(prefix="vna-postgres-", dir=_memory(), ignore_cleanup_errors=True) as directory:
-        server = PostgresServer(Path(directory))
+    with postgres_folder() as directory:
+        server = PostgresServer(directory)
         server.start()
         yield server
         server.throw_away()

@@ -19,7 +19,15 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_role
 
 from dicomweb.routes import ADDRESSES as DICOMWEB
-from dimse.models import FIND_CLASSES, MODALITY_WORKLIST, MODELS, PERFORMED_STEP, PERFORMED_STEP_RETRIEVE
+from dimse.commitment import PUSH_MODEL_INSTANCE
+from dimse.models import (
+    FIND_CLASSES,
+    MODALITY_WORKLIST,
+    MODELS,
+    PERFORMED_STEP,
+    PERFORMED_STEP_RETRIEVE,
+    STORAGE_COMMITMENT,
+)
 from dimse.upper_layer.acceptor import listen
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.index.engine import Database
@@ -36,17 +44,30 @@ from tests.xds.builders import document, query, submission
 from tests.xds.imaging import Ask, request
 from vna.app import Application, build
 from vna.app.doors import Addresses, dimse_server, hl7_dispatch, http_application
-from vna.archive.care import Care
+from vna.archive.backup import Backup
+from vna.archive.backup_standing import BackupStanding
+from vna.archive.care import Care, Checked, Damage
 from vna.archive.changes import Changes
+from vna.archive.commitment import Commitments
+from vna.archive.correcting import Corrections
 from vna.archive.deletion import Deletion
+from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
+from vna.archive.purging import Purging
 from vna.archive.reindex import Reindex
+from vna.archive.rejecting import Rejections
 from vna.archive.rendered import Rendering
+from vna.archive.repairing import Repairing
+from vna.archive.replicas import Replicas
+from vna.archive.retention import Retention
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
+from vna.archive.stores import Stores
+from vna.archive.sweeping import Sweeping
 from vna.archive.tags import SearchTags
+from vna.archive.verifying import Verifying
 from vna.documents.communities import Asked
 from vna.documents.imaging_source import ImagingSource, Wanted
 from vna.documents.initiating_gateway import InitiatingGateway
@@ -57,7 +78,9 @@ from vna.documents.repository import Repository, WantedDocument
 from vna.documents.responding_gateway import RespondingGateway
 from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
+from vna.identity.people import People
 from vna.jobs.desk import Jobs
+from vna.jobs.schedule import Schedule as RegularSchedule
 from vna.metrics import Metrics
 from vna.model.access import Action, Actor, ActorKind, Peer
 from vna.model.errors import NotAuthorized
@@ -98,6 +121,7 @@ from vna.web.national.tracking_form import VIEWS
 from vna.web.reports import ADDRESSES as REPORTS
 from vna.web.routes import ADDRESSES as PAGES
 from vna.web.sources import ADDRESSES as SOURCES
+from vna.web.spools import ADDRESSES as SPOOLS
 from vna.worklist.orders import Orders, Tiding, Told
 from vna.worklist.performed import PerformedSteps
 from vna.worklist.receipts import Receipts
@@ -127,6 +151,8 @@ HOME = "urn:oid:1.2.3"
 
 WITHOUT_POLICY = {
     (Status, "readiness"),  # says whether the archive works, nothing of what it holds
+    (BackupStanding, "standing"),  # the same of backups: how old the last is
+    (Status, "care"),  # the same of what is damaged: how much
     (Status, "jobs"),  # the same of its work: how many jobs wait, or were given up
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
@@ -163,8 +189,10 @@ WITHOUT_POLICY = {
     (Codes, "reason"),
     (Codes, "has"),
     (Matching, "every"),  # a job
+    (Holds, "held"),  # for use cases that asked before
     (Nodes, "beat"),  # a node says of itself that it is there
     (Nodes, "run"),
+    (Stores, "answering"),  # which stores answer says nothing about what is held
     (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
@@ -179,7 +207,14 @@ class DenyAll:
 
 _ESTABLISHING = frozenset(
     {
-        *("status.readiness", "status.jobs", "peers._fresh", "sources._fresh"),
+        *(
+            "status.readiness",
+            "status.jobs",
+            "status.care",
+            "backup_standing.standing",
+            "peers._fresh",
+            "sources._fresh",
+        ),
         *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
     }
 )
@@ -243,6 +278,21 @@ USE_CASES = (
     "changes",
     "jobs",
     "keeping.nodes",
+    "keeping.holds",
+    "keeping.care.verifying",
+    "keeping.care.repairing",
+    "keeping.care.sweeping",
+    "keeping.care.purging",
+    "keeping.care.retention",
+    "keeping.schedule",
+    "keeping.replicas",
+    "keeping.stores",
+    "keeping.commitments",
+    "keeping.rejections",
+    "keeping.backup",
+    "keeping.backup_standing",
+    "keeping.corrections",
+    "keeping.people",
     "documents",
     "patients",
     "hospitals",
@@ -297,6 +347,21 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Changes,
             Jobs,
             Nodes,
+            Holds,
+            Verifying,
+            Repairing,
+            Sweeping,
+            Purging,
+            Retention,
+            RegularSchedule,
+            Replicas,
+            Stores,
+            Commitments,
+            Rejections,
+            Backup,
+            BackupStanding,
+            Corrections,
+            People,
             Registry,
             Patients,
             HospitalPatients,
@@ -378,6 +443,10 @@ def _argument(name: str, kind: Any) -> Any:
         return Peer("X")
     if kind is Source:
         return Source("X", "X", addresses=("127.0.0.1",))
+    if kind is Checked:
+        return Checked("x", "1.2.3", 1, Damage.DIGEST)
+    if name == "percent":
+        return 50
     if name == "incoming":
         return None
     if name == "tidings":
@@ -392,9 +461,13 @@ def _argument(name: str, kind: Any) -> Any:
         return Query(Level.STUDY)
     if name == "instances":
         return [replace(_instance(), blob="")]
-    return {"numbers": [1], "accepted": ["1.2.840.10008.1.2"], "wanted": [Wanted(*"abcd")], "rights": frozenset()}.get(
-        name, "x" * 9
-    )
+    return {
+        "numbers": [1],
+        "accepted": ["1.2.840.10008.1.2"],
+        "said": {},
+        "wanted": [Wanted(*"abcd")],
+        "rights": frozenset(),
+    }.get(name, "x" * 9)
 
 
 def _instance() -> Instance:
@@ -429,7 +502,9 @@ SOAP = [(door.PATH, module.ACTION) for door in ACTORS for module in door.TRANSAC
 DOORS = [(a.method, a.url + WADO_QUERY * (a.url == "/wado"), 403) for a in DICOMWEB]
 API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES]
 API += [(method, path.replace("{number:int}", "1"), 403) for method, path, _ in REPORTS]
-HTTP = [*DOORS, *API, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
+NODES = [(method, path.replace("{name:path}", "studies/x"), 404) for method, path, _ in SPOOLS]
+"""Other nodes prove themselves by their secret, of which this archive has none: tests/web/test_spools.py."""
+HTTP = [*DOORS, *API, *NODES, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)
@@ -437,7 +512,7 @@ def test_every_route_asks_the_policy_before_it_touches_storage(
     denying: Application, touches: Touches, method: str, path: str, expected: int
 ) -> None:
     app = http_application(denying, Addresses(("127.0.0.1", 8080), ("127.0.0.1", 11112)), Metrics())
-    for name in ("{study}", "{series}", "{instance}"):
+    for name in ("{study}", "{series}", "{instance}", "{transaction}"):
         path = path.replace(name, "1.2.3")
     path = path.replace("{frames}", "1").replace("{path:path}", "7FE00010")
     body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + part10(ct()) + b"\r\n--b--\r\n"
@@ -633,6 +708,26 @@ def test_every_operation_on_performed_steps_asks_the_policy_before_it_touches_st
             status = assoc.send_n_set(ended(), PERFORMED_STEP, "1.2.3")[0]
         else:
             status = assoc.send_n_get([], PERFORMED_STEP_RETRIEVE, "1.2.3")[0]
+    finally:
+        assoc.release()
+        server.shutdown(2)
+
+    assert status.Status == 0x0124, status
+    assert touches.by == []
+
+
+@pytest.mark.parametrize("operation", ["N-ACTION", "N-EVENT-REPORT"])
+def test_storage_commitment_asks_the_policy_before_it_touches_storage(
+    denying: Application, touches: Touches, operation: str
+) -> None:
+    roles = [build_role(STORAGE_COMMITMENT, scu_role=True, scp_role=True)]
+    assoc, server = _association(denying, [STORAGE_COMMITMENT], roles)
+    item, ds = Dataset(), Dataset()
+    item.ReferencedSOPClassUID = item.ReferencedSOPInstanceUID = ds.TransactionUID = "1.2.3"
+    ds.ReferencedSOPSequence = [item]
+    send = assoc.send_n_action if operation == "N-ACTION" else assoc.send_n_event_report
+    try:
+        status = send(ds, 1, STORAGE_COMMITMENT, PUSH_MODEL_INSTANCE)[0]
     finally:
         assoc.release()
         server.shutdown(2)

@@ -1,8 +1,10 @@
 """The doors, each given the use cases it translates for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,12 +15,14 @@ from starlette.types import ASGIApp
 from dicomweb.routes import MOST_ASKED
 from dicomweb.routes import routes as dicomweb_routes
 from dicomweb.service import PREFIX, StudiesService
+from dimse.commitment import CommitmentProvider
 from dimse.entity import Admission, profile
 from dimse.find import INCOMPLETE, SUCCESS, Broker
 from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
 from vna import web
+from vna.app import spooling
 from vna.app.communities import message_bytes
 from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
@@ -34,10 +38,11 @@ from vna.metrics import Metrics
 from vna.model.message_charsets import UNDECLARED, codec_of
 from vna.model.priority import Priority
 from vna.places import Places
+from vna.proxied import Proxies
 from vna.security import http as http_security
 from vna.security import tls
 from vna.security.http import HttpRules
-from vna.settings import DimseSettings, TlsSettings
+from vna.settings import DimseSettings, Settings, TlsSettings
 from vna.sgk import contract
 from vna.sgk.service import LookupService
 from vna.soap.exchange import Rules
@@ -82,8 +87,10 @@ _TOLD = (
 """Header fields that pages of other origins may send, and read of an answer, beside those that they always may."""
 
 
-def http_application(application: Application, addresses: Addresses, metrics: Metrics) -> ASGIApp:
-    """Every HTTP door of one process, behind who asks."""
+def http_application(
+    application: Application, addresses: Addresses, metrics: Metrics, draining: Callable[[], bool] = web.never
+) -> ASGIApp:
+    """Every HTTP door of one process, behind who asks; `draining` says that the node is being stopped."""
     settings = application.settings
     service = StudiesService(
         store=application.store,
@@ -93,6 +100,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         rendering=application.rendering,
         deletion=application.deletion,
         changes=application.changes,
+        commitments=application.keeping.commitments,
         arriving=application.on_demand,
         public_url=settings.http.public_url,
         max_body=int(settings.http.max_body),
@@ -113,6 +121,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         addresses=shown,
         search=application.search,
         status=application.status,
+        backups=application.keeping.backup_standing,
         metrics=metrics,
         viewer=settings.http.viewer,
         links=application.links,
@@ -120,6 +129,8 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
         trial=application.trial,
         reports=application.national.reports,
         looks=application.national.looks,
+        spool=spooling.for_nodes(application.blobs, settings),
+        draining=draining,
     )
     national = NationalDoor(
         listings=application.national.listings,
@@ -151,7 +162,7 @@ def http_application(application: Application, addresses: Addresses, metrics: Me
     app = web.Routed(starlette)
     rules = HttpRules(
         public_url=settings.http.public_url,
-        names=(settings.http.host,),
+        names=(settings.http.host, urlsplit(settings.node.url).hostname or ""),
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,
@@ -258,6 +269,9 @@ def dimse_server(application: Application) -> Server:
             receive_timeout=settings.network_timeout,
             send_timeout=settings.network_timeout,
         ),
+        commitment=CommitmentProvider(
+            application.keeping.commitments, settings.ae_title, application.settings.commitment.same_association
+        ),
         unknown_sop_classes=settings.unknown_sop_classes,
         move_rules=MoveRules(associations=settings.move_associations),
         broker=broker,
@@ -302,7 +316,13 @@ def hl7_listener(application: Application) -> Listener:
         message_seconds=settings.message_timeout,
         idle_seconds=settings.idle_timeout,
     )
-    return Listener(hl7_dispatch(application), limits, tls_context(settings.tls), application.sources.admits)
+    caller = proxies(application.settings).caller
+    return Listener(hl7_dispatch(application), limits, tls_context(settings.tls), application.sources.admits, caller)
+
+
+def proxies(settings: Settings) -> Proxies:
+    """The balancers in front of DICOM and HL7."""
+    return Proxies(settings.node.trusted_proxies)
 
 
 def tls_context(settings: TlsSettings) -> SSLContext | None:

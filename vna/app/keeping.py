@@ -1,20 +1,39 @@
 """How the archive is kept: its nodes, stores, copies and care; from settings to use cases."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.app import backups, care, commitment, corrections, spooling
+from vna.app.care import Caring
+from vna.app.commitment import Committing
+from vna.archive import holds, purging, rejecting
+from vna.archive.backup import Backup
+from vna.archive.backup_standing import BackupStanding
+from vna.archive.commitment import Commitments
+from vna.archive.commitment import replay as replay_commitment
+from vna.archive.correcting import Corrections
+from vna.archive.correction import Identify, nobody
 from vna.archive.deletion import Deletion
-from vna.archive.nodes import Nodes, nothing_waits
+from vna.archive.holds import Holds
+from vna.archive.nodes import Nodes
+from vna.archive.placement import MOVE, PLACE, TAKE_AWAY, TIDY, Placement, PlacementRule, stores_of
+from vna.archive.refiling import REFILE, REFILE_LATER, Refiling
 from vna.archive.reindex import Replay
+from vna.archive.rejecting import REJECT, Rejections
+from vna.archive.replicas import REPAIR, Replicas
 from vna.archive.store import Store
+from vna.archive.stores import Stores
+from vna.identity.people import UNMERGE, People
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
+from vna.jobs.schedule import Schedule
 from vna.jobs.workers import Work
 from vna.model.events import EventKind
+from vna.security.peers import Peers
 from vna.security.policy import Policy
 from vna.settings import Settings
 
@@ -27,8 +46,10 @@ class Surroundings:
     database: Database
     blobs: BlobStore
     policy: Policy
+    peers: Peers
     store: Store
     deletion: Deletion
+    identify: Identify = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +58,120 @@ class Keeping:
 
     database: Database
     nodes: Nodes
+    settings: Settings
+    holds: Holds
+    care: Caring
+    kinds: Mapping[str, Regular]
+    schedule: Schedule
+    stores: Stores
+    replicas: Replicas
+    placement: Placement
+    committing: Committing
+    rejections: Rejections
+    backup: Backup
+    backup_standing: BackupStanding
+    corrections: Corrections
+    refiling: Refiling
+    people: People
+
+    @property
+    def commitments(self) -> Commitments:
+        """Requests for storage commitment."""
+        return self.committing.commitments
 
     def subscribers(self) -> Mapping[str, Subscriber]:
         """Who has to know of events."""
-        return {}
+        return {
+            **self.committing.subscribers(),
+            "rejections": rejecting.noticing(self.database),
+        }
 
     def works(self) -> Mapping[str, Work]:
         """What does its durable jobs."""
-        return {}
+        return {
+            **backups.works(self.settings, self.database, self.backup, self.backup_standing),
+            **self.care.works(),
+            PLACE: self.placement.place,
+            MOVE: self.placement.move,
+            TAKE_AWAY: self.placement.take_away,
+            TIDY: self.placement.tidy,
+            REPAIR: self.replicas,
+            **self.committing.works(),
+            REJECT: self.rejections,
+            REFILE: self.refiling,
+            REFILE_LATER: self.refiling.later,
+            UNMERGE: self.refiling.unmerged,
+        }
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
-        return {}
+        return {**self.committing.ladders()}
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
-        kinds: dict[str, Regular] = {}
-        return Regularly(self.database, kinds)
+        return Regularly(self.database, self.kinds)
 
 
-REPLAYS: Mapping[EventKind, Replay] = {}
+REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.HOLD_CHANGED: holds.replay,
+    EventKind.INSTANCE_PURGED: purging.replay,
+    EventKind.COMMITMENT_CHANGED: replay_commitment,
+    **corrections.REPLAYS,
+}
 """What a reindex does again."""
 
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
+    corrections.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
     """Wire it."""
-    return Keeping(database=around.database, nodes=_nodes(around))
+    settings, database, blobs, policy = around.settings, around.database, around.blobs, around.policy
+    rules = corrections.rejection_rules(settings)
+    committing = commitment.build(around)
+    replicas, placement = Replicas(blobs, policy), Placement(database, blobs, _rules(settings))
+    kinds = {
+        **care.regularly(settings),
+        **committing.regularly(),
+        **backups.regularly(settings),
+        TIDY: Regular(timedelta(days=1), at_once=False),
+    }
+    if placement.is_on:
+        kinds[PLACE] = Regular(timedelta(hours=1))
+    return Keeping(
+        database=database,
+        nodes=_nodes(around),
+        settings=settings,
+        holds=Holds(database, policy),
+        care=care.build(settings, database, blobs, policy, around.deletion, replicas.repair),
+        kinds=kinds,
+        schedule=Schedule(database, policy, kinds),
+        committing=committing,
+        rejections=Rejections(database, blobs, policy, around.deletion, rules),
+        backup=Backup(database, blobs, policy),
+        backup_standing=BackupStanding(database, policy, backups.plan_of(settings)),
+        stores=Stores(database, blobs, policy),
+        replicas=replicas,
+        placement=placement,
+        corrections=Corrections(around.database, around.policy),
+        refiling=Refiling(around.database, around.blobs, around.store, around.identify),
+        people=People(around.database, around.policy),
+    )
+
+
+def _rules(settings: Settings) -> list[PlacementRule]:
+    return [
+        PlacementRule(
+            one.modality,
+            one.facility,
+            timedelta(days=one.age_days),
+            one.since == "study",
+            stores_of(one.store, one.replicas),
+        )
+        for one in settings.storage.placement
+    ]
 
 
 def _nodes(around: Surroundings) -> Nodes:
@@ -75,7 +180,7 @@ def _nodes(around: Surroundings) -> Nodes:
     return Nodes(
         around.database,
         around.policy,
-        name=settings.node.name or socket.gethostname()[:64],
+        name=spooling.node_name(settings),
         url=settings.node.url or scheme,
-        waiting=nothing_waits,
+        waiting=spooling.waiting(around.blobs),
     )

@@ -8,9 +8,12 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from dimse.upper_layer.worker import ConnectionChannel, run_worker
-from vna.app.doors import Addresses, dimse_server, hl7_listener, http_application
+from vna.app import spooling
+from vna.app.doors import Addresses, dimse_server, hl7_listener, http_application, proxies
+from vna.app.draining import Draining
 from vna.app.wiring import Application, build
 from vna.metrics import Metrics
 from vna.model.access import SYSTEM
@@ -37,6 +40,7 @@ class Start:
     channel: socket.socket | None
     addresses: Addresses
     metrics: Metrics
+    draining: Draining
 
 
 def stop_event(lifeline: int) -> threading.Event:
@@ -75,7 +79,8 @@ def run(kind: str, start: Start) -> None:
 def _dimse(start: Start, application: Application) -> None:
     assert start.channel is not None
     server = dimse_server(application)
-    run_worker(server, ConnectionChannel(start.channel), start.stop, grace_seconds=_GRACE_SECONDS)
+    channel, caller = ConnectionChannel(start.channel), proxies(start.settings).caller
+    run_worker(server, channel, start.stop, grace_seconds=_GRACE_SECONDS, caller=caller)
 
 
 def _http(start: Start, application: Application) -> None:
@@ -87,7 +92,7 @@ def _http(start: Start, application: Application) -> None:
     CODECS.bound(_DECODING_AT_ONCE)
     BoundedProtocol.seconds = start.settings.http.network_timeout
     config = uvicorn.Config(
-        http_application(application, start.addresses, start.metrics),
+        http_application(application, start.addresses, start.metrics, start.draining),
         loop="uvloop",
         http=BoundedProtocol,
         ws="none",
@@ -111,7 +116,8 @@ def _jobs(start: Start, application: Application) -> None:
     application.database.settle()
     workers = threading.Thread(target=application.workers().run, args=(start.stop,), name="workers")
     workers.start()
-    beside = (application.keeping.nodes.run, application.keeping.regularly().run)
+    upload = partial(spooling.upload, application.blobs, application.settings)
+    beside = (application.keeping.nodes.run, application.keeping.regularly().run, upload)
     for run_beside in beside:
         threading.Thread(target=run_beside, args=(start.stop,), name="beside", daemon=True).start()
     application.dispatcher().run(start.stop)

@@ -16,6 +16,7 @@ from vna import events as signals
 from vna import metrics
 from vna.app import communities, processes
 from vna.app.doors import Addresses, tls_context
+from vna.app.draining import Draining
 from vna.app.wiring import build, prepare
 from vna.metrics import Metrics
 from vna.model.errors import Unavailable
@@ -59,6 +60,8 @@ class Supervisor:
         self._metrics.subscribe()
         self._demo = demo
         self._stopping = False
+        self._draining = Draining()
+        self._drained_at = 0.0
         self._children: dict[int, _Child] = {}
         self._again: list[tuple[float, str]] = []
         self._lifeline_read, self._lifeline_write = os.pipe()
@@ -81,6 +84,7 @@ class Supervisor:
                 self._acceptor.poll(_POLL_SECONDS)
                 self._reap()
                 self._restart()
+                self._drain()
         finally:
             self._end()
 
@@ -116,7 +120,9 @@ class Supervisor:
                 ours.close()
             self._acceptor.forget()
             stop = processes.stop_event(self._lifeline_read)
-            start = processes.Start(self._settings, stop, self._http, self._hl7, theirs, self.addresses, self._metrics)
+            start = processes.Start(
+                self._settings, stop, self._http, self._hl7, theirs, self.addresses, self._metrics, self._draining
+            )
             processes.run(kind, start)
             code = 0
         except KeyboardInterrupt:
@@ -163,7 +169,16 @@ class Supervisor:
             self._start(item[1])
 
     def _stop(self, _number: int, _frame: object) -> None:
-        self._stopping = True
+        seconds = self._settings.node.drain_seconds
+        if self._draining() or not seconds:
+            self._stopping = True
+        self._draining.begin()
+        self._drained_at = time.monotonic() + seconds
+
+    def _drain(self) -> None:
+        """What comes meanwhile is served: the balancer has to see first that this node is not ready."""
+        if self._draining() and time.monotonic() >= self._drained_at:
+            self._stopping = True
 
     def _end(self) -> None:
         log.info("stopping")

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from storage import journal, spool
 from storage.blobs.base import BlobStore
-from storage.blobs.filesystem import FilesystemBlobs
-from storage.blobs.s3 import S3Blobs
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
-from vna.app import keeping, national
+from vna.app import corrections, keeping, national, spooling
+from vna.app.blobs import blob_store, ready_blobs
 from vna.app.communities import clients
 from vna.app.keeping import Keeping
 from vna.app.national import National
@@ -24,6 +22,7 @@ from vna.archive.care import Care
 from vna.archive.changes import Changes
 from vna.archive.deletion import Deletion
 from vna.archive.merging import Merging
+from vna.archive.nodes import newer_runs
 from vna.archive.reindex import Reindex, Replay
 from vna.archive.rendered import Rendering
 from vna.archive.retrieve import Retrieval
@@ -59,7 +58,6 @@ from vna.jobs.dispatch import Dispatcher
 from vna.jobs.workers import Work, Workers
 from vna.model.access import SYSTEM, Actor, Coercion
 from vna.model.documents import Submission
-from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
 from vna.model.priority import Priority
@@ -93,7 +91,6 @@ from xds.ebrim.writing import rendition
 from xds.remote import RemoteMetadata, RemoteRepository
 from xds.remote_registry import RemoteRegistry
 
-_CONNECTIONS_OF_A_WORKER = 64
 SHARED = "turns"
 """The folder of the data folder in which the processes of this node agree whose turn it is."""
 
@@ -162,7 +159,8 @@ class Application:
         subscribers = {"journal": self._journal, "publishing": noticed, "manifests": known}
         if self.prefetch.is_on:
             subscribers["prefetch"] = prefetch_tasks.noticing(self.database)
-        return Dispatcher(self.database, {**subscribers, **self.national.subscribers(), **self.keeping.subscribers()})
+        subscribers |= {**self.national.subscribers(), **self.keeping.subscribers()}
+        return Dispatcher(self.database, subscribers, newer_runs)
 
     def turns(self, door: str, *, waiting: int = 100) -> Turns:
         """Whose turn it is at one of our doors, of whose requests so many wait in this process."""
@@ -217,8 +215,10 @@ class Application:
 
 def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     """Wire an archive; nothing is started, and the schema has to be there (`prepare`)."""
-    database = Database(settings.database_url, pool_size=settings.database.pool_size)
-    blobs = blob_store(settings)
+    memory = settings.data_dir / "primary"
+    database = Database(settings.database_url, pool_size=settings.database.pool_size, memory=memory)
+    blobs = blob_store(settings, database)
+    spooling.ask_neighbours(blobs, database, settings)
     local = settings.security.mode is SecurityMode.LOCAL
     policy = policy or (LocalPolicy() if local else EnforcedPolicy())
     peers = Peers(database, policy, local=local)
@@ -239,7 +239,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     def identify(connection: Connection, key: PatientKey) -> PatientIdentifier | None:
         return own_identifier(key, said, own.known(connection), settings.xds.affinity_domain)
 
-    store = Store(database, blobs, policy, coercion_for, rules, identify, national.admission(settings.national))
+    store = Store(
+        database,
+        blobs,
+        policy,
+        coercion_for,
+        rules,
+        identify,
+        national.admission(settings.national),
+        corrections.rejection_rules(settings),
+    )
     sources_known = Sources(database, policy, local=local)
     remotes = Remotes(settings.dimse.ae_title, blobs.spool_folder, space.check, shared=settings.data_dir / SHARED)
     on_demand = _on_demand(settings.federation, database, store, sources_known, remotes)
@@ -363,7 +372,14 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         ),
         keeping=keeping.build(
             keeping.Surroundings(
-                settings=settings, database=database, blobs=blobs, policy=policy, store=store, deletion=deletion
+                settings=settings,
+                database=database,
+                blobs=blobs,
+                policy=policy,
+                peers=peers,
+                store=store,
+                deletion=deletion,
+                identify=identify,
             )
         ),
     )
@@ -427,40 +443,23 @@ def _registry_rules(settings: XdsSettings) -> RegistryRules:
 
 def prepare(settings: Settings) -> None:
     """Before the first process starts: what `make_ready` does, and the spool emptied of what a killed process left."""
-    spool.sweep(make_ready(settings).spool_folder)
+    blobs = make_ready(settings)
+    spool.sweep(blobs.spool_folder)
+    spooling.recover(blobs)
 
 
 def make_ready(settings: Settings) -> BlobStore:
     """Data folder, schema (migrated here only on the embedded default), seeds, bucket; also while an archive runs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database_url, pool_size=1)
+    database = Database(settings.database_url, pool_size=1, memory=settings.data_dir / "primary")
     try:
         if database.is_sqlite:
             migrate.upgrade(database)
-        elif migrate.current(database) != migrate.newest():
-            raise Unavailable("the index's schema is not up to date: run `vna migrate` first")
+        else:
+            migrate.require_usable(database)
         local = settings.security.mode is SecurityMode.LOCAL
         peers = Peers(database, LocalPolicy(), local=local)
         peers.seed(peer.as_peer() for peer in settings.dimse.peers)
     finally:
         database.close()
-    blobs = blob_store(settings)
-    if isinstance(blobs, S3Blobs):
-        blobs.prepare()
-    return blobs
-
-
-def blob_store(settings: Settings) -> BlobStore:
-    """The blob store that `VNA_STORAGE__URL` names."""
-    url = urlsplit(settings.storage_url)
-    if url.scheme == "file":
-        return FilesystemBlobs(Path(unquote(url.path)))
-    endpoint = parse_qs(url.query).get("endpoint", ["https://s3.amazonaws.com"])[0]
-    return S3Blobs(
-        endpoint=endpoint,
-        bucket=url.netloc,
-        access_key=settings.storage.access_key,
-        secret_key=settings.storage.secret_key.get_secret_value(),
-        spool_folder=settings.data_dir / "spool",
-        connections=_CONNECTIONS_OF_A_WORKER,
-    )
+    return ready_blobs(settings)

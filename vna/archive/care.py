@@ -1,16 +1,17 @@
 """Care of what is kept: every object against its digest, the index and the journal; and blobs that neither names."""
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from storage import spool
 from storage.blobs.base import BlobStore
-from storage.index import events, lookup
+from storage.index import events, lookup, verify_runs
 from storage.index.engine import Database
-from storage.index.lookup import StoredBlob
-from vna.archive.claims import Damage, Unindexed, damage_of
-from vna.archive.names import KEPT
+from storage.index.lookup import StoredBlob, Table
+from vna.archive.checking import Checking
+from vna.archive.claims import Damage, Unindexed, damage_of, orphans
 from vna.model.access import Action, Actor
 from vna.model.errors import Conflict, NotFound
 from vna.model.events import EventKind
@@ -25,7 +26,8 @@ _BATCH = 500
 class Checked:
     """One object looked at: `damage` None when it is sound. Orphans are no damage to anything that was acknowledged.
 
-    `forgotten` when an operator gave up what is damaged.
+    `forgotten` when an operator gave up what is damaged. `place` is the number of the part of the work and the key in
+    it: `verify` goes on after it.
     """
 
     blob: str
@@ -33,6 +35,13 @@ class Checked:
     size: int
     damage: Damage | None
     forgotten: bool = False
+    sha256: bytes = b""
+    place: tuple[int, int] = (0, 0)
+
+    @property
+    def lost(self) -> bool:
+        """Whether something that was acknowledged is damaged, and nobody gave it up."""
+        return self.damage not in (None, Damage.ORPHAN) and not self.forgotten
 
 
 class Care:
@@ -42,29 +51,54 @@ class Care:
         self._database = database
         self._blobs = blobs
         self._policy = policy
+        self._checking = Checking(blobs)
 
     def total(self, actor: Actor) -> int:
         """How many objects `verify` will look at, orphans aside."""
-        self._policy.check(actor, Action.ADMIN)
-        with self._database.read() as connection:
-            return lookup.kept(connection)
+        return self.amount(actor)[0]
 
-    def verify(self, actor: Actor) -> Iterator[Checked]:
+    def amount(self, actor: Actor, study: str = "") -> tuple[int, int]:
+        """How many objects there are, of one study or of all, and their bytes."""
+        self._policy.check(actor, Action.ADMIN, study)
+        with self._database.read() as connection:
+            return lookup.amount_of_study(connection, study) if study else lookup.amount(connection)
+
+    def verify(
+        self, actor: Actor, *, after: tuple[int, int] = (0, 0), checking: Checking | None = None, percent: float = 100
+    ) -> Iterator[Checked]:
         """Every stored object, older versions and deleted ones too, against its digest and the index.
 
-        Then what the journal names and the index does not, then what neither names.
+        Then what the journal names and the index does not, then what neither names: those are left out where only some
+        `percent` are looked at, at random. It goes on `after` a place.
         """
         self._policy.check(actor, Action.ADMIN)
+        checking = checking or self._checking
         forgotten = self._forgotten()
-        for stored in self._stored():
-            yield _checked(stored, self._damage(stored), forgotten)
-        unindexed = Unindexed(self._database, self._blobs)
-        for stored in unindexed:
-            yield _checked(stored, self._damage(stored) or Damage.NOT_INDEXED, forgotten)
+        for part, table in enumerate(lookup.KEPT):
+            if part >= after[0]:
+                some = self._stored(table, after[1] if part == after[0] else 0, percent)
+                yield from (_checked(stored, damage, forgotten, part) for stored, damage in checking(some))
+        if percent >= 100:
+            yield from self._unindexed(checking, forgotten)
+
+    def verify_study(self, actor: Actor, study: str, checking: Checking | None = None) -> Iterator[Checked]:
+        """The objects of one study, older versions and deleted ones too. NotFound when there is none."""
+        self._policy.check(actor, Action.ADMIN, study)
+        with self._database.read() as connection:
+            held = lookup.blobs_of_study(connection, study)
+        if not held:
+            raise NotFound("no such study")
+        forgotten = self._forgotten()
+        yield from (_checked(stored, damage, forgotten, 0) for stored, damage in (checking or self._checking)(held))
+
+    def _unindexed(self, checking: Checking, forgotten: set[str]) -> Iterator[Checked]:
+        unindexed, part = Unindexed(self._database, self._blobs), len(lookup.KEPT)
+        for stored, damage in checking(unindexed):
+            yield _checked(stored, damage or Damage.NOT_INDEXED, forgotten, part)
         for name in unindexed.damaged:
-            yield Checked(name, "", 0, Damage.UNREADABLE)
-        for name in self._orphans(unindexed.names):
-            yield Checked(name, "", 0, Damage.ORPHAN)
+            yield Checked(name, "", 0, Damage.UNREADABLE, place=(part, 0))
+        for name in orphans(self._database, self._blobs, unindexed.names):
+            yield Checked(name, "", 0, Damage.ORPHAN, place=(part, 0))
 
     def forget(self, actor: Actor, sop_instance_uid: str) -> tuple[str, ...]:
         """Give up what is damaged under a SOP Instance UID, or a document's uniqueId.
@@ -83,6 +117,7 @@ class Care:
         if not names:
             raise NotFound(f"nothing is damaged under the SOP Instance UID {sop_instance_uid}")
         with self._database.transaction() as connection:
+            verify_runs.whole(connection, names)
             for name in names:
                 events.append(
                     connection,
@@ -106,7 +141,7 @@ class Care:
         if unindexed.damaged:
             raise Conflict(f"{unindexed.damaged[0]} of the journal cannot be read, and may name what looks left over")
         removed = spool.sweep(self._blobs.spool_folder)
-        for name in list(self._orphans(unindexed.names)):
+        for name in list(orphans(self._database, self._blobs, unindexed.names)):
             self._blobs.delete(name)
             removed += 1
         return removed
@@ -115,39 +150,26 @@ class Care:
         with self._database.read() as connection:
             return {event.detail["blob"] for event in events.of_kind(connection, EventKind.INSTANCE_FORGOTTEN)}
 
-    def _stored(self) -> Iterator[StoredBlob]:
-        for table in lookup.KEPT:
-            after = 0
-            while True:
-                with self._database.read() as connection:
-                    batch = lookup.stored_blobs(connection, table, after=after, limit=_BATCH)
-                if not batch:
-                    break
-                yield from batch
-                after = batch[-1].key
+    def _stored(self, table: Table, after: int, percent: float) -> Iterator[StoredBlob]:
+        while True:
+            with self._database.read() as connection:
+                batch = lookup.stored_blobs(connection, table, after=after, limit=_BATCH)
+            if not batch:
+                return
+            yield from (one for one in batch if percent >= 100 or random.random() * 100 < percent)
+            after = batch[-1].key
 
     def _damage(self, stored: StoredBlob) -> Damage | None:
         return damage_of(self._blobs, stored.blob, stored.size, stored.sha256)
 
-    def _orphans(self, journaled: set[str]) -> Iterator[str]:
-        """Listed first, looked up after: a blob whose row was committed meanwhile is none."""
-        batch: list[str] = []
-        for name in (name for folder in KEPT for name in self._blobs.names(folder)):
-            if name not in journaled:
-                batch.append(name)
-            if len(batch) == _BATCH:
-                yield from self._unknown(batch)
-                batch = []
-        yield from self._unknown(batch)
 
-    def _unknown(self, names: list[str]) -> list[str]:
-        if not names:
-            return []
-        with self._database.read() as connection:
-            known = lookup.known_blobs(connection, names)
-        return [name for name in names if name not in known]
-
-
-def _checked(stored: StoredBlob, damage: Damage | None, forgotten: set[str]) -> Checked:
-    given_up = damage is not None and stored.blob in forgotten
-    return Checked(stored.blob, stored.sop_instance_uid, stored.size, damage, given_up)
+def _checked(stored: StoredBlob, damage: Damage | None, forgotten: set[str], part: int) -> Checked:
+    return Checked(
+        blob=stored.blob,
+        sop_instance_uid=stored.sop_instance_uid,
+        size=stored.size,
+        damage=damage,
+        forgotten=damage is not None and stored.blob in forgotten,
+        sha256=stored.sha256,
+        place=(part, stored.key),
+    )

@@ -1,18 +1,20 @@
 """What was acknowledged against what is there: the journal names it, whatever became of the index and of the bytes."""
 
-import hashlib
 from collections.abc import Iterator
 from enum import StrEnum
 
 from storage import journal
 from storage.blobs.base import BlobStore
-from storage.index import events, lookup
-from storage.index.engine import Database
+from storage.blobs.digests import Digesting
+from storage.index import events, lookup, purging
+from storage.index.engine import Connection, Database
 from storage.index.lookup import StoredBlob
+from vna.archive.names import KEPT
 from vna.model.errors import NotFound, Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.instances import Door
 
+_BATCH = 500
 _INSTANCES = (
     EventKind.INSTANCE_STORED,
     EventKind.INSTANCE_REPLACED,
@@ -36,18 +38,20 @@ class Damage(StrEnum):
 
 def damage_of(blobs: BlobStore, name: str, size: int, sha256: bytes) -> Damage | None:
     """What is wrong with the bytes under a name; all of them are read."""
-    digest, read = hashlib.sha256(), 0
+    return compared(Digesting(blobs), name, size, sha256)
+
+
+def compared(digesting: Digesting, name: str, size: int, sha256: bytes) -> Damage | None:
+    """The same, with a buffer that is used again."""
     try:
-        for piece in blobs.stream(name):
-            digest.update(piece)
-            read += len(piece)
+        read, digest = digesting(name)
     except NotFound:
         return Damage.MISSING
     except Unavailable:
         return Damage.UNREADABLE
     if read != size:
         return Damage.SIZE
-    return None if digest.digest() == sha256 else Damage.DIGEST
+    return None if digest == sha256 else Damage.DIGEST
 
 
 class Unindexed:
@@ -90,10 +94,33 @@ class Unindexed:
 
     def _new(self, named: dict[str, Event]) -> list[StoredBlob]:
         with self._database.read() as connection:
-            known = lookup.known_blobs(connection, list(named)) if named else set()
+            known = _known(connection, list(named))
             new = [_stored(event) for blob, event in named.items() if blob not in known and blob not in self.names]
             self.names.update(stored.blob for stored in new)
             return [stored for stored in new if not lookup.is_held(connection, stored.sop_instance_uid, stored.sha256)]
+
+
+def orphans(database: Database, blobs: BlobStore, journaled: set[str]) -> Iterator[str]:
+    """Blobs that no row names, and that are not among those that only the journal names.
+
+    Listed first, looked up after: a blob whose row was committed meanwhile is none.
+    """
+    batch: list[str] = []
+    for name in (name for folder in KEPT for name in blobs.names(folder)):
+        if name not in journaled:
+            batch.append(name)
+        if len(batch) == _BATCH:
+            yield from _unknown(database, batch)
+            batch = []
+    yield from _unknown(database, batch)
+
+
+def _unknown(database: Database, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    with database.read() as connection:
+        known = lookup.known_blobs(connection, names)
+    return [name for name in names if name not in known]
 
 
 def is_copy(event: Event) -> bool:
@@ -110,6 +137,11 @@ def _stored(event: Event) -> StoredBlob:
         sha256=bytes.fromhex(detail["sha256"]),
         sop_instance_uid=uid_of(event),
     )
+
+
+def _known(connection: Connection, names: list[str]) -> set[str]:
+    """What rows name, and what was removed for good."""
+    return (lookup.known_blobs(connection, names) | purging.known(connection, names)) if names else set()
 
 
 def uid_of(event: Event) -> str:

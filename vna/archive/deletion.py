@@ -1,8 +1,9 @@
 """Deleting, softly: hidden from every door at once, recoverable, and told of by an event for each instance."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from storage.blobs.base import BlobStore
 from storage.index import deletion, elsewhere, events, lookup, manifests, quarantine
@@ -11,9 +12,11 @@ from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.instances import Raced
 from storage.metadata import Limits
+from vna.archive.holds import refuse_held
+from vna.archive.refiling import schedule
 from vna.archive.reread import rows_again
 from vna.archive.store import Provenance, Store, Tell, detail_of
-from vna.model.access import Action, Actor
+from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_of
 from vna.model.errors import Conflict, NotFound, Unavailable, VnaError
 from vna.model.events import EventKind
@@ -46,8 +49,8 @@ class Deletion:
     def delete(self, actor: Actor, study: str, series: str = "", instance: str = "", *, reason: str = "") -> int:
         """Hide a study, a series of it, or an instance of that one, in one transaction; how many instances.
 
-        NotFound when it is not held, Conflict when some of it is another archive's to withdraw. What is stored again
-        afterwards is new.
+        NotFound when it is not held, Conflict when it is on hold or some of it is another archive's to withdraw. What
+        is stored again afterwards is new.
         """
         self._policy.check(actor, Action.DELETE, study)
         now = datetime.now(UTC)
@@ -58,7 +61,16 @@ class Deletion:
                     f"{others} instances of it are kept by another archive: they go when it withdraws its manifest, or "
                     "when that is deleted here (vna manifest list --study)"
                 )
-            gone = deletion.delete(connection, study, series, instance, at=time_text(now), by=actor.name, reason=reason)
+            gone = deletion.delete(
+                connection,
+                study,
+                series,
+                instance,
+                unless=partial(refuse_held, connection, study),
+                at=time_text(now),
+                by=actor.name,
+                reason=reason,
+            )
             tell_deleted(connection, study, gone, at=now, by=actor.name, reason=reason)
         self._store.forget()
         if not gone:
@@ -99,6 +111,21 @@ class Deletion:
             quarantine.finish(connection, study)
         return (some[-1].key if len(some) == limit else 0), failed
 
+    def put_back(self, actor: Actor, one: DeletedInstance, reason: str) -> Restored:
+        """Put back one instance, for a reason that its event tells."""
+        self._policy.check(actor, Action.DELETE)
+        return self._restored(actor, one, reason)
+
+    def hide(self, actor: Actor, study: str, among: Sequence[str], *, by: str, reason: str) -> int:
+        """Hide some hundred instances of a study, those that are held; how many. `by` is whom it goes back to."""
+        self._policy.check(actor, Action.DELETE, study)
+        now = datetime.now(UTC)
+        with self._database.transaction() as connection:
+            gone = deletion.delete(connection, study, among=among, at=time_text(now), by=by, reason=reason)
+            tell_deleted(connection, study, gone, at=now, by=by, reason=reason)
+        self._store.forget()
+        return len(gone)
+
     def _listed(self, study: str, series: str = "", instance: str = "") -> Iterator[DeletedInstance]:
         after = 0
         while True:
@@ -132,7 +159,7 @@ class Deletion:
             detail["reason"] = reason
         for _ in range(_ATTEMPTS):
             try:
-                return self._store.add(new, provenance, tell=_restoring(actor, one, detail))
+                return self._store.add(new, provenance, tell=_restoring(actor, one, detail, provenance.coercion))
             except Raced:
                 continue
         raise Unavailable("the index is too busy with this study")
@@ -154,8 +181,10 @@ def tell_deleted(
         )
 
 
-def _restoring(actor: Actor, one: DeletedInstance, detail: dict[str, object]) -> Tell:
+def _restoring(actor: Actor, one: DeletedInstance, detail: dict[str, object], coercion: Coercion | None = None) -> Tell:
     def tell(connection: Connection) -> None:
+        if coercion is not None and coercion.corrected:  # which may hold no longer
+            schedule(connection, [one.study_instance_uid], again=False)
         if not deletion.forget(connection, one.blob):
             raise NotFound("it was put back already")
         events.append(

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from storage.blobs.base import BlobStore, OnDisk
+from storage.blobs.base import BlobStore, OnDisk, Readable
+from storage.blobs.known import Checking, Known
 from vna.model.errors import Damaged, NotFound
 from vna.model.file_range import FileRange
+from vna.model.instances import Instance
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +20,7 @@ class KeptBlobs:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
         self._disk = blobs if isinstance(blobs, OnDisk) else None
+        self._checking = blobs if isinstance(blobs, Checking) else None
         self.spool_folder: Path = blobs.spool_folder
         self.on_disk = self._disk is not None
 
@@ -31,11 +34,41 @@ class KeptBlobs:
         with _lost(name):
             return self._blobs.stream(name, offset, length)
 
+    def of(self, instance: Instance) -> Readable:
+        """The same of an instance, its bytes compared with their digest where the blob store does that."""
+        if self._checking is None:
+            return self
+        known = Known(instance.size, bytes.fromhex(instance.sha256))
+        return _Compared(self._checking, known, self.spool_folder)
+
     def range(self, name: str, offset: int, length: int) -> FileRange:
         """Where a range lies; only `on_disk`."""
         assert self._disk is not None
         with _lost(name):
             return self._disk.range(name, offset, length)
+
+
+class _Compared:
+    """Reads of one object, of which the index knows what it is."""
+
+    def __init__(self, blobs: Checking, known: Known, spool_folder: Path) -> None:
+        self._blobs = blobs
+        self._known = known
+        self.spool_folder = spool_folder
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        with _lost(name):
+            return self._blobs.read_known(name, self._known, offset, length)
+
+    def stream(self, name: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        with _lost(name):
+            pieces = self._blobs.stream_known(name, self._known, offset, length)
+        return _each(name, pieces)
+
+
+def _each(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    with _lost(name):
+        yield from pieces
 
 
 @contextmanager

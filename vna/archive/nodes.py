@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from storage.index import migrate, nodes
-from storage.index.engine import Database
+from storage.index.engine import Connection, Database
 from storage.index.events import read_time, time_text
 from storage.index.nodes import Node
 from vna.model.access import Action, Actor
@@ -85,6 +85,12 @@ class Nodes:
             if found.waiting:
                 raise Conflict(f"{found.waiting} objects lie in the spool of {name} alone: start it, and they are kept")
             nodes.forget(connection, name)
+
+
+def newer_runs(connection: Connection) -> bool:
+    """Whether a node of a newer version was heard of lately: it knows all that we know, and more."""
+    ours = migrate.newest()
+    return any(node.schema_revision > ours and is_alive(node) for node in nodes.known(connection))
 
 
 def is_alive(node: Node, now: datetime | None = None) -> bool:

@@ -1,7 +1,6 @@
 """Rebuilding the index from the blob store alone: the journal replayed over the objects, then what it does not name."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,13 +102,13 @@ class Reindex:
         """Conflict while an archive works on this index: it would store into what is being rebuilt."""
         self._policy.check(actor, Action.ADMIN)
         with self._database.read() as connection:
-            if jobs.lease_is_held(connection, "dispatcher", time.time()):
+            if jobs.lease_is_held(connection, "dispatcher", jobs.clock(connection)):
                 raise Conflict("the archive is running on this index: stop it first")
 
     def run(self, actor: Actor) -> Iterator[Rebuilt]:
         """Rebuild; yields after each object. Stopped half-way it has to be run again."""
         self._policy.check(actor, Action.ADMIN)
-        forgotten, damaged = self._survey()
+        forgotten, purged, damaged = self._survey()
         with self._database.transaction() as connection:
             rebuild.empty(connection)
         self._store.forget()
@@ -117,7 +116,7 @@ class Reindex:
         last, lost = 0, []
         for event in journal.read(self._blobs):
             last = max(last, event.event_id)
-            rebuilt = self._replay(event, forgotten)
+            rebuilt = self._replay(event, forgotten, purged)
             if rebuilt.step in FAILED and event.kind in NAMES_BLOB:
                 lost.append(_Lost(rebuilt, uid_of(event), event.detail["sha256"]))
             else:
@@ -125,27 +124,33 @@ class Reindex:
         with self._database.transaction() as connection:
             rebuild.continue_after(connection, last)
         yield from map(self._unless_held, lost)
-        yield from self._rest(actor, forgotten.union(one.rebuilt.blob for one in lost))
+        yield from self._rest(actor, (forgotten | purged).union(one.rebuilt.blob for one in lost))
         if self._afterwards is not None:
             with self._database.transaction() as connection:
                 self._afterwards(connection)
 
-    def _survey(self) -> tuple[set[str], list[str]]:
-        """The blobs that were given up or discarded, and the journal objects that cannot be read."""
+    def _survey(self) -> tuple[set[str], set[str], list[str]]:
+        """The blobs that were given up or discarded, those that were removed for good, and the journal objects that
+        cannot be read."""
         forgotten: set[str] = set()
+        purged: set[str] = set()
         damaged: list[str] = []
         for name, events in journal.objects(self._blobs):
             if events is None:
                 damaged.append(name)
             forgotten.update(e.detail["blob"] for e in events or () if e.kind in _GIVES_UP)
-        return forgotten, damaged
+            purges = (e for e in events or () if e.kind is EventKind.INSTANCE_PURGED)
+            purged.update(one["blob"] for e in purges for one in e.detail["objects"])
+        return forgotten, purged, damaged
 
-    def _replay(self, event: Event, forgotten: set[str]) -> Rebuilt:
+    def _replay(self, event: Event, forgotten: set[str], purged: set[str]) -> Rebuilt:
         if event.kind in self._replays:
             return self._again(event)
         if event.kind not in NAMES_BLOB:
             return self._note(event)
         blob = event.detail["blob"]
+        if blob in purged:
+            return self._note(event)
         if blob not in forgotten:
             return self._instance(event)
         if damage_of(self._blobs, blob, event.detail["size"], bytes.fromhex(event.detail["sha256"])) is not None:

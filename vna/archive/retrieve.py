@@ -137,8 +137,8 @@ class Retrieval:
             return Outgoing(instance, target, len(head) + dataset.size, _chain([head], dataset.chunks))
         if instance.coercion is None:
             where = self._ranges(instance, [(0, instance.size)])
-            return _outgoing(instance, instance.size, self._blobs.stream(instance.blob), where)
-        head = self._blobs.read(instance.blob, 0, instance.dataset_offset)
+            return _outgoing(instance, instance.size, self._blobs.of(instance).stream(instance.blob), where)
+        head = self._blobs.of(instance).read(instance.blob, 0, instance.dataset_offset)
         dataset = self._coerced(instance)
         return _outgoing(instance, len(head) + dataset.size, _chain([head], dataset.chunks))
 
@@ -195,7 +195,7 @@ class Retrieval:
             return [_frame(instance, ranges, read) for ranges in wanted]
 
         def read_blob(offset: int, length: int) -> bytes:
-            return self._blobs.read(instance.blob, offset, length)
+            return self._blobs.of(instance).read(instance.blob, offset, length)
 
         return [_frame(instance, ranges, read_blob, self._ranges(instance, ranges)) for ranges in wanted]
 
@@ -219,11 +219,15 @@ class Retrieval:
             return _outgoing(instance, length, _read(self._inflated_reader(instance), offset + start, length))
         if instance.transfer_syntax_uid != EXPLICIT_BE:
             where = self._ranges(instance, [(offset + start, length)])
-            return _outgoing(instance, length, self._blobs.stream(instance.blob, offset + start, length), where)
+            return _outgoing(
+                instance, length, self._blobs.of(instance).stream(instance.blob, offset + start, length), where
+            )
         unit = self._unit(actor, instance, tag_path)
         before = start % unit
         behind = -(before + length) % unit
-        value = turned(self._blobs.stream(instance.blob, offset + start - before, before + length + behind), unit)
+        value = turned(
+            self._blobs.of(instance).stream(instance.blob, offset + start - before, before + length + behind), unit
+        )
         return _outgoing(instance, length, _within(value, before, length))
 
     def document(self, actor: Actor, instance: Instance, header: Mapping[str, Any]) -> Outgoing:
@@ -295,11 +299,13 @@ class Retrieval:
         if instance.coercion is not None:
             return self._coerced(instance)
         length = instance.size - instance.dataset_offset
-        return _outgoing(instance, length, self._blobs.stream(instance.blob, instance.dataset_offset))
+        return _outgoing(instance, length, self._blobs.of(instance).stream(instance.blob, instance.dataset_offset))
 
     def _coerced(self, instance: Instance) -> Outgoing:
         """Header read and written anew, everything from the pixel data on untouched."""
-        size, chunks = rewritten(self._blobs, instance, lambda elements: changes(elements, instance.coercion))
+        size, chunks = rewritten(
+            self._blobs.of(instance), instance, lambda elements: changes(elements, instance.coercion)
+        )
         return _outgoing(instance, size, chunks)
 
     def _transcoded(self, instance: Instance, target: str) -> Outgoing:
@@ -335,8 +341,8 @@ class Retrieval:
 
     def _inflated_reader(self, instance: Instance) -> Callable[[int, int], bytes]:
         if instance.transfer_syntax_uid != DEFLATED:
-            return lambda offset, length: self._blobs.read(instance.blob, offset, length)
-        with whole(self._blobs, instance.blob, instance.size) as packed:
+            return lambda offset, length: self._blobs.of(instance).read(instance.blob, offset, length)
+        with whole(self._blobs.of(instance), instance.blob, instance.size) as packed:
             plain = inflated(packed, read_file_meta(packed))
         return lambda offset, length: bytes(plain[offset : offset + length])
 

@@ -1,11 +1,14 @@
 """Is the archive able to work, and what does it hold: for the page, readiness and operators."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from storage.blobs.base import BlobStore
-from storage.index import jobs, lookup
+from storage.index import jobs, lookup, regular, verify_runs
 from storage.index.engine import Database
+from storage.index.events import read_time
 from storage.index.lookup import ListedConflict
+from vna.archive.verifying import VERIFY
 from vna.model.access import Action, Actor
 from vna.model.errors import VnaError
 from vna.security.policy import Policy
@@ -22,6 +25,14 @@ class Readiness:
     def ready(self) -> bool:
         """Nothing is wrong."""
         return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """Objects that were damaged when they were looked at last, and when everything had been; None for never."""
+
+    damaged: int
+    verified_at: datetime | None
 
 
 class Status:
@@ -61,6 +72,18 @@ class Status:
         """Jobs by kind and state. Asked by machines without a login: it says nothing about what is held."""
         with self._database.read() as connection:
             return jobs.counts_by_kind(connection)
+
+    def care(self) -> Care:
+        """How what is kept was found. Asked by machines without a login: it says nothing about what is held."""
+        with self._database.read() as connection:
+            last = regular.last(connection, VERIFY)
+            damaged = verify_runs.count_damaged(connection)
+        return Care(damaged, read_time(last.done_at) if last is not None and last.done_at else None)
+
+    def damaged(self, actor: Actor) -> int:
+        """Objects that were damaged when they were looked at last."""
+        self._policy.check(actor, Action.QUERY)
+        return self.care().damaged
 
     def given_up(self, actor: Actor) -> int:
         """Jobs that a person has to look at."""

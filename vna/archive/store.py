@@ -11,14 +11,16 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+import orjson
+
 from storage.blobs.base import BlobStore, Growing, Upload
 from storage.elements import text
 from storage.frames import Buffer
-from storage.index import elsewhere, events, lookup, patient_details, quarantine
+from storage.index import corrections, deletion, elsewhere, events, lookup, patient_details, quarantine, rejections
 from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import AlreadyHeld, InstanceWriter, NewInstance, Places, Raced
-from storage.index.packing import pack
+from storage.index.packing import pack, unpack
 from storage.metadata import Element, Limits, Scan, scan, to_json
 from storage.offsets import pack_offsets
 from storage.part10 import FileMeta, read_file_meta, write_file_meta
@@ -27,15 +29,16 @@ from storage.spool import Incoming
 from storage.temporary import whole
 from vna import events as signals
 from vna.archive import overlay, rows
-from vna.archive.correction import Identify, arriving, corrected_rows, differing, nobody
+from vna.archive.correction import Identify, arriving, corrected_rows, differing, nobody, placed_rows, wanted
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import blob_name, guessed_name, guessed_uids, names_instance
+from vna.archive.rejection import RejectionRules, Verdict, judge
 from vna.archive.requirements import require_form, require_storage, require_transfer_syntax, required_uid
 from vna.archive.same import same_dataset
 from vna.archive.space import Space
 from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_text, corrected
-from vna.model.errors import DuplicateInstance, Mismatch, NotFound, Unavailable, VnaError
+from vna.model.errors import DuplicateInstance, Mismatch, NotFound, Unavailable, VnaError, Withheld
 from vna.model.events import EventKind
 from vna.model.identifiers import is_uid, patient_key
 from vna.model.instances import Accepted, Arrival, Door, Outcome
@@ -112,8 +115,10 @@ class Store:
         rules: StoreRules,
         identify: Identify = nobody,
         admits: Admits | None = None,
+        rejecting: RejectionRules | None = None,
     ) -> None:
-        """`admits` is asked about the instances of a study that nobody sees yet; None admits them all."""
+        """`admits` is asked about the instances of a study that nobody sees yet; None admits them all. `rejecting` says
+        what rejection notes mean."""
         self._database = database
         self._blobs = blobs
         self._policy = policy
@@ -122,7 +127,8 @@ class Store:
         self._identify = identify
         self._admits = admits
         self._writer = InstanceWriter()
-        self._looked_at, self._newest = 0.0, ""
+        self._rejecting = rejecting or RejectionRules()
+        self._looked_at, self._newest, self._has_notes = 0.0, "", False
         self._begin = partial(_begin, blobs) if isinstance(blobs, Growing) else None
         self._readers = ThreadPoolExecutor(_READERS, "reader")
         self._space = Space(blobs, rules.min_free)
@@ -179,7 +185,7 @@ class Store:
         incoming.keep(self._blobs, name)
         try:
             outcome = self._index(incoming, found, new, provenance)
-        except DuplicateInstance:
+        except (DuplicateInstance, Withheld):
             self._forget_blob(
                 name
             )  # after any other error the row may be there all the same: then the blob has to stay
@@ -248,6 +254,8 @@ class Store:
                 continue
             except _Waits as waiting:
                 return self._again_in_quarantine(incoming, found, new, provenance, waiting.content)
+            except _Hidden as hidden:
+                return self._again_when_rejected(incoming, found, new, hidden.content)
             held = self._held(found.sop_instance_uid)
             if held is not None and self._is_same(held, incoming, found):
                 self._forget_blob(new.instance["blob"])
@@ -311,7 +319,7 @@ class Store:
                 conflict = self._writer.add(connection, new).conflict
             if provenance.door != Door.FETCH.value:
                 elsewhere.refresh(connection, new.study_instance_uid, new.series_instance_uid)
-            self._tell_stored(connection, new, provenance, tell, conflict=conflict)
+            self._tell_stored(connection, new, provenance, tell, conflict)
         return True
 
     def _add(self, new: NewInstance, provenance: Provenance, tell: Tell | None) -> tuple[NewInstance, Places | None]:
@@ -323,9 +331,46 @@ class Store:
             if tell is None and not known and self._has_to_wait(connection, new, provenance):
                 self._quarantine(connection, new, provenance)
                 return new, None
-            places = self._writer.add(connection, new)
-            self._tell_stored(connection, new, provenance, tell, conflict=places.conflict)
+            if tell is not None:
+                places = self._writer.add(connection, new)
+                tell(connection)
+                return new, places
+            verdict = self._judged(connection, new, known=known)
+            stored = partial(self._tell_stored, connection, new, provenance, None)
+            places = self._writer.add(connection, new, stored)
+            if verdict is not None:
+                self._hide(connection, new, provenance, verdict.reason)
+                return new, None
         return new, places
+
+    def _judged(self, connection: Connection, new: NewInstance, *, known: bool) -> Verdict | None:
+        """What rejection notes say of it, where there are any; raises AlreadyHeld, Withheld, or _Hidden where it is
+        held and hidden."""
+        if not (self._has_notes if known else rejections.any_known(connection)):
+            return None
+        verdict = judge(self._rejecting, connection, new)
+        if verdict is not None and verdict.held is not None:
+            if lookup.content(connection, new.sop_instance_uid) is not None:
+                raise AlreadyHeld
+            if verdict.refused:
+                raise Withheld(f"the instance was rejected ({verdict.refused}), and is not taken again")
+            raise _Hidden(verdict.held)
+        return verdict
+
+    def _hide(self, connection: Connection, new: NewInstance, provenance: Provenance, reason: str) -> None:
+        """It came after it was rejected: kept, and seen by nobody."""
+        study, uid, at = new.study_instance_uid, new.sop_instance_uid, provenance.received_at
+        gone = deletion.delete(connection, study, among=[uid], at=new.received_at, by=provenance.actor, reason=reason)
+        for one in gone:
+            events.append(
+                connection,
+                EventKind.INSTANCE_DELETED,
+                at=at,
+                actor=provenance.actor,
+                study_instance_uid=study,
+                sop_instance_uid=uid,
+                detail={"series": one.series_instance_uid, "blob": one.blob, "reason": reason},
+            )
 
     def _has_to_wait(self, connection: Connection, new: NewInstance, provenance: Provenance) -> bool:
         """Raises AlreadyHeld, or _Waits when an instance of this UID is in quarantine."""
@@ -357,6 +402,13 @@ class Store:
             self._quarantine(connection, new, provenance, held.blob)
         return Outcome.REPLACED
 
+    def _again_when_rejected(self, incoming: Incoming, found: _Read, new: NewInstance, held: lookup.Content) -> Outcome:
+        """What is hidden by a note comes again: it is there, and stays hidden."""
+        if not self._is_same(self._whole(held), incoming, found):
+            raise DuplicateInstance(f"other content is held as {new.sop_instance_uid}, and was rejected")
+        self._forget_blob(new.instance["blob"])
+        return Outcome.ALREADY_HELD
+
     def _whole(self, held: lookup.Content) -> lookup.Content:
         """With what its bytes say; as it is when they cannot be read."""
         with suppress(VnaError), whole(self._blobs, held.blob, held.size) as buffer:
@@ -370,7 +422,8 @@ class Store:
         now = time.monotonic()
         if now - self._looked_at > _LOOK_SECONDS:
             self._looked_at, known = now, self._newest
-            self._newest = patient_details.newest(connection)
+            self._newest = patient_details.newest(connection) + corrections.newest(connection)
+            self._has_notes = rejections.any_known(connection)
             if self._newest != known:
                 self._writer.forget()
 
@@ -385,7 +438,7 @@ class Store:
         return new, provenance
 
     def _tell_stored(
-        self, connection: Connection, new: NewInstance, provenance: Provenance, tell: Tell | None, *, conflict: bool
+        self, connection: Connection, new: NewInstance, provenance: Provenance, tell: Tell | None, conflict: bool
     ) -> None:
         if tell is not None:
             tell(connection)
@@ -396,6 +449,8 @@ class Store:
         self, connection: Connection, new: NewInstance, provenance: Provenance
     ) -> tuple[NewInstance, Provenance]:
         """What comes of a patient that was merged is the other's from the start, and says of him what feeds do."""
+        if corrections.any_made(connection):
+            return self._since_corrections(connection, new, provenance)
         key, said = arriving(
             connection, self._identify, new.patient_key, new.study_instance_uid, new.instance["facility"]
         )
@@ -403,6 +458,18 @@ class Store:
         if not values:
             return new, provenance
         return corrected_rows(new, key, values), replace(provenance, coercion=corrected(provenance.coercion, values))
+
+    def _since_corrections(
+        self, connection: Connection, new: NewInstance, provenance: Provenance
+    ) -> tuple[NewInstance, Provenance]:
+        """What was said of its study or series holds for what comes late too."""
+        place = new.study_instance_uid, new.series_instance_uid, new.sop_instance_uid
+        elements = orjson.loads(unpack(new.instance["header"]))
+        said = wanted(connection, self._identify, elements, place, str(new.instance["facility"]))
+        values = differing(new.instance["header"], said) if said else {}
+        if not values:
+            return new, provenance
+        return placed_rows(new, values), replace(provenance, coercion=corrected(provenance.coercion, values))
 
     def _own(self, new: NewInstance, provenance: Provenance, held: lookup.Content) -> bool:
         """What was a copy of another archive's is acknowledged here now, and stays."""
@@ -492,6 +559,14 @@ class Store:
 
 class _Waits(Exception):
     """An instance of this UID is in quarantine."""
+
+    def __init__(self, content: lookup.Content) -> None:
+        super().__init__()
+        self.content = content
+
+
+class _Hidden(Exception):
+    """An instance of this UID is held, and hidden by a rejection note."""
 
     def __init__(self, content: lookup.Content) -> None:
         super().__init__()

@@ -82,3 +82,38 @@ def restore(context: typer.Context, study: Study, series: Series = "", instance:
     say(f"{back} put back" + (f", {failed} not" if failed else ""))
     if failed:
         raise typer.Exit(1)
+
+
+@app.command(
+    "purge", epilog=example("vna deleted purge --older-than 365 --dry-run", "vna deleted purge --study 1.2.3 --yes")
+)
+def purge(
+    context: typer.Context,
+    study: Annotated[str, typer.Option("--study", metavar="UID", help="Only of this study.")] = "",
+    older_than: Annotated[
+        int, typer.Option(metavar="DAYS", min=0, help="Only what was deleted so many days ago.")
+    ] = 90,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: nothing brings it back.")] = False,
+) -> None:
+    """Remove for good what was deleted, rows and bytes; what is on hold stays."""
+    from datetime import timedelta
+
+    from vna.cli.output import progress_bar, say
+    from vna.model.access import SYSTEM
+    from vna.model.errors import BadRequest
+
+    if not (yes or dry_run):
+        raise BadRequest("this cannot be taken back: --dry-run counts, --yes does it")
+    session: Session = context.obj
+    with session.archive() as archive, progress_bar() as bar:
+        task = bar.add_task("purge", total=None, note="")
+        done = archive.keeping.care.purging.purge(
+            SYSTEM,
+            timedelta(days=older_than),
+            study=study,
+            dry_run=dry_run,
+            told=lambda count: bar.advance(task, count),
+        )
+    words = "would be purged" if dry_run else "purged"
+    say(f"{done.instances} instances {words}, {done.bytes} bytes" + (f"; {done.held} are on hold" if done.held else ""))

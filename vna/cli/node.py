@@ -51,3 +51,21 @@ def forget(
     with session.archive() as archive:
         archive.keeping.nodes.forget(SYSTEM, name)
     say(f"{name} is forgotten")
+
+
+@app.command("drain", epilog=example("vna node drain"))
+def drain(context: typer.Context) -> None:
+    """Wait until nothing waits in this node's spool, before its machine is taken away; stop what sends to it first."""
+    from vna.app.spooling import drained, waiting
+    from vna.cli.output import progress_bar, say
+
+    session: Session = context.obj
+    with session.archive() as archive:
+        archive.catch_up()
+        first, _ = waiting(archive.blobs)()
+        with progress_bar() as bar:
+            task = bar.add_task("draining", total=first, note="")
+            for left, answers in drained(archive.blobs, archive.settings):
+                note = "" if answers else "the object store does not answer"
+                bar.update(task, total=max(first, left), completed=max(first, left) - left, note=note)
+    say("nothing waits in the spool of this node")

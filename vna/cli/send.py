@@ -1,4 +1,4 @@
-"""`vna send`: files to another application entity (C-STORE)."""
+"""`vna send`: files to another application entity (C-STORE), which may be asked to keep them (N-ACTION)."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,12 +13,14 @@ from vna.cli.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from dimse.scu import StoreSCU
+    from dimse.scu import Destination, StoreSCU
     from vna.cli.importing import Found
+    from vna.model.commitments import Referenced
     from vna.model.destination import Item
 
 _BATCH = 1000
 _LISTED = 20
+_COMMITTED_AT_ONCE = 5000
 
 
 def send(
@@ -26,6 +28,12 @@ def send(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="DICOM files, or folders with such.")],
     to: Annotated[str, typer.Option("--to", metavar="AET@HOST:PORT", help="Where to.")],
     parallel: Annotated[int, typer.Option(metavar="N", min=1, max=16, help="Associations at once.")] = 1,
+    commit: Annotated[
+        bool, typer.Option("--commit", help="Ask for storage commitment afterwards, and wait for the result.")
+    ] = False,
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=1, help="How long a result is waited for.")
+    ] = 60.0,
 ) -> None:
     """Send DICOM files and folders to another application entity (C-STORE), under our own AE title."""
     from dimse.scu import StoreSCU, sender
@@ -51,8 +59,24 @@ def send(
     report.finish(to)
     if not report.counts.keys() & {"sent", "failed"}:
         raise BadRequest("nothing was sent: there is no DICOM instance in what was named")
-    if report.counts["failed"]:
+    is_kept = not commit or _committed(session, receiver, report.sent, wait)
+    if report.counts["failed"] or not is_kept:
         raise typer.Exit(1)
+
+
+def _committed(session: Session, receiver: "Destination", sent: "list[Referenced]", wait: float) -> bool:
+    """Whether the receiver keeps everything that it took."""
+    from vna.cli.committing import Committing
+    from vna.cli.output import progress_bar
+
+    with session.archive() as archive, progress_bar() as bar:
+        committing = Committing(archive, receiver, wait)
+        task = bar.add_task("commit", total=len(sent), note="")
+        for start in range(0, len(sent), _COMMITTED_AT_ONCE):
+            part = sent[start : start + _COMMITTED_AT_ONCE]
+            committing.ask(part)
+            bar.advance(task, len(part))
+    return committing.finish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,7 @@ class _End:
     path: Path
     reason: str = ""
     begun: bool = True
+    item: "Item | None" = None
 
 
 class _Report:
@@ -70,13 +95,17 @@ class _Report:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.sent: list[Referenced] = []
         self._listed = 0
         self._never_begun: Counter[str] = Counter()
 
     def add(self, end: _End) -> None:
         from vna.cli.output import remark
+        from vna.model.commitments import Referenced
 
         self.counts[end.word] += 1
+        if end.item is not None and end.word == "sent":
+            self.sent.append(Referenced(end.item.sop_class_uid, end.item.sop_instance_uid))
         if not end.begun:
             self._never_begun[end.reason] += 1
         elif end.reason and self._listed < _LISTED:
@@ -108,7 +137,7 @@ def _sent(scu: "StoreSCU", files: "Iterable[Found]") -> "Iterator[_End]":
         for sent in scu.send(items):
             word = "failed" if sent.verdict is Verdict.FAILED else "sent"
             reason = "" if sent.verdict is Verdict.COMPLETED else sent.reason
-            yield _End(word, paths[id(sent.item)], reason, sent.begun)
+            yield _End(word, paths[id(sent.item)], reason, sent.begun, sent.item)
 
 
 def _item(path: Path) -> "Item | _End":

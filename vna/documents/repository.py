@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from storage.blobs.base import BlobStore
+from storage.blobs.known import Known, stream_known
 from storage.index import events, held_documents, jobs
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
@@ -247,7 +248,10 @@ class Repository:
             whole = False
         if not whole:
             raise refused(ErrorCode.REPOSITORY, f"the bytes of the document {wanted.unique_id} are damaged")
-        return Given(wanted, document.mime_type, document.size, partial(self._blobs.stream, document.blob))
+        known = Known(document.size, document.sha256)
+        return Given(
+            wanted, document.mime_type, document.size, partial(stream_known, self._blobs, document.blob, known)
+        )
 
     def _missing(self, wanted: WantedDocument) -> Problem:
         own = self._repository_unique_id()

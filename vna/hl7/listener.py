@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from vna.hl7.framing import Frames, NotMLLP, TooLong, framed
 from vna.model.errors import VnaError
@@ -63,8 +63,11 @@ class Listener:
         limits: Limits,
         tls: ssl.SSLContext | None = None,
         admits: Callable[[str], bool] | None = None,
+        caller: Callable[[socket.socket, Any], Any] | None = None,
     ) -> None:
-        """`admits` says of an address whether anybody known sends from there."""
+        """`admits` says of an address whether anybody known sends from there, `caller` of a balancer's connection who
+        is behind it."""
+        self._caller = caller
         self._answering = answering
         self._limits = limits
         self._tls = tls
@@ -109,6 +112,12 @@ class Listener:
             task.add_done_callback(self._connections.discard)
 
     async def _connection(self, sock: socket.socket, address: str) -> None:
+        try:
+            address = await self._in_thread(partial(self._behind, sock, address))
+        except OSError as exc:
+            log.warning("connection refused", extra={"address": address, "reason": _reason(exc)})
+            sock.close()
+            return
         connection = await self._opened(sock, address)
         if connection is None:
             sock.close()
@@ -121,6 +130,13 @@ class Listener:
             log.exception("connection failed", extra={"address": address})
         finally:
             await connection.close()
+
+    def _behind(self, sock: socket.socket, address: str) -> str:
+        if self._caller is None:
+            return address
+        place = self._caller(sock, (address, 0))
+        sock.setblocking(False)
+        return str(place[0])
 
     async def _opened(self, sock: socket.socket, address: str) -> "_Connection | None":
         try:

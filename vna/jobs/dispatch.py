@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from storage.index import events, jobs
-from storage.index.engine import Database
+from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.jobs import Job
 from vna.jobs.holding import holder
@@ -21,6 +21,15 @@ log = logging.getLogger(__name__)
 Subscriber = Callable[[Sequence[Event]], None]
 """Takes a batch in order and returns when it is safe with it; has to bear the same event twice. What it raises is
 tried again."""
+
+StepsAside = Callable[[Connection], bool]
+"""Whether another is to hand out events, however free we are."""
+
+
+def nobody_is_newer(_connection: Connection) -> bool:
+    """Where all nodes are of one version."""
+    return False
+
 
 _LEASE = "dispatcher"
 _LEASE_SECONDS = 10.0
@@ -35,8 +44,12 @@ class Dispatcher:
     neither the others nor, beyond the study concerned, itself.
     """
 
-    def __init__(self, database: Database, subscribers: Mapping[str, Subscriber]) -> None:
+    def __init__(
+        self, database: Database, subscribers: Mapping[str, Subscriber], steps_aside: StepsAside = nobody_is_newer
+    ) -> None:
+        """`steps_aside` says that a node of a newer version runs, whose subscribers ours may know nothing of."""
         self._database = database
+        self._steps_aside = steps_aside
         self._subscribers = dict(subscribers)
         self._holder = holder()
         self._leader_until = 0.0
@@ -85,11 +98,14 @@ class Dispatcher:
             self._leader_until = 0.0
 
     def _is_leader(self) -> bool:
-        now = time.time()
+        now = time.monotonic()
         if now < self._leader_until - _LEASE_SECONDS / 2:
             return True
         with self._database.transaction() as connection:
-            if not jobs.take_lease(connection, _LEASE, self._holder, now, _LEASE_SECONDS):
+            if self._steps_aside(connection):
+                jobs.release_lease(connection, _LEASE, self._holder)
+                return False
+            if not jobs.take_lease(connection, _LEASE, self._holder, jobs.clock(connection), _LEASE_SECONDS):
                 return False
         self._leader_until = now + _LEASE_SECONDS
         return True

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +21,7 @@ Work = Callable[[str], str | None]
 
 A step may be done twice, after a crash. What it raises is tried again, GivenUp excepted."""
 
-_LEASE_SECONDS = 60.0
+_LEASE_SECONDS = 20.0
 
 
 class Workers:
@@ -30,8 +29,8 @@ class Workers:
 
     Where there are several, one leaves bulk jobs to the others, so that these never take all of them.
 
-    Whoever takes a job holds it for a minute at a time and says so again while at it: what a killed process held is
-    taken by another when that has run out.
+    Whoever takes a job holds it for twenty seconds at a time and says so every five while at it: what a killed process
+    held is taken by another when that has run out.
     """
 
     def __init__(
@@ -96,14 +95,14 @@ class Workers:
     def _take(self, *, bulk: bool) -> Job | None:
         now = time_text(datetime.now(UTC))
         with self._database.glance() as connection:
-            if not jobs.any_due(connection, list(self._works), now, time.time(), bulk=bulk):
+            if not jobs.any_due(connection, list(self._works), now, jobs.clock(connection), bulk=bulk):
                 return None
         with self._database.transaction() as connection:
             return jobs.claim(
                 connection,
                 list(self._works),
                 now=now,
-                clock=time.time(),
+                clock=jobs.clock(connection),
                 holder=self._holder,
                 seconds=_LEASE_SECONDS,
                 bulk=bulk,
@@ -111,7 +110,7 @@ class Workers:
 
     def _step(self, job: Job) -> None:
         try:
-            with saying(partial(self._extend, job), _LEASE_SECONDS / 3, "job-lease"):
+            with saying(partial(self._extend, job), _LEASE_SECONDS / 4, "job-lease"):
                 payload = self._works[job.kind](job.payload)
         except Exception as exc:
             if not isinstance(exc, VnaError):
@@ -130,4 +129,4 @@ class Workers:
 
     def _extend(self, job: Job) -> None:
         with self._database.transaction() as connection:
-            jobs.extend(connection, job, time.time() + _LEASE_SECONDS)
+            jobs.extend(connection, job, jobs.clock(connection) + _LEASE_SECONDS)

@@ -19,6 +19,7 @@ VnaError
 │   └── TooLarge        a bound is exceeded
 ├── Conflict            contradicts what is held
 │   ├── DuplicateInstance   same SOP Instance UID, other content
+│   ├── Withheld        it was rejected, and does not come again
 │   ├── Finished        is over, and changes no more
 │   └── Reused          an identifier that something else came under before
 ├── OutOfResources      no space left, or too much asked at once
@@ -117,6 +118,10 @@ class Conflict(VnaError):
 
 class DuplicateInstance(Conflict):
     """Another content is held under the same SOP Instance UID."""
+
+
+class Withheld(Conflict):
+    """A rejection note rejected the instance: it is hidden, and not taken again."""
 
 
 class Finished(Conflict):

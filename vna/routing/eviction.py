@@ -14,6 +14,7 @@ from storage.index import elsewhere, jobs, manifests
 from storage.index.elsewhere import Kept
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
+from vna.archive.holds import Holds
 from vna.model.access import Action, Actor
 from vna.model.errors import NotFound, VnaError
 from vna.model.instances import Availability
@@ -141,6 +142,8 @@ class Eviction:
         if not those:
             return 0
         with self._database.transaction() as connection:
+            if Holds.held(connection, study):
+                return 0
             blobs = elsewhere.let_go(connection, [one.sop_instance_uid for one in those])
             elsewhere.rate(connection, study, series_uid, Availability.NEARLINE)
         for name in blobs:

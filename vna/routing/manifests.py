@@ -23,6 +23,7 @@ from storage.part10 import read_file_meta
 from storage.temporary import whole
 from storage.values import Element
 from vna.archive.deletion import tell_deleted
+from vna.archive.holds import Holds
 from vna.archive.store import Store, tell_known
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.retries import GivenUp
@@ -421,7 +422,7 @@ class Manifests:
         now = datetime.now(UTC)
         with self._database.transaction() as connection:
             ours = elsewhere.fetched_or_kept(connection, study, uids)
-            if not ours:
+            if not ours or Holds.held(connection, study):
                 return
             gone = deletion.delete(connection, study, among=ours, at=time_text(now), by=SYSTEM.name, reason=_WITHDRAWN)
             copies = (one for one in gone if one.blob)

@@ -136,7 +136,7 @@ class Migration:
 
     def _lease(self, name: str, own: str) -> bool:
         with self._database.transaction() as connection:
-            return jobs.take_lease(connection, name, own, time.time(), _LEASE_SECONDS)
+            return jobs.take_lease(connection, name, own, jobs.clock(connection), _LEASE_SECONDS)
 
 
 class _Run:

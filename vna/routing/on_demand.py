@@ -270,10 +270,10 @@ class OnDemand:
     def _take(self, name: str) -> bool:
         """Become or stay the one who fetches; writes nothing while another one is."""
         with self._database.glance() as connection:
-            if jobs.holder_of(connection, name, time.time()) not in ("", self._holder):
+            if jobs.holder_of(connection, name, jobs.clock(connection)) not in ("", self._holder):
                 return False
         with self._database.transaction() as connection:
-            return jobs.take_lease(connection, name, self._holder, time.time(), _LEASE_SECONDS)
+            return jobs.take_lease(connection, name, self._holder, jobs.clock(connection), _LEASE_SECONDS)
 
     @contextmanager
     def _held(self, name: str) -> Iterator[None]:

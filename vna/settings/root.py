@@ -8,6 +8,10 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vna.settings.across import AcrossSettings
+from vna.settings.backup import BackupSettings
+from vna.settings.care import CareSettings, RetentionSettings, VerifySettings
+from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
+from vna.settings.iocm import IocmSettings
 from vna.settings.national import NationalSettings
 from vna.settings.node import NodeSettings
 from vna.settings.sections import (
@@ -58,6 +62,18 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
+    backup: BackupSettings = BackupSettings()
+    verify: VerifySettings = VerifySettings()
+    care: CareSettings = CareSettings()
+    retention: tuple[RetentionSettings, ...] = Field(
+        default=(),
+        description="Rules of how long studies are kept, as a JSON list (environment) or `[[retention]]` (vna.toml): "
+        "`name`, `modalities`, `facilities`, `under_age`, `years`, `until_age`, `since`, `then`, `purge_days`. Empty: "
+        "for ever.",
+    )
+    commitment: CommitmentSettings = CommitmentSettings()
+    availability: AvailabilitySettings = AvailabilitySettings()
+    iocm: IocmSettings = IocmSettings()
     jobs: JobsSettings = JobsSettings()
     priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()
@@ -84,6 +100,19 @@ class Settings(BaseSettings):
         if self.across.ae_title == self.dimse.ae_title:
             raise ValueError(f"{PREFIX}ACROSS__AE_TITLE is another title than {PREFIX}DIMSE__AE_TITLE")
         return self
+
+    @model_validator(mode="after")
+    def _folders_need_no_spool(self) -> "Settings":
+        if self.storage.acknowledge == "spool" and not self.storage_url.startswith("s3://"):
+            raise ValueError(
+                f"{PREFIX}STORAGE__ACKNOWLEDGE=spool is for an object store: {PREFIX}STORAGE__URL names a folder"
+            )
+        return self
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where what waits for the object store lies, default filled in."""
+        return Path(self.storage.spool) if self.storage.spool else self.data_dir / "waiting"
 
     @property
     def database_url(self) -> str:

@@ -13,12 +13,14 @@ from pydantic_settings import NoDecode
 from vna.model.access import Action, Coercion, Peer
 from vna.model.message_charsets import codec_of
 from vna.model.priority import priority_of
+from vna.settings.stores import PRIMARY, PlacementSettings, StoreSettings, blob_store_url
 from vna.settings.values import AETitle, Port, Seconds, Section, words
 
 _LEAST_BANDWIDTH = 16 << 10
 _INDEX = re.compile(
     r"sqlite:////.+"
-    r"|postgresql\+psycopg://(?=.)(?:[^:/]*(?::[^@]*)?@)?(?:\[[^]/]+\]|[^/:?]*)(?::[0-9]+)?(?:[/?].*)?"
+    r"|postgresql\+psycopg://(?=.)(?:[^:/]*(?::[^@]*)?@)?"
+    r"(?:\[[^]/]+\]|[^/:?,]*)(?::[0-9]+)?(?:,(?:\[[^]/]+\]|[^/:?,]+)(?::[0-9]+)?)*(?:[/?].*)?"
 )
 
 
@@ -36,7 +38,8 @@ class DatabaseSettings(Section):
         default="",
         repr=False,
         description="Where the index is: `postgresql+psycopg://user:password@host/name` or `sqlite:////absolute/path`. "
-        "Empty: SQLite in the data folder.",
+        "Empty: SQLite in the data folder. Of several hosts, as in `user@host1:5432,host2:5432/name`, the one is used "
+        "that may be written to.",
     )
     pool_size: int = Field(
         default=10, ge=1, le=200, description="PostgreSQL connections that one worker process keeps (count)."
@@ -140,6 +143,25 @@ class StorageSettings(Section):
     )
     access_key: str = Field(default="", description="S3 access key.")
     secret_key: SecretStr = Field(default=SecretStr(""), description="S3 secret key.")
+    acknowledge: Literal["store", "spool"] = Field(
+        default="store",
+        description="When a store into an object store is acknowledged: `store` when that has the bytes, `spool` when "
+        "they are durable in this node's spool, from where they go there.",
+    )
+    spool: str = Field(
+        default="",
+        description="The folder of the spool, one for each node, on a disk of its own machine. Empty: `waiting` in the "
+        "data folder.",
+    )
+    spool_size: ByteSize = Field(
+        default=ByteSize(100 * 1024**3),
+        gt=0,
+        description="Most bytes that wait in the spool (bytes, or `100GiB`), beside what is being stored just then. "
+        "When it is full, what comes goes straight to the object store.",
+    )
+    uploads: int = Field(
+        default=4, ge=1, le=64, description="Objects that are put from the spool into the object store at once (count)."
+    )
     min_free: ByteSize = Field(
         default=ByteSize(1024**3),
         description="Free space (bytes, or `1GiB`) below which stores are refused (C-STORE A700, HTTP 507) while reads "
@@ -152,15 +174,51 @@ class StorageSettings(Section):
         "(0111H on both doors), `replace` takes it and keeps the older one recoverable.",
     )
 
+    timeout: Seconds = Field(
+        default=20.0,
+        description="How long an operation on an S3 store is tried (seconds), all its tries together. An answer has to "
+        "begin within half of it.",
+    )
+    cache_size: ByteSize = Field(
+        default=ByteSize(2 * 1024**3),
+        description="The most that is kept in `cache` of the data folder of what was read in parts from S3 stores "
+        "(bytes, or `2GiB`): what was read longest ago goes first. Objects up to a tenth of it, and 64 MiB, are kept. "
+        "0: nothing.",
+    )
+    stores: tuple[StoreSettings, ...] = Field(
+        default=(),
+        description="Stores beside the primary one, as a JSON list (environment) or `[[storage.stores]]` (vna.toml): "
+        "`name`, `url`, `access_key`, `secret_key`.",
+    )
+    placement: tuple[PlacementSettings, ...] = Field(
+        default=(),
+        description="What lies in which store, as a JSON list (environment) or `[[storage.placement]]` (vna.toml): "
+        "`modality`, `facility`, `age_days`, `since`, `store`, `replicas`. The first rule that fits counts.",
+    )
+
+    @field_validator("spool")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        return str(Path(value).expanduser().absolute()) if value else ""
+
     @field_validator("url")
     @classmethod
     def _is_a_blob_store(cls, value: str) -> str:
-        parts = urlsplit(value)
-        is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
-        is_bucket = parts.scheme == "s3" and parts.netloc
-        if value and not is_folder and not is_bucket:
-            raise ValueError("a blob store is at file:///absolute/path or s3://bucket?endpoint=http://127.0.0.1:8333")
-        return value
+        return blob_store_url(value)
+
+    @model_validator(mode="after")
+    def _stores_are_known(self) -> "StorageSettings":
+        names = [PRIMARY, *(store.name for store in self.stores)]
+        if len(set(names)) < len(names):
+            raise ValueError("two stores have the same name")
+        for rule in self.placement:
+            wanted = (rule.store, *rule.replicas)
+            if len(set(wanted)) < len(wanted):
+                raise ValueError("a rule of placement names a store twice")
+            for name in wanted:
+                if name not in names:
+                    raise ValueError(f"no store is called {name}: there are {', '.join(names)}")
+        return self
 
 
 class HttpSettings(Section):

@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 
 from pydantic import ByteSize, SecretStr
 
+from vna.settings.care import RetentionSettings
 from vna.settings.loading import Loaded
 from vna.settings.root import PREFIX, fields
 from vna.settings.sections import PeerSettings
 from vna.settings.sharing import CommunitySettings
+from vna.settings.stores import PlacementSettings, StoreSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,14 @@ def shown(value: object) -> str:
 
 
 def _named(item: object) -> str:
+    if isinstance(item, RetentionSettings):
+        return item.name
     if isinstance(item, PeerSettings):
         return item.ae_title
+    if isinstance(item, StoreSettings):
+        return item.name
+    if isinstance(item, PlacementSettings):
+        return f"to {', '.join((item.store, *item.replicas))}"
     return item.home_community_id if isinstance(item, CommunitySettings) else str(item)
 
 

@@ -21,7 +21,7 @@ from vna.model.reports import PartName, Report
 from vna.teleradiology.report_dataset import Place
 from vna.teleradiology.sanitising import plain_text
 
-_FONT, _FILE = "Roboto", "Roboto[wdth,wght].ttf"
+FONT, _FILE = "Roboto", "Roboto[wdth,wght].ttf"
 _HEADINGS = {
     PartName.TECHNIQUE: "Teknik",
     PartName.COMPARISON: "Karşılaştırma",
@@ -37,7 +37,7 @@ def written(place: Place) -> bytes:
     """The file; the same whenever it is made of the same by one version of the library."""
     made = BytesIO()
     with _ONE_AT_A_TIME:  # fonts keep state while a document is made
-        _register()
+        register_font()
         document = SimpleDocTemplate(
             made,
             pagesize=A4,
@@ -54,14 +54,15 @@ def written(place: Place) -> bytes:
     return made.getvalue()
 
 
-def _register() -> None:
-    if _FONT not in pdfmetrics.getRegisteredFontNames():
+def register_font() -> None:
+    """Have the letters of both languages."""
+    if FONT not in pdfmetrics.getRegisteredFontNames():
         with as_file(files("fontpkg_roboto") / "files" / _FILE) as path:
-            pdfmetrics.registerFont(TTFont(_FONT, str(path)))
+            pdfmetrics.registerFont(TTFont(FONT, str(path)))
 
 
 def _style(name: str, size: float, **more: Any) -> ParagraphStyle:
-    return ParagraphStyle(name, fontName=_FONT, fontSize=size, leading=size * 1.35, **more)
+    return ParagraphStyle(name, fontName=FONT, fontSize=size, leading=size * 1.35, **more)
 
 
 _TITLE = _style("title", 17, textColor=_COLOUR, spaceAfter=6)

@@ -4,6 +4,6 @@
 from vna.web.links import PREFIX as LINK
 from vna.web.observe import Observed, Routed
 from vna.web.routes import OPEN_FOLDERS, OPEN_PATHS, routes
-from vna.web.site import Addresses, Site
+from vna.web.site import Addresses, Site, never
 
-__all__ = ["LINK", "OPEN_FOLDERS", "OPEN_PATHS", "Addresses", "Observed", "Routed", "Site", "routes"]
+__all__ = ["LINK", "OPEN_FOLDERS", "OPEN_PATHS", "Addresses", "Observed", "Routed", "Site", "never", "routes"]

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import anyio
 import orjson
@@ -9,7 +11,8 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from vna.archive.status import Readiness
+from vna.archive.backup_standing import Standing
+from vna.archive.status import Care, Readiness
 from vna.metrics import CONTENT_TYPE, Labels
 from vna.model.errors import VnaError
 from vna.version import version
@@ -45,10 +48,32 @@ async def metrics(_request: Request, site: Site) -> Response:
         "vna_ready": ("Whether the archive is ready (1) or not (0)", {(): float(found.ready)}),
         "vna_jobs": ("Jobs of the whole archive; dead ones were given up", await _jobs(site)),
     }
+    care = await _care(site)
+    if care is not None:
+        gauges["vna_verify_damaged"] = ("Objects found damaged and not put right", {(): float(care.damaged)})
+        if care.verified_at is not None:
+            age = (datetime.now(UTC) - care.verified_at).total_seconds()
+            gauges["vna_verify_last_seconds"] = ("Seconds since everything was verified", {(): age})
     if found.free_bytes is not None:
         gauges["vna_free_bytes"] = ("Free space of the blob store", {(): float(found.free_bytes)})
+    gauges.update(await _spool(site))
+    gauges.update(await _backups(site))
     text = await run_sync(site.metrics.exposition, gauges)
     return Response(text, headers=_FRESH, media_type=CONTENT_TYPE)
+
+
+async def _spool(site: Site) -> dict[str, tuple[str, Mapping[Labels, float]]]:
+    """Nothing where there is no spool, or its disk does not answer."""
+    found = None
+    with suppress(VnaError, OSError), anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.spool.census, abandon_on_cancel=True, limiter=_limiter())
+    if found is None:
+        return {}
+    return {
+        "vna_spool_objects": ("Objects that wait in this node's spool", {(): float(found.objects)}),
+        "vna_spool_bytes": ("Bytes of them", {(): float(found.bytes)}),
+        "vna_spool_oldest_seconds": ("For how long the oldest of them waits", {(): found.oldest_seconds}),
+    }
 
 
 async def _jobs(site: Site) -> dict[Labels, float]:
@@ -59,12 +84,43 @@ async def _jobs(site: Site) -> dict[Labels, float]:
     return {(("kind", kind), ("state", state)): float(count) for (kind, state), count in found.items()}
 
 
+async def _backups(site: Site) -> dict[str, tuple[str, Mapping[Labels, float]]]:
+    """Nothing while the index does not answer; no age where there was none."""
+    found: Standing | None = None
+    with suppress(VnaError), anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.backups.standing, abandon_on_cancel=True, limiter=_limiter())
+    if found is None:
+        return {}
+    gauges: dict[str, tuple[str, Mapping[Labels, float]]] = {
+        "vna_backup_overdue": (
+            "Whether a backup or a restore test failed or is overdue (1) or not (0)",
+            {(): float(bool(found.overdue))},
+        )
+    }
+    if found.backup_age is not None:
+        gauges["vna_backup_age_seconds"] = ("Time since the last good backup", {(): found.backup_age})
+    if found.test_age is not None:
+        gauges["vna_restore_test_age_seconds"] = ("Time since the last good restore test", {(): found.test_age})
+    return gauges
+
+
+async def _care(site: Site) -> Care | None:
+    """None while the index does not answer."""
+    found: Care | None = None
+    with suppress(VnaError), anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.status.care, abandon_on_cancel=True, limiter=_limiter())
+    return found
+
+
 async def readiness(site: Site) -> Readiness:
     """The checks, in a few threads of their own: one that hangs is left behind and takes no thread from others."""
     found: Readiness | None = None
     with anyio.move_on_after(PATIENCE):
         found = await run_sync(site.status.readiness, abandon_on_cancel=True, limiter=_limiter())
-    return found or Readiness(("the index or the blob store does not answer",), None)
+    found = found or Readiness(("the index or the blob store does not answer",), None)
+    if site.draining():
+        found = replace(found, problems=("this node is being stopped", *found.problems))
+    return found
 
 
 _LIMITERS: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("vna.web.health")

@@ -51,6 +51,8 @@ class Contents:
     studies: tuple[StudyRow, ...]
     reason: str = ""
     given_up: int = 0
+    overdue: tuple[str, ...] = ()
+    damaged: int = 0
 
 
 async def page(request: Request, site: Site) -> Response:
@@ -66,11 +68,21 @@ def _contents(site: Site, actor: Actor) -> Contents:
     try:
         found = site.search.find(actor, Query(Level.STUDY, returns=_SHOWN, limit=NEWEST))
         studies = tuple(_row(match) for match in found.matches)
-        return Contents(site.status.counts(actor), studies, given_up=site.status.given_up(actor))
+        status, overdue = site.status, _overdue(site, actor)
+        given_up, damaged = status.given_up(actor), status.damaged(actor)
+        return Contents(status.counts(actor), studies, given_up=given_up, overdue=overdue, damaged=damaged)
     except NotAuthorized as exc:
         return Contents({}, (), str(exc))
     except VnaError:
         return Contents({}, (), "the index does not answer")
+
+
+def _overdue(site: Site, actor: Actor) -> tuple[str, ...]:
+    """For operators alone."""
+    try:
+        return site.backups.told(actor)
+    except NotAuthorized:
+        return ()
 
 
 def _render(request: Request, site: Site, actor: Actor, found: Readiness, contents: Contents) -> str:

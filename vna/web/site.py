@@ -1,8 +1,11 @@
 """What the door needs: use cases, counters, and what to tell about this archive."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from vna.archive.backup_standing import BackupStanding
+from vna.archive.node_spool import NodeSpool
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.metrics import Metrics
@@ -31,14 +34,21 @@ class Addresses:
     read_paths: tuple[str, ...] = ("/dicom-web", "/wado")
 
 
+def never() -> bool:
+    """Where nothing stops a node but its end."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One archive, as its page shows it; `mode` is `local` or `enforced`, `viewer` the folder of the viewer's files."""
+    """One archive, as its page shows it; `mode` is `local` or `enforced`, `viewer` the folder of the viewer's files,
+    `draining` whether this node is being stopped."""
 
     mode: str
     addresses: Addresses
     search: Search
     status: Status
+    backups: BackupStanding
     metrics: Metrics
     links: Links
     sources: Sources
@@ -46,3 +56,5 @@ class Site:
     reports: Reports
     looks: Looks
     viewer: Path
+    spool: NodeSpool
+    draining: Callable[[], bool] = never

@@ -2,10 +2,27 @@
 
 from alembic import context
 
-from storage.index import keeping_schema, national_schema  # noqa: F401  their tables belong to the same metadata
+from storage.index import (  # noqa: F401  their tables belong to the same metadata
+    backup_schema,
+    care_schema,
+    cluster_schema,
+    commitment_schema,
+    corrections_schema,
+    keeping_schema,
+    national_schema,
+    stores_schema,
+)
+from storage.index.migrations import compatibility
 from storage.index.schema import metadata
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite")
+is_sqlite = connection.dialect.name == "sqlite"
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    render_as_batch=is_sqlite,
+    transaction_per_migration=not is_sqlite,
+    on_version_apply=compatibility.note,  # type: ignore[arg-type]  # called by names, as its documentation says
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,105 @@
+"""Holds: what may not be removed, whoever wants to."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from storage.index.care_schema import holds
+from storage.index.schema import patients, studies
+from storage.index.upserts import upsert
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A study or a patient that is on hold; `until` is an ISO 8601 date, empty for ever; `added_at` a `time_text`."""
+
+    name: str
+    study_instance_uid: str
+    patient_id: str
+    issuer: str
+    reason: str
+    until: str
+    added_at: str
+    added_by: str
+
+
+_COLUMNS = tuple(holds.c[name] for name in Hold.__slots__)
+
+
+def put(connection: sa.Connection, hold: Hold) -> None:
+    """Keep it, over one of the same name."""
+    upsert(connection, holds, {name: getattr(hold, name) for name in Hold.__slots__}, key=["name"])
+
+
+def remove(connection: sa.Connection, name: str) -> list[Hold]:
+    """End it, with what followed studies elsewhere; what that was."""
+    same = sa.or_(holds.c.name == name, holds.c.name.startswith(f"{name}/", autoescape=True))
+    found = [Hold(*row) for row in connection.execute(sa.select(*_COLUMNS).where(same).order_by(holds.c.name))]
+    connection.execute(sa.delete(holds).where(same))
+    return found
+
+
+def listed(connection: sa.Connection, *, after: str = "", limit: int) -> list[Hold]:
+    """Some of them by name, from one on."""
+    rows = connection.execute(sa.select(*_COLUMNS).where(holds.c.name > after).order_by(holds.c.name).limit(limit))
+    return [Hold(*row) for row in rows]
+
+
+def of_study(connection: sa.Connection, study: str, today: str) -> Hold | None:
+    """A hold that is on a study or on the patient it is filed under, on this date."""
+    filed = sa.exists().where(
+        studies.c.study_instance_uid == study,
+        patients.c.id == studies.c.patient_fk,
+        patients.c.patient_id == holds.c.patient_id,
+        sa.or_(holds.c.issuer == "", holds.c.issuer == patients.c.issuer),
+    )
+    of_study = sa.or_(
+        holds.c.study_instance_uid == study, sa.and_(holds.c.study_instance_uid == "", holds.c.patient_id != "", filed)
+    )
+    return _first(connection, of_study, today)
+
+
+def of_patient(connection: sa.Connection, patient_id: str, issuer: str, today: str) -> Hold | None:
+    """A hold that is on a patient, on this date."""
+    same = (holds.c.study_instance_uid == "", holds.c.patient_id == patient_id, holds.c.patient_id != "")
+    return _first(connection, sa.and_(*same, holds.c.issuer.in_(("", issuer))), today)
+
+
+def of_patients(connection: sa.Connection) -> bool:
+    """Whether any patient is on hold."""
+    return (
+        connection.execute(sa.select(holds.c.name).where(holds.c.study_instance_uid == "").limit(1)).first() is not None
+    )
+
+
+def _first(connection: sa.Connection, condition: sa.ColumnElement[bool], today: str) -> Hold | None:
+    still = sa.or_(holds.c.until == "", holds.c.until >= today)
+    row = connection.execute(sa.select(*_COLUMNS).where(condition, still).order_by(holds.c.name).limit(1)).first()
+    return Hold(*row) if row else None
+
+
+def lock(connection: sa.Connection, study: str, patient_id: str, issuer: str) -> None:
+    """What is to be on hold is not removed meanwhile: whoever removes it locks the same rows."""
+    if study:
+        rows = sa.select(studies.c.id).where(studies.c.study_instance_uid == study)
+    else:
+        rows = sa.select(patients.c.id).where(patients.c.patient_id == patient_id).order_by(patients.c.id)
+        if issuer:
+            rows = rows.where(patients.c.issuer == issuer)
+    connection.execute(rows.with_for_update())
+
+
+def follow(connection: sa.Connection, study: str, patient_id: str, issuer: str) -> None:
+    """A study that leaves this patient takes his holds along."""
+    on_patient = (holds.c.study_instance_uid == "", holds.c.patient_id == patient_id, holds.c.patient_id != "")
+    rows = connection.execute(sa.select(*_COLUMNS).where(*on_patient, holds.c.issuer.in_(("", issuer))))
+    for row in rows.all():
+        hold = Hold(*row)
+        number = connection.execute(
+            sa.select(sa.func.count()).where(holds.c.name.startswith(f"{hold.name}/", autoescape=True))
+        ).scalar_one()
+        known = sa.select(holds.c.name).where(
+            holds.c.study_instance_uid == study, holds.c.name.startswith(f"{hold.name}/", autoescape=True)
+        )
+        if connection.execute(known.limit(1)).first() is None:
+            put(connection, Hold(f"{hold.name}/{number + 1}", study, "", "", hold.reason, hold.until, *row[6:]))

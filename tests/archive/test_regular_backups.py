@@ -1,0 +1,88 @@
+"""Backups at regular times, and what is said when one is overdue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from storage.index.backup_runs import BACKUP, TEST
+from tests.archives import Backend, put, ready
+from tests.objects import ct, part10
+from vna.app import Application, backups, build
+from vna.app.backups import place_at
+from vna.archive.backup_standing import ended
+from vna.model.access import SYSTEM
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Application]:
+    backend = Backend("sqlite+folder", tmp_path / "one")
+    settings = backend.settings(backup={"to": str(tmp_path / "near"), "second": str(tmp_path / "far"), "keep": 2})
+    ready(settings)
+    made = build(settings)
+    yield made
+    made.close()
+
+
+def test_a_regular_backup_is_made_in_steps_in_both_places_and_remembered(
+    archive: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "_STEP_SECONDS", 0.0)
+    put(archive, part10(ct()))
+    assert set(archive.keeping.regularly().once()) == {BACKUP, backups.WATCH}
+    steps = 0
+    while archive.workers().once():  # a new process each time
+        steps += 1
+
+    assert steps > 6
+    for folder in ("near", "far"):
+        (stamp,) = place_at(archive.settings, str(tmp_path / folder)).stamps()
+        assert stamp
+    standing = archive.keeping.backup_standing.standing()
+    assert standing.overdue == ()
+    assert standing.backup_age is not None
+    assert [run.place for run in archive.keeping.backup_standing.latest(SYSTEM)] == [
+        str(tmp_path / "far"),
+        str(tmp_path / "near"),
+    ]
+
+
+def test_a_place_that_fails_is_alarmed_tried_again_and_keeps_the_job_alive(
+    archive: Application, tmp_path: Path
+) -> None:
+    (tmp_path / "near").write_text("no folder")
+    archive.keeping.regularly().once()
+    archive.workers().drain()
+
+    (sentence, *_) = archive.keeping.backup_standing.told(SYSTEM)
+    assert sentence.startswith(f"the last backup to {tmp_path / 'near'} failed")
+    (job,) = archive.jobs.all(SYSTEM, kind=BACKUP)
+    assert (job.state, job.run_after > job.created_at) == ("ready", True)
+
+
+def test_what_is_overdue_is_said_by_the_clock(archive: Application) -> None:
+    standing = archive.keeping.backup_standing
+    now = datetime.now(UTC)
+    assert standing.standing(now + timedelta(days=400)).overdue == (), "nothing was due yet"
+    for place in (archive.settings.backup.to, archive.settings.backup.second):
+        standing.remember(SYSTEM, ended(BACKUP, place, "x", now, "1 object", failed=False))
+
+    assert standing.standing(now + timedelta(hours=35)).overdue == ()
+    assert len(standing.standing(now + timedelta(hours=37)).overdue) == 2
+    assert "restore test" in standing.standing(now + timedelta(days=183)).overdue[-1]
+    standing.remember(SYSTEM, ended(TEST, "near", "x", now, "passed", failed=False))
+    later = standing.standing(now + timedelta(days=30))
+    assert (round(later.backup_age or 0, -3), len(later.overdue)) == (30 * 86400, 2)
+    standing.remember(SYSTEM, ended(TEST, "near", "x", now, "1 difference", failed=True))
+    assert "the last restore test failed" in standing.standing(now).overdue[-1]
+
+
+def test_without_a_place_nothing_is_due(tmp_path: Path) -> None:
+    settings = Backend("sqlite+folder", tmp_path).settings()
+    ready(settings)
+    archive = build(settings)
+    assert BACKUP not in archive.keeping.regularly().once()
+    archive.close()
