@@ -31,6 +31,7 @@ COMMANDS = (
     "jobs list", "jobs retry", "jobs drop", "schedule list", "schedule run", "node list", "node forget", "node drain",
     "commitment list", "commitment show",
     "rejection list", "rejection revoke", "rejection apply",
+    "export write", "export verify", "export minutes",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -58,6 +59,7 @@ COMMANDS = (
         "jobs",
         "node",
         "rejection",
+        "export",
         "xds",
         *COMMANDS,
     ],

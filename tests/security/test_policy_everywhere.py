@@ -50,6 +50,7 @@ from vna.archive.care import Care, Checked, Damage
 from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
 from vna.archive.deletion import Deletion
+from vna.archive.exporting import Exports
 from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
 from vna.archive.purging import Purging
@@ -284,6 +285,7 @@ USE_CASES = (
     "keeping.rejections",
     "keeping.backup",
     "keeping.backup_standing",
+    "keeping.exports",
     "documents",
     "patients",
     "hospitals",
@@ -349,6 +351,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Rejections,
             Backup,
             BackupStanding,
+            Exports,
             Registry,
             Patients,
             HospitalPatients,

@@ -14,10 +14,12 @@ from vna.archive.backup_standing import BackupStanding
 from vna.archive.commitment import Commitments
 from vna.archive.commitment import replay as replay_commitment
 from vna.archive.deletion import Deletion
+from vna.archive.exporting import Exports
 from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
 from vna.archive.reindex import Replay
 from vna.archive.rejecting import REJECT, Rejections
+from vna.archive.retrieve import Retrieval
 from vna.archive.store import Store
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
@@ -41,6 +43,7 @@ class Surroundings:
     peers: Peers
     store: Store
     deletion: Deletion
+    retrieval: Retrieval
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Keeping:
     rejections: Rejections
     backup: Backup
     backup_standing: BackupStanding
+    exports: Exports
 
     @property
     def commitments(self) -> Commitments:
@@ -121,6 +125,7 @@ def build(around: Surroundings) -> Keeping:
         rejections=Rejections(database, blobs, policy, around.deletion, rules),
         backup=Backup(database, blobs, policy),
         backup_standing=BackupStanding(database, policy, backups.plan_of(settings)),
+        exports=Exports(database, around.retrieval, policy),
     )
 
 

@@ -12,6 +12,7 @@ from vna.cli import (
     commitment,
     delete,
     demo,
+    export,
     fetch,
     hl7,
     hold,
@@ -132,6 +133,7 @@ for group, words in (
     (commitment.app, "commitment"),
     (node.app, "node"),
     (rejection.app, "rejection"),
+    (export.app, "export"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

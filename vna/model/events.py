@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     INSTANCE_PURGED = "instance.purged"
     INSTANCE_QUARANTINED = "instance.quarantined"
     REJECTION_CHANGED = "rejection.changed"
+    EXPORTED = "studies.exported"
     STUDY_REASSIGNED = "study.reassigned"
     HOLD_CHANGED = "hold.changed"
     STUDY_KNOWN = "study.known"
