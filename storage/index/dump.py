@@ -40,8 +40,8 @@ def tables(connection: sa.Connection) -> list[sa.Table]:
     return list(metadata.sorted_tables)
 
 
-def write(connection: sa.Connection, table: sa.Table, path: Path) -> int:
-    """Write all rows of a table in the order of their keys, one by one; how many there are."""
+def write(connection: sa.Connection, table: sa.Table, path: Path, where: sa.ColumnElement[bool] | None = None) -> int:
+    """Write all rows of a table, or those of `where`, in the order of their keys, one by one; how many there are."""
     names = [column.name for column in table.columns]
     binary = [isinstance(column.type, sa.LargeBinary) for column in table.columns]
     head = {
@@ -52,7 +52,8 @@ def write(connection: sa.Connection, table: sa.Table, path: Path) -> int:
     count = 0
     with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as file:
         file.write(orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE))
-        for row in _streamed(connection, sa.select(table).order_by(*table.primary_key.columns)):
+        chosen = sa.select(table) if where is None else sa.select(table).where(where)
+        for row in _streamed(connection, chosen.order_by(*table.primary_key.columns)):
             values = [_as_text(value) if is_binary else value for value, is_binary in zip(row, binary, strict=True)]
             file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
             count += 1

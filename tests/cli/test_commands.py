@@ -34,6 +34,7 @@ COMMANDS = (
     "rejection list", "rejection revoke", "rejection apply",
     "correct set", "correct list", "correct revoke", "study move",
     "patient merge", "patient unmerge", "patient link", "patient unlink", "patient show",
+    "export write", "export verify", "export minutes",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -65,6 +66,7 @@ COMMANDS = (
         "correct",
         "study",
         "patient",
+        "export",
         "xds",
         *COMMANDS,
     ],

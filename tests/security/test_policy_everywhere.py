@@ -51,6 +51,7 @@ from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
 from vna.archive.correcting import Corrections
 from vna.archive.deletion import Deletion
+from vna.archive.exporting import Exports
 from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
 from vna.archive.purging import Purging
@@ -293,6 +294,7 @@ USE_CASES = (
     "keeping.backup_standing",
     "keeping.corrections",
     "keeping.people",
+    "keeping.exports",
     "documents",
     "patients",
     "hospitals",
@@ -362,6 +364,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             BackupStanding,
             Corrections,
             People,
+            Exports,
             Registry,
             Patients,
             HospitalPatients,

@@ -17,6 +17,7 @@ from vna.archive.commitment import replay as replay_commitment
 from vna.archive.correcting import Corrections
 from vna.archive.correction import Identify, nobody
 from vna.archive.deletion import Deletion
+from vna.archive.exporting import Exports
 from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
 from vna.archive.placement import MOVE, PLACE, TAKE_AWAY, TIDY, Placement, PlacementRule, stores_of
@@ -24,6 +25,7 @@ from vna.archive.refiling import REFILE, REFILE_LATER, Refiling
 from vna.archive.reindex import Replay
 from vna.archive.rejecting import REJECT, Rejections
 from vna.archive.replicas import REPAIR, Replicas
+from vna.archive.retrieve import Retrieval
 from vna.archive.store import Store
 from vna.archive.stores import Stores
 from vna.identity.people import UNMERGE, People
@@ -49,6 +51,7 @@ class Surroundings:
     peers: Peers
     store: Store
     deletion: Deletion
+    retrieval: Retrieval
     identify: Identify = nobody
 
 
@@ -73,6 +76,7 @@ class Keeping:
     corrections: Corrections
     refiling: Refiling
     people: People
+    exports: Exports
 
     @property
     def commitments(self) -> Commitments:
@@ -158,6 +162,7 @@ def build(around: Surroundings) -> Keeping:
         corrections=Corrections(around.database, around.policy),
         refiling=Refiling(around.database, around.blobs, around.store, around.identify),
         people=People(around.database, around.policy),
+        exports=Exports(database, around.retrieval, policy),
     )
 
 

@@ -380,6 +380,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
                 store=store,
                 deletion=deletion,
                 identify=identify,
+                retrieval=retrieval,
             )
         ),
     )

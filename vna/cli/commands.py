@@ -13,6 +13,7 @@ from vna.cli import (
     correct,
     delete,
     demo,
+    export,
     fetch,
     hl7,
     hold,
@@ -139,6 +140,7 @@ for group, words in (
     (correct.app, "correct"),
     (correct.study_app, "study"),
     (patient.app, "patient"),
+    (export.app, "export"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     INSTANCE_QUARANTINED = "instance.quarantined"
     CORRECTION_CHANGED = "correction.changed"
     REJECTION_CHANGED = "rejection.changed"
+    EXPORTED = "studies.exported"
     STUDY_REASSIGNED = "study.reassigned"
     HOLD_CHANGED = "hold.changed"
     STUDY_KNOWN = "study.known"
