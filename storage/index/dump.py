@@ -97,7 +97,8 @@ def _lines(file: BinaryIO) -> Iterator[Any]:
 
 
 def insert(connection: sa.Connection, table: sa.Table, head: Table, rows: Iterator[list[Any]]) -> int:
-    """Put rows into an empty table; how many there were."""
+    """Put rows into a table in place of those that its migrations put there; how many there were."""
+    connection.execute(sa.delete(table))
     if connection.dialect.name == "postgresql":
         return _copied(connection, head, rows)
     statement = sa.insert(table)
