@@ -22,6 +22,7 @@ from vna.model.errors import Damaged
 _BATCH = 500
 _REVISION = "alembic_version"
 _GRAMS = "_grams"
+_OF_MIGRATIONS = {"compatibility"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +138,11 @@ def counted(connection: sa.Connection) -> dict[str, int]:
 
 
 def is_empty(connection: sa.Connection) -> bool:
-    """Whether no table has a row."""
+    """Whether no table has a row but those that migrations write."""
     return not any(
-        connection.execute(sa.select(sa.literal(1)).select_from(t).limit(1)).first() for t in tables(connection)
+        connection.execute(sa.select(sa.literal(1)).select_from(t).limit(1)).first()
+        for t in tables(connection)
+        if t.name not in _OF_MIGRATIONS
     )
 
 

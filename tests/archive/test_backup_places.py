@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.blobs.s3 import S3Blobs
 from storage.backups import Place
+from storage.blobs.s3 import S3Blobs
 from tests.archive.test_backup import back_up, restored
 from tests.archive.test_placement import folder, keep, lies_in, place, read, spoil, take_away
 from tests.archives import Backend, make_backend, put, ready, rows
@@ -18,8 +18,8 @@ from vna.app import Application, build
 from vna.app.backups import place_at
 from vna.app.blobs import ready_blobs, spool_of
 from vna.app.restoring import restore, try_out
-from vna.archive.restore import newest
 from vna.archive import restore_testing
+from vna.archive.restore import newest
 from vna.model.access import SYSTEM
 from vna.settings import Settings
 
