@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -36,6 +36,13 @@ Pace = Callable[[int], None]
 
 def unlimited(_size: int) -> None:
     """As fast as it goes."""
+
+
+class Source(Protocol):
+    """Where objects come from."""
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """All of one, piece by piece."""
 
 
 class Kept(NamedTuple):
@@ -111,7 +118,7 @@ class Place:
         """A file of ours to write into: it has its name when it is whole and durable, and not before."""
         return _File(self.store, name)
 
-    def copy(self, source: BlobStore, kept: Kept, pace: Pace = unlimited) -> None:
+    def copy(self, source: Source, kept: Kept, pace: Pace = unlimited) -> None:
         """Take an object of the archive in. NotFound where the archive does not have it, Damaged where it is not what
         the index says: then it is not taken."""
         put_copy(source, kept.name, self.store, f"{BLOBS}/{kept.name}", kept, pace)
@@ -272,7 +279,7 @@ def digest_of(path: Path) -> tuple[int, str]:
         return file.tell(), digest
 
 
-def put_copy(source: BlobStore, name: str, target: BlobStore, new: str, kept: Kept, pace: Pace) -> None:
+def put_copy(source: Source, name: str, target: BlobStore, new: str, kept: Kept, pace: Pace) -> None:
     """Copy an object that is what it should be, under a name that it has only when it is whole and durable."""
     pieces = _checked(source, name, kept, pace)
     if kept.size <= _SMALL and not isinstance(target, OnDisk):
@@ -291,7 +298,7 @@ def put_copy(source: BlobStore, name: str, target: BlobStore, new: str, kept: Ke
         Path(path).unlink(missing_ok=True)
 
 
-def _checked(source: BlobStore, name: str, kept: Kept, pace: Pace) -> Iterator[bytes]:
+def _checked(source: Source, name: str, kept: Kept, pace: Pace) -> Iterator[bytes]:
     digest, size = hashlib.sha256(), 0
     for piece in source.stream(name):
         digest.update(piece)

@@ -32,3 +32,15 @@ class Checking(Protocol):
 def stream_known(blobs: BlobStore, name: str, known: Known) -> Iterator[bytes]:
     """All of a blob, compared where the store compares."""
     return blobs.stream_known(name, known) if isinstance(blobs, Checking) else blobs.stream(name)
+
+
+class Compared:
+    """One blob of a store, as that gives it when it compares."""
+
+    def __init__(self, blobs: Checking, known: Known) -> None:
+        self._blobs = blobs
+        self._known = known
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """All of it; Damaged, NotFound."""
+        return self._blobs.stream_known(name, self._known)

@@ -22,6 +22,7 @@ from vna.model.errors import Damaged
 _BATCH = 500
 _REVISION = "alembic_version"
 _GRAMS = "_grams"
+_OF_MIGRATIONS = {"compatibility"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ def _lines(file: BinaryIO) -> Iterator[Any]:
 
 
 def insert(connection: sa.Connection, table: sa.Table, head: Table, rows: Iterator[list[Any]]) -> int:
-    """Put rows into an empty table; how many there were."""
+    """Put rows into a table in place of those that its migrations put there; how many there were."""
+    connection.execute(sa.delete(table))
     if connection.dialect.name == "postgresql":
         return _copied(connection, head, rows)
     statement = sa.insert(table)
@@ -137,9 +139,11 @@ def counted(connection: sa.Connection) -> dict[str, int]:
 
 
 def is_empty(connection: sa.Connection) -> bool:
-    """Whether no table has a row."""
+    """Whether no table has a row but those that migrations write."""
     return not any(
-        connection.execute(sa.select(sa.literal(1)).select_from(t).limit(1)).first() for t in tables(connection)
+        connection.execute(sa.select(sa.literal(1)).select_from(t).limit(1)).first()
+        for t in tables(connection)
+        if t.name not in _OF_MIGRATIONS
     )
 
 

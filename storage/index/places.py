@@ -51,6 +51,11 @@ def put(connection: sa.Connection, name: str, stores: Sequence[str], size: int) 
         connection.execute(sa.insert(blob_places), rows)
 
 
+def forget_all(connection: sa.Connection) -> None:
+    """Everything lies in the primary store."""
+    connection.execute(sa.delete(blob_places))
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Instances that belong into these stores; `before` is a time or a date, empty for any."""

@@ -12,7 +12,8 @@ from storage import journal
 from storage.backups import Kept, Manifest, Pace, Place, unlimited
 from storage.blobs.base import BlobStore
 from storage.index import dump, migrate
-from storage.index.engine import Database
+from storage.index.engine import Connection, Database
+from storage.index.lookup import StoredBlob
 from tests.archive.test_reindex import answers, blob_of, fill, overwrite
 from tests.archives import Backend, Open, make_backend, put, ready, rows
 from tests.objects import ct, part10
@@ -293,3 +294,25 @@ def test_a_folder_without_a_backup_is_said_so(tmp_path: Path, cheap_place: Place
         newest(cheap_place)
     with pytest.raises(NotFound, match="no folder"):
         place_at(Backend("sqlite+folder", tmp_path).settings(), str(tmp_path / "nowhere"))
+
+
+def test_while_rows_are_written_the_log_of_sqlite_is_written_back(
+    archive_of_one: Application, cheap_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = dump.blobs
+
+    def stored_meanwhile(connection: Connection) -> Iterator[StoredBlob]:
+        yield from named(connection)
+        put(archive_of_one, part10(ct()))
+        with archive_of_one.database.engine.connect() as other:
+            written.append(other.exec_driver_sql("pragma wal_checkpoint(passive)").one())
+
+    written: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(dump, "blobs", stored_meanwhile)
+    made = back_up(archive_of_one, cheap_place)
+
+    ((busy, frames, back),) = written
+    assert (busy, back) == (0, frames)
+    assert frames
+    assert made.rows["instances"] == 1
+    assert [path.name for path in cheap_place.store.spool_folder.iterdir()] == []

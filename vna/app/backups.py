@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -17,6 +17,7 @@ from storage.index import jobs
 from storage.index.backup_runs import BACKUP
 from storage.index.engine import Database
 from storage.index.events import read_time, time_text
+from vna.app.blobs import bucket
 from vna.archive.backup import At, Backup, Making
 from vna.archive.backup_standing import BackupStanding, Plan, ended
 from vna.jobs.regular import Regular, was_done
@@ -156,16 +157,8 @@ def place_at(settings: Settings, where: str, *, new: bool = False) -> Place:
 
 
 def _bucket(settings: Settings, where: str, *, new: bool) -> S3Blobs:
-    url = urlsplit(where)
-    blobs = S3Blobs(
-        endpoint=parse_qs(url.query).get("endpoint", ["https://s3.amazonaws.com"])[0],
-        bucket=url.netloc,
-        access_key=settings.backup.access_key or settings.storage.access_key,
-        secret_key=(
-            settings.backup.secret_key if settings.backup.access_key else settings.storage.secret_key
-        ).get_secret_value(),
-        spool_folder=settings.data_dir / "backup-spool",
-    )
+    keys = settings.backup if settings.backup.access_key else settings.storage
+    blobs = bucket(settings, where, keys.access_key, keys.secret_key, settings.data_dir / "backup-spool")
     if new:
         blobs.prepare()
     return blobs

@@ -68,7 +68,16 @@ def ready_blobs(settings: Settings) -> BlobStore:
     return stores[PRIMARY]
 
 
-def _behind_spool(settings: Settings, blobs: BlobStore) -> BlobStore:
+def behind_spool(blobs: BlobStore) -> BlobStore:
+    """The store itself, its bucket made where it is absent: for more than a spool takes."""
+    if not isinstance(blobs, SpooledBlobs):
+        return blobs
+    if isinstance(blobs.inner, S3Blobs):
+        blobs.inner.prepare()
+    return blobs.inner
+
+
+def _in_front(settings: Settings, blobs: BlobStore) -> BlobStore:
     """With the spool in front. A folder that was used as one stays one, and runs empty, when the setting has changed;
     a node that can ask the others reads their spools though it has nothing in its own."""
     spools = settings.storage.acknowledge == "spool"
@@ -85,7 +94,7 @@ def _stores(settings: Settings) -> dict[str, BlobStore]:
     """All by name, the primary one first."""
     access_key, secret_key = settings.storage.access_key, settings.storage.secret_key
     primary = _one(settings, settings.storage_url, access_key, secret_key)
-    found: dict[str, BlobStore] = {PRIMARY: _behind_spool(settings, primary)}
+    found: dict[str, BlobStore] = {PRIMARY: _in_front(settings, primary)}
     for one in settings.storage.stores:
         found[one.name] = _one(settings, one.url, one.access_key, one.secret_key)
     return found
@@ -95,12 +104,18 @@ def _one(settings: Settings, address: str, access_key: str, secret_key: SecretSt
     url = urlsplit(address)
     if url.scheme == "file":
         return FilesystemBlobs(Path(unquote(url.path)))
+    return bucket(settings, address, access_key, secret_key, settings.data_dir / "spool")
+
+
+def bucket(settings: Settings, address: str, access_key: str, secret_key: SecretStr, spool_folder: Path) -> S3Blobs:
+    """An object store at `s3://bucket?endpoint=`, with the bounds that the settings have for all of them."""
+    url = urlsplit(address)
     return S3Blobs(
         endpoint=parse_qs(url.query).get("endpoint", ["https://s3.amazonaws.com"])[0],
         bucket=url.netloc,
         access_key=access_key,
         secret_key=secret_key.get_secret_value(),
-        spool_folder=settings.data_dir / "spool",
+        spool_folder=spool_folder,
         connections=_CONNECTIONS_OF_A_WORKER,
         seconds=settings.storage.timeout,
     )

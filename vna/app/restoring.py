@@ -10,6 +10,7 @@ from storage.backups import Kept, Manifest, Place
 from storage.blobs.base import BlobStore
 from storage.index import migrate
 from storage.index.engine import Database
+from vna.app.blobs import behind_spool
 from vna.app.wiring import build
 from vna.archive.restore import (
     Restored,
@@ -30,26 +31,26 @@ def restore(
     settings: Settings, place: Place, manifest: Manifest, blobs: BlobStore, rate: int = 0
 ) -> Iterator[Restored]:
     """Restore a backup into the empty archive that the settings name: objects, then the index."""
+    target = behind_spool(blobs)
+    refuse_unless_empty(blobs, manifest)
     url = settings.database_url
     if url.startswith("sqlite"):
-        yield from _restore_with_file(Path(Database(url).url.database or ""), place, manifest, blobs, rate)
+        yield from _restore_with_file(Path(Database(url).url.database or ""), place, manifest, target, rate)
         return
     database = Database(url, pool_size=1)
     try:
-        refuse_unless_empty(blobs, manifest)
         check_files(place, manifest)
         prepare_index(database, manifest)
-        yield from restore_objects(place, manifest, blobs, pace=Pace(rate).take)
+        yield from restore_objects(place, manifest, target, pace=Pace(rate).take)
         restore_index(place, manifest, database)
     finally:
         database.close()
-    finished(blobs, manifest)
+    finished(target, manifest)
 
 
 def _restore_with_file(path: Path, place: Place, manifest: Manifest, blobs: BlobStore, rate: int) -> Iterator[Restored]:
     """SQLite's file gets its name when all rows are in it."""
     _refuse_file_with_rows(path)
-    refuse_unless_empty(blobs, manifest)
     check_files(place, manifest)
     made = path.with_name(f"{path.name}.restoring-{secrets.token_hex(4)}")
     database = Database(f"sqlite:///{made}", pool_size=1)
@@ -89,7 +90,8 @@ def try_out(
 
 def _temporary(settings: Settings, folder: Path) -> Settings:
     database = settings.database.model_copy(update={"url": ""})
-    storage = settings.storage.model_copy(update={"url": ""})
+    alone = {"url": "", "stores": [], "placement": [], "acknowledge": "store"}  # no store of the archive is touched
+    storage = settings.storage.model_copy(update=alone)
     return settings.model_copy(update={"data_dir": folder, "database": database, "storage": storage})
 
 

@@ -22,10 +22,12 @@ from storage import journal
 from storage.backup_catalogue import Catalogue
 from storage.backups import Kept, Manifest, ObjectList, Pace, Place, listed, objects_name, table_name, unlimited
 from storage.blobs.base import BlobStore
+from storage.blobs.known import Checking, Compared, Known
 from storage.index import dump, jobs, lookup, migrate
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.lookup import StoredBlob
+from storage.index.snapshot import snapshot
 from vna.archive.names import JOURNAL
 from vna.jobs.holding import holder, saying
 from vna.model.access import Action, Actor
@@ -193,7 +195,7 @@ class Making:
         at = datetime.now(UTC)
         listing = place.file(objects_name(stamp))
         with listing as path:
-            with self._database.read() as connection, ObjectList(path) as objects:
+            with snapshot(self._database, place.store.spool_folder) as connection, ObjectList(path) as objects:
                 rows = dict(self._rows(connection, files))
                 sequences = dump.sequences(connection)
                 last = dump.last_event(connection)
@@ -251,10 +253,14 @@ class Making:
                 self._held.add(kept)
                 self.at.copied += 1
                 self.at.copied_bytes += kept.size
-            elif self._is_named(kept.name):
-                self._lacking.add(kept.name)
-            else:
+            elif not self._is_named(kept.name):
                 self._gone += 1
+            elif self._copied_compared(kept):
+                self._held.add(kept)
+                self.at.copied += 1
+                self.at.copied_bytes += kept.size
+            else:
+                self._lacking.add(kept.name)
         self.at.looked += len(wanted)
         self._tell(Progress(self.at.looked, self.at.copied, self.at.copied_bytes))
 
@@ -264,6 +270,17 @@ class Making:
         except (NotFound, Damaged) as exc:
             return kept, str(exc)
         return kept, None
+
+    def _copied_compared(self, kept: Kept) -> bool:
+        """Once more, where another store may hold a whole one; whoever repairs learns of the bad one."""
+        if not isinstance(self._blobs, Checking):
+            return False
+        known = Known(kept.size, bytes.fromhex(kept.sha256))
+        try:
+            self._place.copy(Compared(self._blobs, known), kept, self._pace)
+        except (NotFound, Damaged):
+            return False
+        return True
 
     def _is_named(self, name: str) -> bool:
         with self._database.read() as connection:

@@ -7,8 +7,9 @@ from itertools import islice
 
 from storage.backups import Kept, Manifest, Pace, Place, digest_of, tables_of, unlimited
 from storage.blobs.base import BlobStore
-from storage.index import dump, migrate
+from storage.index import dump, migrate, places
 from storage.index.engine import Database
+from storage.index.stores_schema import blob_places
 from vna.archive.names import JOURNAL, KEPT
 from vna.model.errors import Conflict, Damaged, NotFound
 
@@ -139,6 +140,8 @@ def restore_index(place: Place, manifest: Manifest, database: Database) -> dict[
                 counts[table.name] = dump.insert(connection, table, head, rows)
         if set(counts) != set(files):
             raise Damaged("the backup has rows of tables that its schema does not have")
+        if blob_places.name in files:
+            places.forget_all(connection)  # whatever lay elsewhere was given back to the primary store
         dump.continue_after(connection, dict(manifest.sequences))
         if dump.broken_references(connection):
             raise Damaged("rows of the backup refer to rows that are not in it")
