@@ -41,7 +41,7 @@ def sound(archive: Application) -> int:
 
 def test_a_backup_to_an_object_store_is_restored_and_lets_old_ones_go(seaweedfs: SeaweedFS, tmp_path: Path) -> None:
     backend = Backend("sqlite+folder", tmp_path / "one")
-    keys = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
+    keys: dict[str, object] = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
     settings = backend.settings(backup=keys, storage={"min_free": 0, "timeout": 7})
     archive = opened(settings)
     put(archive, part10(ct(**LARGE)))

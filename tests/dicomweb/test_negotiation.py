@@ -18,22 +18,26 @@ from tests import objects
 from tests.dicomweb.builders import ct
 from tests.dicomweb.client import Web, parts_of
 from tests.dicomweb.conftest import Stow
+from tests.dicomweb.test_commitment import asked
 from tests.dicomweb.test_rendered import sample, stored
 from vna.model.transfer_syntaxes import STORAGE_TRANSFER_SYNTAXES, can_transcode
 
 GIVING = [one for one in ADDRESSES if one.method == "GET"]
+TRANSACTION = "2.25.17"
 
 
 @pytest.fixture
 def image(web: Web, stow: Stow) -> Dataset:
     ds = ct(frames=2, rows=32, columns=32)
     assert stow(ds).status_code == 200
+    kind = {"Content-Type": "application/dicom+json"}
+    assert web.post(f"commitment-requests/{TRANSACTION}", json=asked(ds), headers=kind).status_code == 202
     return ds
 
 
 def path_of(address: str, ds: Dataset) -> str:
     uids = {"study": ds.StudyInstanceUID, "series": ds.SeriesInstanceUID, "instance": ds.SOPInstanceUID}
-    for name, value in {**uids, "frames": "1", "path:path": "7FE00010"}.items():
+    for name, value in {**uids, "transaction": TRANSACTION, "frames": "1", "path:path": "7FE00010"}.items():
         address = address.replace(f"{{{name}}}", value)
     if address == WADO:
         names = ("studyUID", "seriesUID", "objectUID")
@@ -48,7 +52,7 @@ def test_a_charset_without_utf_8_is_400(web: Web, image: Dataset, address: objec
     assert isinstance(address, type(ADDRESSES[0]))
     path = path_of(address.path, image)
     for charset in ("utf-8", "ISO-8859-9,UTF-8;q=0.5", "%22ISO_IR 192%22"):
-        assert web.get(f"{path}&charset={charset}").status_code == 200, charset
+        assert web.get(f"{path}&charset={charset}").status_code in (200, 202), charset
     refused = web.get(f"{path}&charset=ISO-8859-9")
     assert refused.status_code == 400
     assert "charset" in refused.json()["message"]

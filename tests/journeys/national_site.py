@@ -135,7 +135,7 @@ class Site:
             return bool(found["status"] == status)
 
         try:
-            wait_for(reached, what=status, timeout=20)
+            wait_for(reached, what=status, timeout=60)
         except TimeoutError as exc:
             raise AssertionError(f"{accession_number} is not {status}: {found}") from exc
         return found
