@@ -30,6 +30,9 @@ class Job:
     holder: str
 
 
+_FARTHEST = 600.0
+"""Nothing is held for so long (seconds): what is held longer was taken by a clock that has been set back since."""
+
 _COLUMNS = (
     jobs.c.id,
     jobs.c.kind,
@@ -153,7 +156,7 @@ def claim(
 
 def _claimable(kinds: Sequence[str], now: str, clock: float, *, bulk: bool) -> sa.Select[tuple[int]]:
     ready = sa.and_(jobs.c.state == READY, jobs.c.run_after <= now)
-    lost = sa.and_(jobs.c.state == RUNNING, jobs.c.held_until < clock)
+    lost = sa.and_(jobs.c.state == RUNNING, ~_is_held(jobs.c.held_until, clock))
     found = sa.select(jobs.c.id).where(sa.or_(ready, lost), jobs.c.kind.in_(kinds), ~_blocked())
     return found if bulk else found.where(jobs.c.priority > BULK)
 
@@ -260,6 +263,11 @@ def drop(connection: sa.Connection, job_id: int) -> bool:
     return connection.execute(sa.delete(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(_WAITING))).rowcount == 1
 
 
+def _is_held(until: sa.ColumnElement[float], now: float) -> sa.ColumnElement[bool]:
+    """Whether the time until which something is held is to come, and was said by a clock that is right."""
+    return sa.and_(until >= now, until <= now + _FARTHEST)
+
+
 def clock(connection: sa.Connection) -> float:
     """Seconds since 1970 as leases are judged by: the database's own, which is one for all nodes, where it has one."""
     if connection.dialect.name == "sqlite":
@@ -274,20 +282,19 @@ def take_lease(connection: sa.Connection, name: str, holder: str, now: float, se
     statement = insert.on_conflict_do_update(
         index_elements=["name"],
         set_={"holder": holder, "until": now + seconds},
-        where=sa.or_(leases.c.holder == holder, leases.c.until < now),
+        where=sa.or_(leases.c.holder == holder, ~_is_held(leases.c.until, now)),
     )
     return connection.execute(statement.returning(leases.c.name)).first() is not None
 
 
 def lease_is_held(connection: sa.Connection, name: str, now: float) -> bool:
     """Whether somebody holds the name."""
-    found = connection.execute(sa.select(leases.c.until).where(leases.c.name == name)).scalar_one_or_none()
-    return found is not None and found > now
+    return bool(holder_of(connection, name, now))
 
 
 def holder_of(connection: sa.Connection, name: str, now: float) -> str:
     """Who holds the name, "" when nobody does."""
-    wanted = sa.select(leases.c.holder).where(leases.c.name == name, leases.c.until >= now)
+    wanted = sa.select(leases.c.holder).where(leases.c.name == name, _is_held(leases.c.until, now))
     return connection.execute(wanted).scalar_one_or_none() or ""
 
 

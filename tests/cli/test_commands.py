@@ -32,6 +32,8 @@ COMMANDS = (
     "store list", "store move",
     "commitment list", "commitment show",
     "rejection list", "rejection revoke", "rejection apply",
+    "correct set", "correct list", "correct revoke", "study move",
+    "patient merge", "patient unmerge", "patient link", "patient unlink", "patient show",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -60,6 +62,9 @@ COMMANDS = (
         "node",
         "store",
         "rejection",
+        "correct",
+        "study",
+        "patient",
         "xds",
         *COMMANDS,
     ],

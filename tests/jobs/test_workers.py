@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -271,3 +272,20 @@ def test_what_was_given_up_goes_when_the_same_is_asked_for_again(open_archive: O
         assert rows(archive, "select state from jobs") == [("ready",)]
         Workers(archive.database, {"test": refuse}).drain()
         assert rows(archive, "select state from jobs") == [("dead",)]
+
+
+def test_what_a_clock_held_that_has_been_set_back_since_is_free(open_archive: Open) -> None:
+    """The holder may be dead, and its time is not to come for a year."""
+    archive = open_archive()
+    queue(archive, "a")
+    now, ahead = time.time(), time.time() + 365 * 86400
+    with archive.database.transaction() as connection:
+        assert jobs.take_lease(connection, "x", "dead", ahead, 10)
+        claim = partial(jobs.claim, connection, ["test"], now=time_text(datetime.now(UTC)), seconds=60)
+        assert claim(clock=ahead, holder="dead")
+
+        assert not jobs.lease_is_held(connection, "x", now)
+        assert jobs.take_lease(connection, "x", "alive", now, 10)
+        assert not jobs.take_lease(connection, "x", "another", now, 10)
+        assert claim(clock=now, holder="alive")
+        assert claim(clock=now, holder="another") is None

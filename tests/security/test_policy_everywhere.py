@@ -49,6 +49,7 @@ from vna.archive.backup_standing import BackupStanding
 from vna.archive.care import Care, Checked, Damage
 from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
+from vna.archive.correcting import Corrections
 from vna.archive.deletion import Deletion
 from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
@@ -77,6 +78,7 @@ from vna.documents.repository import Repository, WantedDocument
 from vna.documents.responding_gateway import RespondingGateway
 from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
+from vna.identity.people import People
 from vna.jobs.desk import Jobs
 from vna.jobs.schedule import Schedule as RegularSchedule
 from vna.metrics import Metrics
@@ -289,6 +291,8 @@ USE_CASES = (
     "keeping.rejections",
     "keeping.backup",
     "keeping.backup_standing",
+    "keeping.corrections",
+    "keeping.people",
     "documents",
     "patients",
     "hospitals",
@@ -356,6 +360,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Rejections,
             Backup,
             BackupStanding,
+            Corrections,
+            People,
             Registry,
             Patients,
             HospitalPatients,
@@ -455,9 +461,13 @@ def _argument(name: str, kind: Any) -> Any:
         return Query(Level.STUDY)
     if name == "instances":
         return [replace(_instance(), blob="")]
-    return {"numbers": [1], "accepted": ["1.2.840.10008.1.2"], "wanted": [Wanted(*"abcd")], "rights": frozenset()}.get(
-        name, "x" * 9
-    )
+    return {
+        "numbers": [1],
+        "accepted": ["1.2.840.10008.1.2"],
+        "said": {},
+        "wanted": [Wanted(*"abcd")],
+        "rights": frozenset(),
+    }.get(name, "x" * 9)
 
 
 def _instance() -> Instance:

@@ -14,15 +14,19 @@ from vna.archive.backup import Backup
 from vna.archive.backup_standing import BackupStanding
 from vna.archive.commitment import Commitments
 from vna.archive.commitment import replay as replay_commitment
+from vna.archive.correcting import Corrections
+from vna.archive.correction import Identify, nobody
 from vna.archive.deletion import Deletion
 from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
 from vna.archive.placement import MOVE, PLACE, TAKE_AWAY, TIDY, Placement, PlacementRule, stores_of
+from vna.archive.refiling import REFILE, REFILE_LATER, Refiling
 from vna.archive.reindex import Replay
 from vna.archive.rejecting import REJECT, Rejections
 from vna.archive.replicas import REPAIR, Replicas
 from vna.archive.store import Store
 from vna.archive.stores import Stores
+from vna.identity.people import UNMERGE, People
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
@@ -45,6 +49,7 @@ class Surroundings:
     peers: Peers
     store: Store
     deletion: Deletion
+    identify: Identify = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,9 @@ class Keeping:
     rejections: Rejections
     backup: Backup
     backup_standing: BackupStanding
+    corrections: Corrections
+    refiling: Refiling
+    people: People
 
     @property
     def commitments(self) -> Commitments:
@@ -90,6 +98,9 @@ class Keeping:
             REPAIR: self.replicas,
             **self.committing.works(),
             REJECT: self.rejections,
+            REFILE: self.refiling,
+            REFILE_LATER: self.refiling.later,
+            UNMERGE: self.refiling.unmerged,
         }
 
     def ladders(self) -> Mapping[str, Ladder]:
@@ -112,7 +123,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
-    rejecting.after_reindex(connection)
+    corrections.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
@@ -144,6 +155,9 @@ def build(around: Surroundings) -> Keeping:
         stores=Stores(database, blobs, policy),
         replicas=replicas,
         placement=placement,
+        corrections=Corrections(around.database, around.policy),
+        refiling=Refiling(around.database, around.blobs, around.store, around.identify),
+        people=People(around.database, around.policy),
     )
 
 

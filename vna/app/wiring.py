@@ -379,6 +379,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
                 peers=peers,
                 store=store,
                 deletion=deletion,
+                identify=identify,
             )
         ),
     )

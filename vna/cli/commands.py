@@ -10,6 +10,7 @@ from vna.cli import (
     backup,
     codes,
     commitment,
+    correct,
     delete,
     demo,
     fetch,
@@ -23,6 +24,7 @@ from vna.cli import (
     migrate,
     migrate_from,
     node,
+    patient,
     prefetch,
     quarantine,
     reindex,
@@ -134,6 +136,9 @@ for group, words in (
     (node.app, "node"),
     (store.app, "store"),
     (rejection.app, "rejection"),
+    (correct.app, "correct"),
+    (correct.study_app, "study"),
+    (patient.app, "patient"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)
