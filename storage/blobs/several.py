@@ -59,6 +59,10 @@ class SeveralBlobs:
         told = self._places.of(name) if name.startswith(MOVED) else ()
         return tuple(store for store in told if store in self.stores) or (self.primary,)
 
+    def instead(self, stores: Mapping[str, BlobStore]) -> "SeveralBlobs":
+        """The same places with other stores under some names."""
+        return SeveralBlobs({**self.stores, **stores}, self._checked, self._places)
+
     def put(self, name: str, pieces: Sequence[Piece]) -> None:
         self._primary.put(name, pieces)
 

@@ -8,11 +8,13 @@ import orjson
 import sqlalchemy as sa
 
 from storage.index.care_schema import purged
+from storage.index.corrections_schema import rejections
 from storage.index.events import time_text
 from storage.index.schema import deleted, events, instances, superseded
 from storage.index.upserts import insert_new
 from vna.model.events import Event
 from vna.model.instances import QUARANTINED
+from vna.model.rejections import EXPIRED, HIDDEN, NoteState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +33,47 @@ class Candidate:
 _COLUMNS = (deleted.c.id, *(deleted.c[name] for name in Candidate.__slots__[1:]))
 
 
+_REVOCABLE = sa.and_(deleted.c.reason.like(f"{HIDDEN}%"), ~deleted.c.reason.like(f"{HIDDEN}{EXPIRED} %"))
+"""Hidden by a rejection note that does not say that its time is over: revoking the note brings it back."""
+_STANDING = sa.exists().where(
+    rejections.c.note == deleted.c.sop_instance_uid, rejections.c.state == NoteState.STANDING.value
+)
+"""A note that holds: without it what it names would come back."""
+
+
 def candidates(
-    connection: sa.Connection, *, before: str, study: str = "", reason: str = "", after: int = 0, limit: int
+    connection: sa.Connection,
+    *,
+    before: str,
+    study: str = "",
+    reason: str = "",
+    rejected: bool = False,
+    after: int = 0,
+    limit: int,
 ) -> list[Candidate]:
-    """What was deleted before a time, oldest first, from a key on; what is in quarantine only waits."""
-    conditions = [deleted.c.deleted_at < before, deleted.c.id > after, deleted.c.reason != QUARANTINED]
+    """What was deleted before a time, oldest first, from a key on; what is in quarantine only waits, and what is
+    hidden by a rejection note that may be revoked is left out unless it is `rejected` that is wanted too."""
+    conditions = _asked(before, study, reason)
+    if not rejected:
+        conditions.append(~_REVOCABLE)
+    conditions.append(deleted.c.id > after)
+    rows = connection.execute(sa.select(*_COLUMNS).where(*conditions).order_by(deleted.c.id).limit(limit))
+    return [Candidate(*row) for row in rows]
+
+
+def revocable(connection: sa.Connection, *, before: str, study: str = "", reason: str = "") -> int:
+    """How many `candidates` leaves out because a rejection note hides them."""
+    rows = sa.select(sa.func.count()).select_from(deleted).where(*_asked(before, study, reason), _REVOCABLE)
+    return int(connection.execute(rows).scalar_one())
+
+
+def _asked(before: str, study: str, reason: str) -> list[sa.ColumnElement[bool]]:
+    conditions = [deleted.c.deleted_at < before, deleted.c.reason != QUARANTINED, ~_STANDING]
     if study:
         conditions.append(deleted.c.study_instance_uid == study)
     if reason:
         conditions.append(deleted.c.reason == reason)
-    rows = connection.execute(sa.select(*_COLUMNS).where(*conditions).order_by(deleted.c.id).limit(limit))
-    return [Candidate(*row) for row in rows]
+    return conditions
 
 
 def lock(connection: sa.Connection, keys: Sequence[int]) -> list[Candidate]:

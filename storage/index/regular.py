@@ -10,7 +10,8 @@ from storage.index.upserts import insert_new
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """How something that is done at regular times stands; times are ISO 8601 UTC, empty for never."""
+    """How something that is done at regular times stands; times are ISO 8601 UTC, empty for never. `due_at` is empty
+    where it was only done by hand."""
 
     name: str
     due_at: str
@@ -24,15 +25,17 @@ _COLUMNS = tuple(regular.c[name] for name in Last.__slots__)
 
 def claim(connection: sa.Connection, name: str, *, now: str, first: str, following: str) -> bool:
     """Whether it is due, and nobody else took it: then it is due again at `following`. `first` is when it is due
-    where it was never known."""
+    where it was never known; what was done by hand before it ever was due is due at `following`."""
     insert_new(connection, regular, {"name": name, "due_at": first})
+    untold = sa.update(regular).where(regular.c.name == name, regular.c.due_at == "")
+    connection.execute(untold.values(due_at=following))
     due = sa.update(regular).where(regular.c.name == name, regular.c.due_at <= now)
     return connection.execute(due.values(due_at=following, begun_at=now)).rowcount == 1
 
 
 def done(connection: sa.Connection, name: str, *, now: str, outcome: str) -> None:
     """It was done, and this came of it; known from now on where it was done by hand."""
-    insert_new(connection, regular, {"name": name, "due_at": now})
+    insert_new(connection, regular, {"name": name, "due_at": ""})
     connection.execute(sa.update(regular).where(regular.c.name == name).values(done_at=now, outcome=outcome[:500]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from pathlib import Path
 
@@ -186,3 +187,23 @@ def test_what_is_on_hold_is_not_purged_whoever_deleted_it_before(open_archive: O
 
     assert (done.instances, done.held) == (1, 2)
     assert {row[0] for row in rows(archive, "select study_instance_uid from deleted")} == set(studies[:2])
+
+
+def test_bytes_that_are_purged_wait_for_the_journal_and_nobody_is_warned(
+    open_archive: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive = open_archive()
+    study = put(archive, part10(ct())).study_instance_uid
+    archive.catch_up()
+    archive.deletion.delete(SYSTEM, study)
+    archive.keeping.care.purging.purge(SYSTEM, timedelta(0))
+
+    archive.workers().drain()
+
+    assert len(list(archive.blobs.names("studies"))) == 1
+    assert [one.message for one in caplog.records if one.levelno >= logging.WARNING] == []
+    archive.dispatcher().drain()
+    with archive.database.transaction() as connection:
+        connection.exec_driver_sql("update jobs set run_after = ''")
+    archive.workers().drain()
+    assert list(archive.blobs.names("studies")) == []

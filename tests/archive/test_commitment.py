@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 
-from tests.archives import Open, put, rows
+from storage.blobs.several import SeveralBlobs
+from tests.archives import Backend, Open, put, rows
 from tests.objects import ct, part10
 from vna.app import Application
 from vna.archive import committing
@@ -78,6 +79,30 @@ def test_a_store_that_does_not_answer_is_waited_for_and_not_for_ever(
     archive.workers().drain()
 
     assert results(archive, transaction) == [0x0110]
+
+
+@pytest.mark.parametrize("backend", ["sqlite+folder"], indirect=True)
+def test_what_another_store_has_whole_is_put_right_and_committed(backend: Backend, open_archive: Open) -> None:
+    archive = open_archive(
+        storage={
+            "min_free": 0,
+            "stores": [{"name": "second", "url": (backend.folder / "second").as_uri()}],
+            "placement": [{"store": "primary", "replicas": "second"}],
+        }
+    )
+    (ds,) = held(archive, 1)
+    archive.keeping.placement.place("")
+    assert isinstance(archive.blobs, SeveralBlobs)
+    name, primary = blob(archive, ds), archive.blobs.stores["primary"]
+    content = primary.read(name)
+    primary.delete(name)
+    primary.put(name, [content[:-1] + bytes([content[-1] ^ 1])])
+    transaction = asked(archive, ds)
+
+    archive.workers().drain()
+
+    assert results(archive, transaction) == [0]
+    assert primary.read(name) == content
 
 
 def test_what_is_old_is_forgotten(open_archive: Open) -> None:

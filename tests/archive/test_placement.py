@@ -14,10 +14,12 @@ from tests.objects import ct, part10
 from tests.peers.juicefs import JuiceFS
 from tests.peers.processes import free_port
 from vna.app.wiring import Application
+from vna.archive.claims import Damage
 from vna.archive.placement import TAKE_AWAY
 from vna.archive.replicas import REPAIR
 from vna.model.access import SYSTEM
 from vna.model.errors import Damaged, NotFound, Unavailable
+from vna.model.events import EventKind
 from vna.model.instances import Selection
 from vna.settings import Settings
 
@@ -180,6 +182,37 @@ def test_a_bad_copy_is_passed_over_and_made_good(backend: Backend, open_archive:
     assert archive.keeping.replicas.repair(SYSTEM, *known) is False
     with pytest.raises(Damaged):
         read(archive, study)
+
+
+@pytest.mark.parametrize("bad", ["primary", "second"])
+def test_verify_looks_at_every_copy_and_puts_right_the_one_that_is_bad(
+    backend: Backend, open_archive: Open, bad: str
+) -> None:
+    archive = open_archive(
+        storage={
+            "min_free": 0,
+            "stores": [folder(backend, "second")],
+            "placement": [{"store": "primary", "replicas": "second"}],
+        }
+    )
+    study, data, blob = keep(archive)
+    place(archive)
+    care, store = archive.keeping.care, several(archive).stores[bad]
+    store.delete(blob)
+    store.put(blob, [data[:-1] + bytes([data[-1] ^ 1])])
+
+    (found,) = care.verifying.everything(SYSTEM)
+    assert (found.damage, found.lost) == (Damage.COPY, True)
+    assert archive.status.care().damaged == 1
+    assert care.repairing.repair(SYSTEM, found) == "another store"
+    assert store.read(blob) == data
+
+    store.delete(blob)
+    assert care.verifying("") is None
+    assert store.read(blob) == data
+    assert [one.damage for one in care.verifying.study(SYSTEM, study)] == [None]
+    assert archive.status.care().damaged == 0
+    assert rows(archive, f"select count(*) from events where kind = '{EventKind.INSTANCE_REPAIRED.value}'") == [(2,)]
 
 
 @pytest.mark.parametrize("backend", ["sqlite+folder"], indirect=True)

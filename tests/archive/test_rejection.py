@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from pydicom import Dataset
@@ -243,3 +244,22 @@ def test_what_is_stored_while_a_note_takes_effect_is_hidden_too(open_archive: Op
     settle(archive)
 
     assert seen(archive, note.StudyInstanceUID) == uids(*found[:4])
+
+
+@pytest.mark.parametrize(("title", "asked"), [("113001", False), ("113001", True), ("113039", False)])
+def test_purging_leaves_what_a_note_hides_unless_asked_or_its_time_is_over(
+    open_archive: Open, title: str, asked: bool
+) -> None:
+    archive = open_archive()
+    good, bad = images()
+    send(archive, good, bad)
+    send(archive, note := rejection(title, bad))
+    settle(archive)
+    goes = asked or title == "113039"
+
+    done = archive.keeping.care.purging.purge(SYSTEM, timedelta(0), rejected=asked)
+
+    assert (done.instances, done.rejected) == (int(goes), int(not goes))
+    archive.keeping.rejections.revoke(SYSTEM, str(note.SOPInstanceUID))
+    settle(archive)
+    assert seen(archive, good.StudyInstanceUID) == (uids(good) if goes else uids(good, bad))

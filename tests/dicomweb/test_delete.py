@@ -46,6 +46,22 @@ def test_one_instance_and_one_series_are_deleted_by_their_address(web: Web, stow
     assert web.get(f"studies/{first.StudyInstanceUID}/instances").status_code == 204
 
 
+def test_what_is_on_hold_is_refused_with_the_reason_of_the_hold(web: Web, stow: Stow, archive: Application) -> None:
+    ds = ct()
+    stow(ds)
+    study = f"studies/{ds.StudyInstanceUID}"
+    hold = archive.keeping.holds.add(SYSTEM, str(ds.StudyInstanceUID), reason="court order 17")
+
+    for path in (study, path_of(ds), path_of(ds, instance=True)):
+        answer = web.request("DELETE", path)
+        assert answer.status_code == 409, path
+        assert "court order 17" in answer.json()["message"]
+
+    assert len(web.get(f"{study}/instances").json()) == 1
+    archive.keeping.holds.release(SYSTEM, hold.name)
+    assert web.request("DELETE", study).status_code == 204
+
+
 def test_a_reason_of_a_novels_length_is_refused(web: Web, stow: Stow) -> None:
     ds = ct()
     stow(ds)

@@ -37,6 +37,19 @@ def test_what_is_not_done_at_once_waits_for_a_period(open_archive: Open) -> None
     assert tidying.once(NOW + HOUR) == ["tidy"]
 
 
+def test_what_was_done_by_hand_is_due_a_period_later(open_archive: Open) -> None:
+    archive = open_archive()
+    kinds = {"tidy": Regular(HOUR, at_once=False), "sweep": Regular(HOUR)}
+    regularly = Regularly(archive.database, kinds)
+    with archive.database.transaction() as connection:
+        for kind in kinds:
+            was_done(connection, kind, "by hand")
+
+    assert regularly.once(NOW) == []
+    assert regularly.once(NOW + HOUR / 2) == []
+    assert regularly.once(NOW + HOUR) == ["tidy", "sweep"]
+
+
 def test_what_was_done_is_known_also_when_it_was_never_due(open_archive: Open) -> None:
     archive = open_archive()
     with archive.database.transaction() as connection:

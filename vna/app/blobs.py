@@ -51,6 +51,14 @@ def spool_of(blobs: BlobStore) -> SpooledBlobs | None:
     return blobs if isinstance(blobs, SpooledBlobs) else None
 
 
+def without_spool(blobs: BlobStore) -> BlobStore:
+    """The same without what lies in a spool only: it would go with the disk of one node."""
+    spooled = spool_of(blobs)
+    if spooled is None:
+        return blobs
+    return blobs.instead({blobs.primary: spooled.inner}) if isinstance(blobs, SeveralBlobs) else spooled.inner
+
+
 def ready_blobs(settings: Settings) -> BlobStore:
     """The primary store, buckets made where they are absent; behind a spool that is done by what empties it, and a
     store beside the primary one may be down."""

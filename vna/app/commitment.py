@@ -11,9 +11,11 @@ from dicomweb.service import PREFIX
 from dimse.client.availability import NoticeSCU
 from dimse.client.commitment import ReportSCP
 from dimse.scu import sender
+from vna.app.blobs import without_spool
 from vna.archive.availability import NOTIFY, Availabilities, Place, noticing
 from vna.archive.commitment import CHECK, REPORT, Commitments
 from vna.archive.committing import FORGET, Checking, Forgetting, Reporting
+from vna.archive.repairing import Replica
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular
 from vna.jobs.retries import Ladder
@@ -60,14 +62,14 @@ class Committing:
         return {FORGET: Regular(timedelta(days=1), at_once=False)}
 
 
-def build(around: Surroundings) -> Committing:
-    """Wire it."""
+def build(around: Surroundings, repair: Replica | None = None) -> Committing:
+    """Wire it; `repair` puts a copy from another store in the place of what is damaged."""
     settings = around.settings.commitment
     requests = Commitments(around.database, around.policy, most=settings.max_instances)
     profile = sender(around.settings.dimse.ae_title)
     return Committing(
         commitments=requests,
-        checking=Checking(around.database, around.blobs),
+        checking=Checking(around.database, around.blobs, lasting=without_spool(around.blobs), repair=repair),
         reporting=Reporting(around.database, requests, around.peers.get, ReportSCP(profile)),
         forgetting=Forgetting(around.database, settings.keep_days),
         availabilities=Availabilities(

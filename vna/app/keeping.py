@@ -134,8 +134,8 @@ def build(around: Surroundings) -> Keeping:
     """Wire it."""
     settings, database, blobs, policy = around.settings, around.database, around.blobs, around.policy
     rules = corrections.rejection_rules(settings)
-    committing = commitment.build(around)
     replicas, placement = Replicas(blobs, policy), Placement(database, blobs, _rules(settings))
+    committing = commitment.build(around, replicas.repair)
     kinds = {
         **care.regularly(settings),
         **committing.regularly(),

@@ -7,9 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from storage.blobs.base import BlobStore
-from storage.blobs.digests import Digesting, Take
+from storage.blobs.digests import Take
 from storage.index.lookup import StoredBlob
-from vna.archive.claims import Damage, compared
+from vna.archive.claims import Damage
+from vna.archive.copies import Comparing
 
 READERS = 4
 _GROUP = 16
@@ -19,7 +20,8 @@ Found = tuple[StoredBlob, Damage | None]
 
 
 class Checking:
-    """Reads everything it is given once, and gives it back in order with what is wrong with it."""
+    """Reads everything it is given once, each copy where there are several, and gives it back in order with what is
+    wrong with it."""
 
     def __init__(self, blobs: BlobStore, *, readers: int = READERS, take: Take | None = None) -> None:
         self._blobs = blobs
@@ -43,7 +45,7 @@ class Checking:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _look(self, group: Iterable[StoredBlob]) -> list[Found]:
-        digesting = getattr(self._own, "digesting", None)
-        if digesting is None:
-            digesting = self._own.digesting = Digesting(self._blobs, self._take)
-        return [(one, compared(digesting, one.blob, one.size, one.sha256)) for one in group]
+        comparing = getattr(self._own, "comparing", None)
+        if comparing is None:
+            comparing = self._own.comparing = Comparing(self._blobs, self._take)
+        return [(one, comparing(one.blob, one.size, one.sha256)) for one in group]

@@ -32,6 +32,7 @@ class Damage(StrEnum):
     UNREADABLE = "cannot be read"
     SIZE = "size differs"
     DIGEST = "digest differs"
+    COPY = "whole, but not its copy in another store"
     NOT_INDEXED = "whole, but not in the index"
     ORPHAN = "neither index nor journal names it"
 

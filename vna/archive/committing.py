@@ -13,11 +13,12 @@ from storage.index.events import read_time, time_text
 from vna import events as signals
 from vna.archive.claims import Damage, damage_of
 from vna.archive.commitment import Commitments, was_checked
+from vna.archive.repairing import Replica
 from vna.jobs.regular import was_done
-from vna.jobs.retries import GivenUp
+from vna.jobs.retries import GivenUp, KeepTrying
 from vna.model.access import SYSTEM, Peer
 from vna.model.commitments import COMMITTED, Commitment, Direction, FailureReason, Reporter, State
-from vna.model.errors import Unavailable
+from vna.model.errors import Unavailable, VnaError
 from vna.model.instances import Door
 from vna.model.sop_classes import STORAGE_CLASSES
 
@@ -30,7 +31,7 @@ _STEP = 200
 _STEP_SECONDS = 5.0
 _STEP_BYTES = 1 << 30
 _PATIENCE = timedelta(hours=1)
-"""So long a store that does not answer is waited for; then what lies in it is not committed."""
+"""So long a store that does not answer is waited for, and what lies in a spool only; then that is not committed."""
 
 _REASONS: Mapping[Damage, FailureReason] = {
     Damage.MISSING: FailureReason.NO_SUCH_INSTANCE,
@@ -43,9 +44,20 @@ _REASONS: Mapping[Damage, FailureReason] = {
 class Checking:
     """Does the job CHECK: some instances a step, every byte of each."""
 
-    def __init__(self, database: Database, blobs: BlobStore) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        *,
+        lasting: BlobStore | None = None,
+        repair: Replica | None = None,
+    ) -> None:
+        """`lasting` is the same as `blobs` without what lies on the disk of one node only; `repair` puts a copy from
+        another store in the place of what is damaged or gone."""
         self._database = database
         self._blobs = blobs
+        self._lasting = lasting or blobs
+        self._repair = repair
 
     def __call__(self, transaction_uid: str) -> str | None:
         """One step; the results of a step are kept with it, so that a restart goes on after them."""
@@ -88,7 +100,13 @@ class Checking:
             if results and (time.monotonic() > ends or size > _STEP_BYTES):
                 break
             content = known.get(one.sop_instance_uid)
-            results.append((one.number, self._result(one, content, is_old=is_old)))
+            try:
+                result = self._result(one, content, is_old=is_old)
+            except KeepTrying:
+                if not results:
+                    raise
+                break
+            results.append((one.number, result))
             size += content.size if content is not None else 0
         return results
 
@@ -98,14 +116,32 @@ class Checking:
             return FailureReason.NO_SUCH_INSTANCE if known_class else FailureReason.CLASS_NOT_SUPPORTED
         if content.sop_class_uid != one.sop_class_uid:
             return FailureReason.CLASS_INSTANCE_CONFLICT
-        damage = damage_of(self._blobs, content.blob, content.size, content.sha256)
+        damage = self._damage(content)
         if damage is None:
             return COMMITTED
         if damage is Damage.UNREADABLE and not is_old:
-            raise Unavailable("the blob store does not answer")
+            raise KeepTrying("the blob store does not answer, or does not have yet what waits in a spool")
         fields = {"sop_instance_uid": one.sop_instance_uid, "blob": content.blob, "reason": damage.value}
         log.error("instance not committed", extra=fields)
         return _REASONS[damage]
+
+    def _damage(self, content: Content) -> Damage | None:
+        """UNREADABLE of what may be whole later."""
+        damage = damage_of(self._lasting, content.blob, content.size, content.sha256)
+        if damage is None or damage is Damage.UNREADABLE:
+            return damage
+        if self._lasting is not self._blobs:
+            spooled = damage_of(self._blobs, content.blob, content.size, content.sha256)
+            if spooled is None or spooled is Damage.UNREADABLE:
+                return Damage.UNREADABLE
+        try:
+            mended = self._repair is not None and self._repair(SYSTEM, content.blob, content.size, content.sha256)
+        except Unavailable:
+            return Damage.UNREADABLE
+        except VnaError as exc:
+            log.warning("repair failed", extra={"blob": content.blob, "reason": str(exc)})
+            return damage
+        return damage_of(self._lasting, content.blob, content.size, content.sha256) if mended else damage
 
 
 class Reporting:

@@ -9,8 +9,14 @@ from pathlib import Path
 
 from storage.blobs.base import BlobStore
 from storage.blobs.known import Known
+from storage.blobs.spooled import SpooledBlobs
 from vna.archive.claims import Damage, damage_of
 from vna.model.errors import Damaged, NotFound, OutOfResources, Unavailable
+
+
+def lasting(store: BlobStore) -> BlobStore:
+    """The store behind a spool: what lies in a spool only is on the disk of one node."""
+    return store.inner if isinstance(store, SpooledBlobs) else store
 
 
 def is_whole(blobs: BlobStore, name: str, known: Known) -> bool:
@@ -27,10 +33,11 @@ def is_whole(blobs: BlobStore, name: str, known: Known) -> bool:
 
 
 def copy(name: str, known: Known, sources: Iterable[BlobStore], target: BlobStore) -> None:
-    """Put a blob into a store, in place of bad bytes where there are any, and read it back.
+    """Put a blob into a store, past its spool, in place of bad bytes where there are any, and read it back.
 
     From the first source that has it whole; Damaged when none has.
     """
+    target = lasting(target)
     path = _fetched(name, known, sources, target.spool_folder)
     try:
         target.delete(name)

@@ -18,7 +18,7 @@ from storage.index import jobs, lookup, places
 from storage.index.engine import Database
 from storage.index.events import time_text
 from storage.index.places import Placed
-from vna.archive.copying import copy, is_whole
+from vna.archive.copying import copy, is_whole, lasting
 from vna.jobs.regular import was_done
 from vna.jobs.retries import KeepTrying
 from vna.model.errors import Conflict, Unavailable, VnaError
@@ -139,7 +139,7 @@ class Placement:
         for name in stores:
             if name in one.stores:
                 continue
-            target = several.stores[name]
+            target = lasting(several.stores[name])
             if not is_whole(target, one.blob, known):
                 copy(one.blob, known, sources, target)
         with self._database.transaction() as connection:

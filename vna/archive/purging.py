@@ -20,9 +20,10 @@ from storage.metadata import Limits
 from vna.archive.holds import Holds, today
 from vna.archive.reread import rows_again
 from vna.archive.store import Provenance
+from vna.jobs.retries import KeepTrying
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
-from vna.model.errors import Unavailable, VnaError
+from vna.model.errors import VnaError
 from vna.model.events import Event, EventKind
 from vna.security.policy import Policy
 
@@ -36,11 +37,13 @@ _BATCH = 200
 
 @dataclass(slots=True)
 class Purged:
-    """What was removed, and how many instances were not, being on hold."""
+    """What was removed, and how many instances were not: on hold, or `rejected`, hidden by a note that may be
+    revoked."""
 
     instances: int = 0
     bytes: int = 0
     held: int = 0
+    rejected: int = 0
     _patients: dict[str, bool] = field(default_factory=dict)
 
 
@@ -59,16 +62,31 @@ class Purging:
         *,
         study: str = "",
         reason: str = "",
+        rejected: bool = False,
         dry_run: bool = False,
         told: Callable[[int], object] | None = None,
     ) -> Purged:
-        """Remove what was deleted longer ago, of one study or all, for one reason or any; bytes go by a job."""
+        """Remove what was deleted longer ago, of one study or all, for one reason or any; bytes go by a job.
+
+        What a rejection note hides, and revoking it brings back, goes only with `rejected`.
+        """
         self._policy.check(actor, Action.ADMIN, study)
         done, after = Purged(), 0
         before = time_text(datetime.now(UTC) - older_than)
+        if not rejected:
+            with self._database.read() as connection:
+                done.rejected = rows.revocable(connection, before=before, study=study, reason=reason)
         while True:
             with self._database.read() as connection:
-                page = rows.candidates(connection, before=before, study=study, reason=reason, after=after, limit=_BATCH)
+                page = rows.candidates(
+                    connection,
+                    before=before,
+                    study=study,
+                    reason=reason,
+                    rejected=rejected,
+                    after=after,
+                    limit=_BATCH,
+                )
             for uid in dict.fromkeys(one.study_instance_uid for one in page):
                 of_study = [one for one in page if one.study_instance_uid == uid]
                 self._some(actor, uid, of_study, done, dry_run=dry_run)
@@ -87,7 +105,7 @@ class Purging:
         if not left:
             return None
         if waiting:
-            raise Unavailable("the journal does not tell of it yet")
+            raise KeepTrying("the journal does not tell of it yet")
         journal.write(self._blobs, [event for event in told if event is not None])
         for blob, _ in left:
             self._blobs.delete(blob)

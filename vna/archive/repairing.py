@@ -11,7 +11,7 @@ from storage.blobs.replacing import replace
 from storage.index import elsewhere, events, lookup, manifests
 from storage.index.engine import Database
 from vna.archive.care import Checked
-from vna.archive.claims import damage_of
+from vna.archive.claims import Damage, damage_of
 from vna.model.access import Action, Actor
 from vna.model.errors import NotFound, VnaError
 from vna.model.events import EventKind
@@ -47,6 +47,8 @@ class Repairing:
             ("a backup", partial(self._from_folder, checked, backup)),
             ("the archive that keeps it", partial(self._let_go, checked)),
         )
+        if checked.damage is Damage.COPY:
+            attempts = attempts[:1]  # what is whole stays where it is
         for words, attempt in attempts:
             try:
                 if not attempt():

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 RETAIN = "retention"
 """The kind of job that follows the rules, some studies each step; its payload is JSON."""
 EXPIRED = "Data Retention Policy Expired"
-"""Why a study is rejected (PS3.16 CID 7011, 113039)."""
+"""Why a study is rejected (PS3.16 CID 7010, 113039)."""
 
 _BATCH = 200
 

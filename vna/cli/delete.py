@@ -93,6 +93,9 @@ def purge(
     older_than: Annotated[
         int, typer.Option(metavar="DAYS", min=0, help="Only what was deleted so many days ago.")
     ] = 90,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="Also what rejection notes hide; revoking them brings it back no more.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it: nothing brings it back.")] = False,
 ) -> None:
@@ -112,8 +115,11 @@ def purge(
             SYSTEM,
             timedelta(days=older_than),
             study=study,
+            rejected=rejected,
             dry_run=dry_run,
             told=lambda count: bar.advance(task, count),
         )
     words = "would be purged" if dry_run else "purged"
-    say(f"{done.instances} instances {words}, {done.bytes} bytes" + (f"; {done.held} are on hold" if done.held else ""))
+    left = [f"{done.held} are on hold"] if done.held else []
+    left += [f"{done.rejected} are hidden by rejection notes (--rejected)"] if done.rejected else []
+    say("; ".join([f"{done.instances} instances {words}, {done.bytes} bytes", *left]))

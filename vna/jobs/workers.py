@@ -11,7 +11,7 @@ from storage.index.engine import Database
 from storage.index.events import time_text
 from storage.index.jobs import Job
 from vna.jobs.holding import holder, saying
-from vna.jobs.retries import USUAL, Ladder, failed
+from vna.jobs.retries import USUAL, KeepTrying, Ladder, failed
 from vna.model.errors import VnaError
 
 log = logging.getLogger(__name__)
@@ -117,8 +117,7 @@ class Workers:
                 log.exception("job failed", extra={"job": job.job_id, "kind": job.kind})
             with self._database.transaction() as connection:
                 again = failed(connection, job, exc, self._ladders.get(job.kind, USUAL))
-            level = logging.WARNING if again else logging.ERROR
-            words = "job is tried again" if again else "job given up"
+            level, words = _told(exc, again=again)
             log.log(level, words, extra={"job": job.job_id, "kind": job.kind, "reason": type(exc).__name__})
             return
         with self._database.transaction() as connection:
@@ -130,3 +129,10 @@ class Workers:
     def _extend(self, job: Job) -> None:
         with self._database.transaction() as connection:
             jobs.extend(connection, job, jobs.clock(connection) + _LEASE_SECONDS)
+
+
+def _told(exc: Exception, *, again: bool) -> tuple[int, str]:
+    """What only waits is no failure."""
+    if not again:
+        return logging.ERROR, "job given up"
+    return (logging.INFO, "job waits") if isinstance(exc, KeepTrying) else (logging.WARNING, "job is tried again")
