@@ -8,7 +8,7 @@ UV ?= uv
 COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
-.PHONY: help run test check bench viewer .venv lock
+.PHONY: help run test check bench faults soak viewer .venv lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -35,6 +35,17 @@ check: .venv/.dev ## format, lint, types, import rules
 bench: .venv/.dev ## measure against Orthanc, dcmtk and nginx, print ratios
 	@scripts/install-test-packages orthanc-postgresql wrk
 	@exec scripts/in-namespace .venv/bin/python -m benchmarks $(ARGS)
+
+faults: .venv/.dev ## try every fault many times, write the table of docs/reliability.md (FAULT_ROUNDS, FAULT_SEED, ARGS)
+	@scripts/install-test-packages
+	@rm -f .fault-results
+	@FAULTS=long FAULT_RESULTS=$(CURDIR)/.fault-results scripts/in-namespace .venv/bin/python -m pytest -q \
+		$(or $(ARGS),tests/faults); code=$$?; \
+		.venv/bin/python -m tests.faults.table .fault-results docs/reliability.md && exit $$code
+
+soak: .venv/.dev ## an hour of mixed load in which nothing may grow (SECONDS=3600, SOAK_FOLDER=docs/soak)
+	@scripts/install-test-packages
+	@SECONDS=$(or $(SECONDS),3600) exec scripts/in-namespace .venv/bin/python -m tests.faults.soak
 
 .venv: .venv/.runtime ## set up the environment only
 

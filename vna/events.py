@@ -23,6 +23,8 @@ Name = Literal[
     "commitment.checked",  # outcome (committed | failures), instances, failures
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
     "objects.verified",  # objects, bytes
+    "blob.damaged",  # store: bytes of it are gone, or not those that were kept
+    "store.silent",  # store: it did not answer, and others were asked
     "spool.uploaded",  # bytes, seconds
     "spool.failed",  # reason
     "worker.started",  # kind, pid

@@ -92,6 +92,8 @@ class Metrics:
         self._upload_failures = counter("vna_spool_failures_total", "Uploads that failed and are tried again", "reason")
         self._verified = counter("vna_verified_objects_total", "Objects compared with their digests by the regular job")
         self._verified_bytes = counter("vna_verified_bytes_total", "Bytes of them")
+        self._damaged = counter("vna_blobs_damaged_total", "Reads that met bytes that are gone or bad", "store")
+        self._silent = counter("vna_store_failures_total", "Times that one of several stores did not answer", "store")
         self._worker_deaths = counter("vna_worker_deaths_total", "Worker processes that died and were replaced", "kind")
         self._handlers: Mapping[events.Name, events.Subscriber] = {
             "instance.accepted": self._on_accepted,
@@ -109,6 +111,8 @@ class Metrics:
             "spool.uploaded": self._on_uploaded,
             "spool.failed": self._on_upload_failed,
             "objects.verified": self._on_verified,
+            "blob.damaged": self._on_damaged,
+            "store.silent": self._on_silent,
             "worker.died": self._on_worker_died,
         }
 
@@ -189,6 +193,12 @@ class Metrics:
 
     def _on_upload_failed(self, *, reason: str, **_fields: Any) -> None:
         self._child(self._upload_failures, reason).inc()
+
+    def _on_damaged(self, *, store: str, **_fields: Any) -> None:
+        self._child(self._damaged, store).inc()
+
+    def _on_silent(self, *, store: str, **_fields: Any) -> None:
+        self._child(self._silent, store).inc()
 
     def _on_worker_died(self, *, kind: str, pid: int, **_fields: Any) -> None:
         from prometheus_client.multiprocess import mark_process_dead

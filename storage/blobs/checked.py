@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from storage.blobs.base import CHUNK, BlobStore, Piece
+from storage.blobs.base import CHUNK, BlobStore, Growing, Piece, Upload
 from storage.blobs.cache import ReadCache
 from storage.blobs.known import Known
 from vna.model.errors import Damaged, NotFound
@@ -129,6 +129,20 @@ class CheckedBlobs:
 
     def check(self) -> None:
         self.inner.check()
+
+
+class CheckedGrowing(CheckedBlobs):
+    """The same where the store takes bytes while they still come."""
+
+    def begin(self, name: str) -> Upload | None:
+        """As Growing.begin."""
+        assert isinstance(self.inner, Growing)
+        return self.inner.begin(name)
+
+
+def checked(inner: BlobStore, cache: ReadCache | None, bad: Bad) -> CheckedBlobs:
+    """In front of a store of either kind."""
+    return CheckedGrowing(inner, cache, bad) if isinstance(inner, Growing) else CheckedBlobs(inner, cache, bad)
 
 
 def _cut(found: bytes, offset: int, count: int) -> Iterator[bytes]:

@@ -20,15 +20,14 @@ class FilesystemBlobs:
     """Names are relative paths under `root`.
 
     A name is new each time it is put, so a crash leaves at worst a partial file that no row names. Folders are
-    synced by
-    each process the first time it writes into them: then whoever made them does not matter.
+    synced by each process the first time it writes into them: then whoever made them does not matter.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self._root = str(self.root)
         self.spool_folder = self.root / "spool"
-        self.spool_folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(self.spool_folder)
         self._synced: set[Path] = set()
         self._lock = threading.Lock()
 
@@ -194,6 +193,15 @@ def pread_all(descriptor: int, offset: int, length: int) -> bytes:
         pieces.append(piece)
         got += len(piece)
     return b"".join(pieces)
+
+
+def _make_folder(folder: Path) -> None:
+    """With those above it, each durably."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

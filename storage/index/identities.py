@@ -48,6 +48,11 @@ def merge(connection: sa.Connection, subsumed: Identity, surviving: Identity) ->
     connection.execute(sa.update(table).where(table.c.id == subsumed.key).values(merged_into=surviving.key))
 
 
+def part(connection: sa.Connection, subsumed: Identity) -> None:
+    """What is `subsumed`'s is its own again."""
+    connection.execute(sa.update(table).where(table.c.id == subsumed.key).values(merged_into=None))
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """A patient: the identity, and the keys of it and of every one merged into it; none when it is not known."""

@@ -36,6 +36,12 @@ def of_study(connection: sa.Connection, study_instance_uid: str) -> PatientKey |
     return None if row is None else PatientKey(*row)
 
 
+def attributes_of(connection: sa.Connection, key: PatientKey) -> str:
+    """What is said of a patient, as DICOM JSON; empty when he is not known."""
+    mine = patients.c.patient_id == key.patient_id, patients.c.issuer == key.issuer
+    return connection.execute(sa.select(patients.c.attributes).where(*mine)).scalar() or ""
+
+
 _FACILITY = Prepared(sa.select(studies.c.facility).where(studies.c.study_instance_uid == sa.bindparam("uid")))
 
 

@@ -41,6 +41,7 @@ from storage.index.schema import (
     superseded,
     tag_values,
 )
+from storage.index.stores_schema import blob_places
 from storage.index.tags import READY
 from vna.model.events import Event
 
@@ -53,6 +54,7 @@ _EMPTIED = (
     *(verify_runs, damages, orphans, holds, purged),
     *(commitment_references, commitments),
     *(rejections, rejected, corrections, patient_links),
+    blob_places,
 )
 
 

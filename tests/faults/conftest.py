@@ -32,11 +32,15 @@ def under_load(ledger: Ledger, seed: int, storescp: Callable[..., StoreSCP]) -> 
     """`under_load(live)` begins a mixed load, with a destination for C-MOVE."""
     with ExitStack() as running:
 
-        def begin(live: LiveArchive, *, pixels: int = 1 << 15, stores_only: bool = False) -> Load:
+        def moves_to(live: LiveArchive) -> StoreSCP:
             destination = storescp(ae_title=DESTINATION)
             running.callback(destination.stop)
             added = live.vna("ae", "add", DESTINATION, "--host", "127.0.0.1", "--port", str(destination.port))
             assert added.returncode == 0, added.stderr
+            return destination
+
+        def begin(live: LiveArchive, *, pixels: int = 1 << 15, stores_only: bool = False) -> Load:
+            destination = None if stores_only else moves_to(live)
             load = Load(live, ledger, seed, destination, pixels=pixels, stores_only=stores_only)
             running.callback(load.abandon)
             load.start()

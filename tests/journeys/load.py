@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
@@ -52,6 +53,7 @@ class Load:
         self.stop.set()
         for thread in self._threads:
             thread.join(60)
+        gc.collect()  # pynetdicom leaves sockets of associations that failed to it, and here nobody minds
 
     def more_than(self, count: int) -> bool:
         return len(self.acknowledged) > count

@@ -120,10 +120,14 @@ def test_every_door_is_reached_on_both_nodes_and_knows_who_calls(front: LiveArch
             client.get(f"{front.http}/healthz", headers={"Connection": "close"})
         assert client.get(f"{front.http}/metrics").status_code == 403
     assert _sources(nodes, uids) == {("C-STORE", CALLER), ("STOW-RS", CALLER)}
-    assert all(now > then for now, then in zip([_counted(node) for node in nodes], before, strict=True))
+    wait_for(lambda: bool(_c_store(front, 512)) and _both_took(nodes, before), what="stores on both nodes")
     with socket.create_connection(("127.0.0.1", front.hl7_port), timeout=30) as hl7:
         hl7.sendall(b"\x0bMSH|^~\\&|A|B|C|D|20260102101112||ADT^A99|1|P|2.5\rEVN|A99|20260102101112\r\x1c\r")
         assert b"MSA|A" in hl7.recv(4096)
+
+
+def _both_took(nodes: list[LiveArchive], before: list[float]) -> bool:
+    return all(_counted(node) > then for node, then in zip(nodes, before, strict=True))
 
 
 def _counted(node: LiveArchive) -> float:

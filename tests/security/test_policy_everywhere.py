@@ -49,6 +49,7 @@ from vna.archive.backup_standing import BackupStanding
 from vna.archive.care import Care, Checked, Damage
 from vna.archive.changes import Changes
 from vna.archive.commitment import Commitments
+from vna.archive.correcting import Corrections
 from vna.archive.deletion import Deletion
 from vna.archive.exporting import Exports
 from vna.archive.holds import Holds
@@ -58,11 +59,13 @@ from vna.archive.reindex import Reindex
 from vna.archive.rejecting import Rejections
 from vna.archive.rendered import Rendering
 from vna.archive.repairing import Repairing
+from vna.archive.replicas import Replicas
 from vna.archive.retention import Retention
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.archive.store import Store
+from vna.archive.stores import Stores
 from vna.archive.sweeping import Sweeping
 from vna.archive.tags import SearchTags
 from vna.archive.verifying import Verifying
@@ -76,6 +79,7 @@ from vna.documents.repository import Repository, WantedDocument
 from vna.documents.responding_gateway import RespondingGateway
 from vna.identity.hospital import HospitalPatients
 from vna.identity.patients import Patients
+from vna.identity.people import People
 from vna.jobs.desk import Jobs
 from vna.jobs.schedule import Schedule as RegularSchedule
 from vna.metrics import Metrics
@@ -189,6 +193,7 @@ WITHOUT_POLICY = {
     (Holds, "held"),  # for use cases that asked before
     (Nodes, "beat"),  # a node says of itself that it is there
     (Nodes, "run"),
+    (Stores, "answering"),  # which stores answer says nothing about what is held
     (Matching, "look"),  # the inner half of what follows events
 }
 """Public operations that ask nobody, each for a reason; every other one has to be refused."""
@@ -281,11 +286,15 @@ USE_CASES = (
     "keeping.care.purging",
     "keeping.care.retention",
     "keeping.schedule",
+    "keeping.replicas",
+    "keeping.stores",
     "keeping.commitments",
     "keeping.rejections",
     "keeping.backup",
     "keeping.backup_standing",
     "keeping.exports",
+    "keeping.corrections",
+    "keeping.people",
     "documents",
     "patients",
     "hospitals",
@@ -347,11 +356,15 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Purging,
             Retention,
             RegularSchedule,
+            Replicas,
+            Stores,
             Commitments,
             Rejections,
             Backup,
             BackupStanding,
             Exports,
+            Corrections,
+            People,
             Registry,
             Patients,
             HospitalPatients,
@@ -451,9 +464,13 @@ def _argument(name: str, kind: Any) -> Any:
         return Query(Level.STUDY)
     if name == "instances":
         return [replace(_instance(), blob="")]
-    return {"numbers": [1], "accepted": ["1.2.840.10008.1.2"], "wanted": [Wanted(*"abcd")], "rights": frozenset()}.get(
-        name, "x" * 9
-    )
+    return {
+        "numbers": [1],
+        "accepted": ["1.2.840.10008.1.2"],
+        "said": {},
+        "wanted": [Wanted(*"abcd")],
+        "rights": frozenset(),
+    }.get(name, "x" * 9)
 
 
 def _instance() -> Instance:

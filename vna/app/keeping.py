@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
@@ -13,14 +14,21 @@ from vna.archive.backup import Backup
 from vna.archive.backup_standing import BackupStanding
 from vna.archive.commitment import Commitments
 from vna.archive.commitment import replay as replay_commitment
+from vna.archive.correcting import Corrections
+from vna.archive.correction import Identify, nobody
 from vna.archive.deletion import Deletion
 from vna.archive.exporting import Exports
 from vna.archive.holds import Holds
 from vna.archive.nodes import Nodes
+from vna.archive.placement import MOVE, PLACE, TAKE_AWAY, TIDY, Placement, PlacementRule, stores_of
+from vna.archive.refiling import REFILE, REFILE_LATER, Refiling
 from vna.archive.reindex import Replay
 from vna.archive.rejecting import REJECT, Rejections
+from vna.archive.replicas import REPAIR, Replicas
 from vna.archive.retrieve import Retrieval
 from vna.archive.store import Store
+from vna.archive.stores import Stores
+from vna.identity.people import UNMERGE, People
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular, Regularly
 from vna.jobs.retries import Ladder
@@ -44,6 +52,7 @@ class Surroundings:
     store: Store
     deletion: Deletion
     retrieval: Retrieval
+    identify: Identify = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +66,17 @@ class Keeping:
     care: Caring
     kinds: Mapping[str, Regular]
     schedule: Schedule
+    stores: Stores
+    replicas: Replicas
+    placement: Placement
     committing: Committing
     rejections: Rejections
     backup: Backup
     backup_standing: BackupStanding
     exports: Exports
+    corrections: Corrections
+    refiling: Refiling
+    people: People
 
     @property
     def commitments(self) -> Commitments:
@@ -80,8 +95,16 @@ class Keeping:
         return {
             **backups.works(self.settings, self.database, self.backup, self.backup_standing),
             **self.care.works(),
+            PLACE: self.placement.place,
+            MOVE: self.placement.move,
+            TAKE_AWAY: self.placement.take_away,
+            TIDY: self.placement.tidy,
+            REPAIR: self.replicas,
             **self.committing.works(),
             REJECT: self.rejections,
+            REFILE: self.refiling,
+            REFILE_LATER: self.refiling.later,
+            UNMERGE: self.refiling.unmerged,
         }
 
     def ladders(self) -> Mapping[str, Ladder]:
@@ -104,7 +127,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
 
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
-    rejecting.after_reindex(connection)
+    corrections.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
@@ -112,13 +135,21 @@ def build(around: Surroundings) -> Keeping:
     settings, database, blobs, policy = around.settings, around.database, around.blobs, around.policy
     rules = corrections.rejection_rules(settings)
     committing = commitment.build(around)
-    kinds = {**care.regularly(settings), **committing.regularly(), **backups.regularly(settings)}
+    replicas, placement = Replicas(blobs, policy), Placement(database, blobs, _rules(settings))
+    kinds = {
+        **care.regularly(settings),
+        **committing.regularly(),
+        **backups.regularly(settings),
+        TIDY: Regular(timedelta(days=1), at_once=False),
+    }
+    if placement.is_on:
+        kinds[PLACE] = Regular(timedelta(hours=1))
     return Keeping(
         database=database,
         nodes=_nodes(around),
         settings=settings,
         holds=Holds(database, policy),
-        care=care.build(settings, database, blobs, policy, around.deletion),
+        care=care.build(settings, database, blobs, policy, around.deletion, replicas.repair),
         kinds=kinds,
         schedule=Schedule(database, policy, kinds),
         committing=committing,
@@ -126,7 +157,26 @@ def build(around: Surroundings) -> Keeping:
         backup=Backup(database, blobs, policy),
         backup_standing=BackupStanding(database, policy, backups.plan_of(settings)),
         exports=Exports(database, around.retrieval, policy),
+        stores=Stores(database, blobs, policy),
+        replicas=replicas,
+        placement=placement,
+        corrections=Corrections(around.database, around.policy),
+        refiling=Refiling(around.database, around.blobs, around.store, around.identify),
+        people=People(around.database, around.policy),
     )
+
+
+def _rules(settings: Settings) -> list[PlacementRule]:
+    return [
+        PlacementRule(
+            one.modality,
+            one.facility,
+            timedelta(days=one.age_days),
+            one.since == "study",
+            stores_of(one.store, one.replicas),
+        )
+        for one in settings.storage.placement
+    ]
 
 
 def _nodes(around: Surroundings) -> Nodes:

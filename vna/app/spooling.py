@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from storage.blobs.base import BlobStore
 from storage.blobs.s3 import S3Blobs
-from storage.blobs.spooled import SpooledBlobs
 from storage.blobs.uploading import Uploading
 from storage.index.engine import Database
+from vna.app.blobs import spool_of
 from vna.archive.neighbours import Neighbours
 from vna.archive.node_spool import NodeSpool
 from vna.archive.nodes import Waiting, nothing_waits
@@ -24,17 +24,19 @@ log = logging.getLogger(__name__)
 
 def recover(blobs: BlobStore) -> None:
     """Before anything is stored: what a killed process left torn in the spool goes."""
-    if isinstance(blobs, SpooledBlobs):
-        removed = blobs.spool.recover()
+    spooled = spool_of(blobs)
+    if spooled is not None:
+        removed = spooled.spool.recover()
         if removed:
             log.warning("torn files were removed from the spool", extra={"count": removed})
 
 
 def waiting(blobs: BlobStore) -> Waiting:
     """What tells how much waits in the spool."""
-    if not isinstance(blobs, SpooledBlobs):
+    spooled = spool_of(blobs)
+    if spooled is None:
         return nothing_waits
-    spool = blobs.spool
+    spool = spooled.spool
 
     def counted() -> tuple[int, int]:
         census = spool.count()
@@ -45,11 +47,12 @@ def waiting(blobs: BlobStore) -> Waiting:
 
 def uploading(blobs: BlobStore, settings: Settings) -> Uploading | None:
     """What empties the spool; None where there is none."""
-    if not isinstance(blobs, SpooledBlobs):
+    spooled = spool_of(blobs)
+    if spooled is None:
         return None
-    inner = blobs.inner
+    inner = spooled.inner
     ready = inner.prepare if isinstance(inner, S3Blobs) else _nothing
-    return Uploading(blobs, threads=settings.storage.uploads, ready=ready)
+    return Uploading(spooled, threads=settings.storage.uploads, ready=ready)
 
 
 def upload(blobs: BlobStore, settings: Settings, stop: threading.Event) -> None:
@@ -78,13 +81,15 @@ def drained(blobs: BlobStore, settings: Settings) -> Iterator[tuple[int, bool]]:
 
 def ask_neighbours(blobs: BlobStore, database: Database, settings: Settings) -> None:
     """What is neither here nor in the object store may wait in the spool of another node."""
-    if isinstance(blobs, SpooledBlobs):
-        blobs.others = Neighbours(database, node_name(settings), _secret(settings))
+    spooled = spool_of(blobs)
+    if spooled is not None:
+        spooled.others = Neighbours(database, node_name(settings), _secret(settings))
 
 
 def for_nodes(blobs: BlobStore, settings: Settings) -> NodeSpool:
     """Our spool, as other nodes ask it."""
-    return NodeSpool(blobs.spool if isinstance(blobs, SpooledBlobs) else None, _secret(settings))
+    spooled = spool_of(blobs)
+    return NodeSpool(spooled.spool if spooled is not None else None, _secret(settings))
 
 
 def node_name(settings: Settings) -> str:

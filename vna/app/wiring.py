@@ -217,7 +217,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     """Wire an archive; nothing is started, and the schema has to be there (`prepare`)."""
     memory = settings.data_dir / "primary"
     database = Database(settings.database_url, pool_size=settings.database.pool_size, memory=memory)
-    blobs = blob_store(settings)
+    blobs = blob_store(settings, database)
     spooling.ask_neighbours(blobs, database, settings)
     local = settings.security.mode is SecurityMode.LOCAL
     policy = policy or (LocalPolicy() if local else EnforcedPolicy())
@@ -380,6 +380,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
                 store=store,
                 deletion=deletion,
                 retrieval=retrieval,
+                identify=identify,
             )
         ),
     )

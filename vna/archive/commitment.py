@@ -22,6 +22,8 @@ DIMSE, WEB = "DIMSE", "DICOMweb"
 """Doors: who asked through the second gets no report, and asks."""
 
 _REPORTING_SECONDS = 60
+_MANY = 1000
+"""Requests of more instances are read behind other jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Commitments:
                 raise DuplicateInstance("the Transaction UID is in use")
             detail = {"partner": actor.name, "door": door, "references": _pairs(asked)}
             _tell(connection, Direction.RECEIVED, transaction_uid, State.PENDING, actor.name, now, detail)
-            jobs.add(connection, CHECK, order_key=transaction_uid, payload=transaction_uid)
+            _plan_check(connection, transaction_uid, len(asked))
 
     def result(self, actor: Actor, transaction_uid: str) -> Found:
         """What came of a request of this actor, or is known of it so far; NotFound when it made none."""
@@ -191,6 +193,11 @@ def was_checked(
         _plan_report(connection, found.transaction_uid, found.held_until)
 
 
+def _plan_check(connection: Connection, transaction_uid: str, count: int) -> None:
+    priority = jobs.BULK if count > _MANY else 0
+    jobs.add(connection, CHECK, order_key=transaction_uid, payload=transaction_uid, priority=priority)
+
+
 def _plan_report(connection: Connection, transaction_uid: str, after: str) -> None:
     jobs.schedule(connection, REPORT, order_key=transaction_uid, payload=transaction_uid, run_after=after)
 
@@ -221,7 +228,7 @@ def replay(connection: Connection, event: Event) -> None:
         door, partner = str(said["door"]), str(said["partner"])
         new = commitments.add(connection, direction, transaction_uid, asked, door=door, partner=partner, at=at)
         if new and direction is Direction.RECEIVED:
-            jobs.add(connection, CHECK, order_key=transaction_uid, payload=transaction_uid)
+            _plan_check(connection, transaction_uid, len(asked))
         return
     found = commitments.find(connection, direction, transaction_uid)
     if found is None:

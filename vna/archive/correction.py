@@ -8,12 +8,14 @@ from typing import Any
 import orjson
 
 from storage.elements import text
+from storage.index import corrections as corrections_index
 from storage.index import facilities, identities, patient_details, patients
 from storage.index.engine import Connection
 from storage.index.instances import NewInstance, Parents
 from storage.index.packing import pack, unpack
 from storage.metadata import Element, to_json
-from vna.archive import overlay
+from vna.archive import corrected as corrections
+from vna.archive import overlay, rows
 from vna.archive.rows import patient_row
 from vna.model.access import Coercion
 from vna.model.identifiers import PatientIdentifier, PatientKey, facility_identifier, patient_key, significant
@@ -51,16 +53,51 @@ def due(
     is."""
     new = survivor(connection, identify, key, study_instance_uid, facility) or key
     values = difference(key, new) if new != key else {}
+    corrected = corrections.of_patient(connection, study_instance_uid)
     if not patient_details.any_said(connection):
-        return new, values
-    return new, {**values, **patient_details.said_of(connection, identifiers(connection, identify, new, facility))}
+        return new, {**values, **corrected}
+    said = patient_details.said_of(connection, identifiers(connection, identify, new, facility))
+    return new, {**values, **said, **corrected}
+
+
+def wanted(
+    connection: Connection,
+    identify: Identify,
+    elements: Mapping[str, Element],
+    place: tuple[str, str, str],
+    facility: str,
+) -> Values:
+    """Everything that an instance is to say beside what it said when it came (`elements`): what was moved and
+    corrected, and who it is of by now. `place` is where it came."""
+    said = corrections.said(connection, *place)
+    study = said.moved.get("StudyInstanceUID", place[0])
+    moved = {**elements, **_elements(said.moved)}
+    key = patient_key(text(moved, _PATIENT_ID), text(moved, _ISSUER), facility=facility, study_instance_uid=study)
+    held = patients.facility_of(connection, study)
+    _, values = due(connection, identify, key, study, facility if held is None else held)
+    return {**said.moved, **values, **said.corrected}
+
+
+def _elements(values: Values) -> dict[str, Element]:
+    return {
+        tag: one for tag, one in overlay.changes({}, Coercion(set=tuple(values.items()))).items() if one is not None
+    }
+
+
+def any_due(connection: Connection) -> bool:
+    """Whether images may have to say anything else than they did when they came."""
+    return (
+        identities.any_merged(connection)
+        or patient_details.any_said(connection)
+        or corrections_index.any_made(connection)
+    )
 
 
 def arriving(
     connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str, facility: str
 ) -> tuple[PatientKey, Values]:
     """As `due`, of what comes: `facility` is the sender's, and counts where nothing of the study is held yet."""
-    if not identities.any_merged(connection) and not patient_details.any_said(connection):
+    if not any_due(connection):
         return key, {}
     held = patients.facility_of(connection, study_instance_uid)
     return due(connection, identify, key, study_instance_uid, facility if held is None else held)
@@ -173,6 +210,33 @@ def corrected_rows(new: NewInstance, key: PatientKey, values: Values) -> NewInst
 
     header = corrected_header(new.instance["header"], values)
     return replace(new, patient_key=key, parents=parents, instance={**new.instance, "header": header})
+
+
+def placed_rows(new: NewInstance, values: Values) -> NewInstance:
+    """The rows of an instance anew, with these values, wherever they say that it is."""
+    elements = _applied(orjson.loads(unpack(new.instance["header"])), values)
+    facility = str(new.instance["facility"])
+    study = text(elements, "0020000D")
+    made = ("attributes", "facility", "received_at", "version", "header")
+    kept = {name: value for name, value in new.instance.items() if name in _NOT_READ and name not in made}
+    return rows.build(
+        elements,
+        key=patient_key(
+            text(elements, _PATIENT_ID), text(elements, _ISSUER), facility=facility, study_instance_uid=study
+        ),
+        facility=facility,
+        received_at=new.received_at,
+        instance={**kept, "header": pack(to_json(elements))},
+    )
+
+
+_NOT_READ = frozenset(
+    {
+        *("transfer_syntax_uid", "blob", "size", "sha256", "dataset_offset", "header_end", "number_of_frames"),
+        *("door", "source_ae", "source_address", "coercion_fk", "frames"),
+    }
+)
+"""Columns of an instance that its header does not say."""
 
 
 def _applied(elements: dict[str, Element], values: Values) -> dict[str, Element]:

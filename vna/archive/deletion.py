@@ -13,9 +13,10 @@ from storage.index.events import time_text
 from storage.index.instances import Raced
 from storage.metadata import Limits
 from vna.archive.holds import refuse_held
+from vna.archive.refiling import schedule
 from vna.archive.reread import rows_again
 from vna.archive.store import Provenance, Store, Tell, detail_of
-from vna.model.access import Action, Actor
+from vna.model.access import Action, Actor, Coercion
 from vna.model.coercion import coercion_of
 from vna.model.errors import Conflict, NotFound, Unavailable, VnaError
 from vna.model.events import EventKind
@@ -158,7 +159,7 @@ class Deletion:
             detail["reason"] = reason
         for _ in range(_ATTEMPTS):
             try:
-                return self._store.add(new, provenance, tell=_restoring(actor, one, detail))
+                return self._store.add(new, provenance, tell=_restoring(actor, one, detail, provenance.coercion))
             except Raced:
                 continue
         raise Unavailable("the index is too busy with this study")
@@ -180,8 +181,10 @@ def tell_deleted(
         )
 
 
-def _restoring(actor: Actor, one: DeletedInstance, detail: dict[str, object]) -> Tell:
+def _restoring(actor: Actor, one: DeletedInstance, detail: dict[str, object], coercion: Coercion | None = None) -> Tell:
     def tell(connection: Connection) -> None:
+        if coercion is not None and coercion.corrected:  # which may hold no longer
+            schedule(connection, [one.study_instance_uid], again=False)
         if not deletion.forget(connection, one.blob):
             raise NotFound("it was put back already")
         events.append(

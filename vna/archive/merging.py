@@ -121,8 +121,7 @@ class Merging:
                 with self._database.transaction() as connection:
                     for key, new, values in self._concerned(connection, study, identifier):
                         if _reassign(connection, study, key, new, values):
-                            detail = {"old": _plain(key), "new": _plain(new), "values": dict(values)}
-                            _tell(connection, EventKind.STUDY_REASSIGNED, study, "", detail)
+                            tell_reassigned(connection, study, key, new, values)
                 return
             except Raced:
                 continue
@@ -199,6 +198,12 @@ def replay(connection: Connection, event: Event) -> None:
                 changed = differing(one.header, values)
                 if changed:
                     _correct(connection, one, changed)
+
+
+def tell_reassigned(connection: Connection, study: str, old: PatientKey, new: PatientKey, values: Values) -> None:
+    """The event of a study that is another patient's now, or of what is said of the one whose it is."""
+    detail = {"old": _plain(old), "new": _plain(new), "values": dict(values)}
+    _tell(connection, EventKind.STUDY_REASSIGNED, study, "", detail)
 
 
 def _reassign(connection: Connection, study: str, old: PatientKey, new: PatientKey, values: Values) -> bool:

@@ -23,9 +23,12 @@ def changes(elements: dict[str, Element], coercion: Coercion | None) -> Changes:
         new = dict(table).get(text(elements, tag))
         if new is not None:
             changed[tag] = _element(vr, new)
-    for keyword, value in coercion.set:
+    for keyword, value in (*coercion.set, *coercion.corrected):
         tag, vr = _target(keyword)
-        changed[tag] = _element(vr, value)
+        if vr != "SQ":
+            changed[tag] = _element(vr, value)
+        elif tag in elements:  # a correction that leaves a sequence out
+            changed[tag] = None
     return {tag: element for tag, element in changed.items() if elements.get(tag) != element}
 
 

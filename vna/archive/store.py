@@ -11,14 +11,16 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+import orjson
+
 from storage.blobs.base import BlobStore, Growing, Upload
 from storage.elements import text
 from storage.frames import Buffer
-from storage.index import deletion, elsewhere, events, lookup, patient_details, quarantine, rejections
+from storage.index import corrections, deletion, elsewhere, events, lookup, patient_details, quarantine, rejections
 from storage.index import instances as index
 from storage.index.engine import Connection, Database
 from storage.index.instances import AlreadyHeld, InstanceWriter, NewInstance, Places, Raced
-from storage.index.packing import pack
+from storage.index.packing import pack, unpack
 from storage.metadata import Element, Limits, Scan, scan, to_json
 from storage.offsets import pack_offsets
 from storage.part10 import FileMeta, read_file_meta, write_file_meta
@@ -27,7 +29,7 @@ from storage.spool import Incoming
 from storage.temporary import whole
 from vna import events as signals
 from vna.archive import overlay, rows
-from vna.archive.correction import Identify, arriving, corrected_rows, differing, nobody
+from vna.archive.correction import Identify, arriving, corrected_rows, differing, nobody, placed_rows, wanted
 from vna.archive.facility import facility as facility_of
 from vna.archive.names import blob_name, guessed_name, guessed_uids, names_instance
 from vna.archive.rejection import RejectionRules, Verdict, judge
@@ -420,7 +422,7 @@ class Store:
         now = time.monotonic()
         if now - self._looked_at > _LOOK_SECONDS:
             self._looked_at, known = now, self._newest
-            self._newest = patient_details.newest(connection)
+            self._newest = patient_details.newest(connection) + corrections.newest(connection)
             self._has_notes = rejections.any_known(connection)
             if self._newest != known:
                 self._writer.forget()
@@ -447,6 +449,8 @@ class Store:
         self, connection: Connection, new: NewInstance, provenance: Provenance
     ) -> tuple[NewInstance, Provenance]:
         """What comes of a patient that was merged is the other's from the start, and says of him what feeds do."""
+        if corrections.any_made(connection):
+            return self._since_corrections(connection, new, provenance)
         key, said = arriving(
             connection, self._identify, new.patient_key, new.study_instance_uid, new.instance["facility"]
         )
@@ -454,6 +458,18 @@ class Store:
         if not values:
             return new, provenance
         return corrected_rows(new, key, values), replace(provenance, coercion=corrected(provenance.coercion, values))
+
+    def _since_corrections(
+        self, connection: Connection, new: NewInstance, provenance: Provenance
+    ) -> tuple[NewInstance, Provenance]:
+        """What was said of its study or series holds for what comes late too."""
+        place = new.study_instance_uid, new.series_instance_uid, new.sop_instance_uid
+        elements = orjson.loads(unpack(new.instance["header"]))
+        said = wanted(connection, self._identify, elements, place, str(new.instance["facility"]))
+        values = differing(new.instance["header"], said) if said else {}
+        if not values:
+            return new, provenance
+        return placed_rows(new, values), replace(provenance, coercion=corrected(provenance.coercion, values))
 
     def _own(self, new: NewInstance, provenance: Provenance, held: lookup.Content) -> bool:
         """What was a copy of another archive's is acknowledged here now, and stays."""

@@ -22,6 +22,7 @@ class Action(StrEnum):
     CHECK_BILLS = "check-bills"
     REPORT = "report"
     MATCH = "match"
+    CORRECT = "correct"
     ADMIN = "admin"
 
 
@@ -79,8 +80,10 @@ class Coercion:
     """Rules that change attributes on the way out, never the bytes kept.
 
     `set` and `remove` name top-level attributes by keyword; `map` gives for a keyword the new value of an old one.
+    `corrected` are values that the archive found out afterwards, whatever the rules say: they are no rules.
     """
 
     set: tuple[tuple[str, str], ...] = ()
     remove: tuple[str, ...] = ()
     map: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    corrected: tuple[tuple[str, str], ...] = ()

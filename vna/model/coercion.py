@@ -59,21 +59,21 @@ def _tag(keyword: str) -> str:
 def corrected(coercion: Coercion | None, values: Mapping[str, str]) -> Coercion:
     """The same rules, and these values whatever the rules or the object say."""
     rules = coercion or Coercion()
-    return replace(rules, set=tuple({**dict(rules.set), **values}.items()))
+    return replace(rules, corrected=tuple(sorted({**dict(rules.corrected), **values}.items())))
 
 
 def coercion_text(coercion: Coercion | None) -> str:
     """A rule set as canonical JSON, equal for equal rules; "" for none."""
     if coercion is None or coercion == Coercion():
         return ""
-    return orjson.dumps(
-        {
-            "set": dict(coercion.set),
-            "remove": sorted(coercion.remove),
-            "map": {keyword: dict(table) for keyword, table in coercion.map},
-        },
-        option=orjson.OPT_SORT_KEYS,
-    ).decode()
+    rules: dict[str, object] = {
+        "set": dict(coercion.set),
+        "remove": sorted(coercion.remove),
+        "map": {keyword: dict(table) for keyword, table in coercion.map},
+    }
+    if coercion.corrected:
+        rules["corrected"] = dict(coercion.corrected)
+    return orjson.dumps(rules, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def coercion_of(text: str) -> Coercion | None:
@@ -85,4 +85,5 @@ def coercion_of(text: str) -> Coercion | None:
         tuple(rules["set"].items()),
         tuple(rules["remove"]),
         tuple((keyword, tuple(table.items())) for keyword, table in rules["map"].items()),
+        tuple(rules.get("corrected", {}).items()),
     )

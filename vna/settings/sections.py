@@ -13,6 +13,7 @@ from pydantic_settings import NoDecode
 from vna.model.access import Action, Coercion, Peer
 from vna.model.message_charsets import codec_of
 from vna.model.priority import priority_of
+from vna.settings.stores import PRIMARY, PlacementSettings, StoreSettings, blob_store_url
 from vna.settings.values import AETitle, Port, Seconds, Section, words
 
 _LEAST_BANDWIDTH = 16 << 10
@@ -173,6 +174,28 @@ class StorageSettings(Section):
         "(0111H on both doors), `replace` takes it and keeps the older one recoverable.",
     )
 
+    timeout: Seconds = Field(
+        default=20.0,
+        description="How long an operation on an S3 store is tried (seconds), all its tries together. An answer has to "
+        "begin within half of it.",
+    )
+    cache_size: ByteSize = Field(
+        default=ByteSize(2 * 1024**3),
+        description="The most that is kept in `cache` of the data folder of what was read in parts from S3 stores "
+        "(bytes, or `2GiB`): what was read longest ago goes first. Objects up to a tenth of it, and 64 MiB, are kept. "
+        "0: nothing.",
+    )
+    stores: tuple[StoreSettings, ...] = Field(
+        default=(),
+        description="Stores beside the primary one, as a JSON list (environment) or `[[storage.stores]]` (vna.toml): "
+        "`name`, `url`, `access_key`, `secret_key`.",
+    )
+    placement: tuple[PlacementSettings, ...] = Field(
+        default=(),
+        description="What lies in which store, as a JSON list (environment) or `[[storage.placement]]` (vna.toml): "
+        "`modality`, `facility`, `age_days`, `since`, `store`, `replicas`. The first rule that fits counts.",
+    )
+
     @field_validator("spool")
     @classmethod
     def _absolute(cls, value: str) -> str:
@@ -181,12 +204,21 @@ class StorageSettings(Section):
     @field_validator("url")
     @classmethod
     def _is_a_blob_store(cls, value: str) -> str:
-        parts = urlsplit(value)
-        is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
-        is_bucket = parts.scheme == "s3" and parts.netloc
-        if value and not is_folder and not is_bucket:
-            raise ValueError("a blob store is at file:///absolute/path or s3://bucket?endpoint=http://127.0.0.1:8333")
-        return value
+        return blob_store_url(value)
+
+    @model_validator(mode="after")
+    def _stores_are_known(self) -> "StorageSettings":
+        names = [PRIMARY, *(store.name for store in self.stores)]
+        if len(set(names)) < len(names):
+            raise ValueError("two stores have the same name")
+        for rule in self.placement:
+            wanted = (rule.store, *rule.replicas)
+            if len(set(wanted)) < len(wanted):
+                raise ValueError("a rule of placement names a store twice")
+            for name in wanted:
+                if name not in names:
+                    raise ValueError(f"no store is called {name}: there are {', '.join(names)}")
+        return self
 
 
 class HttpSettings(Section):

@@ -12,6 +12,7 @@ from vna.settings.loading import Loaded
 from vna.settings.root import PREFIX, fields
 from vna.settings.sections import PeerSettings
 from vna.settings.sharing import CommunitySettings
+from vna.settings.stores import PlacementSettings, StoreSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ def _named(item: object) -> str:
         return item.name
     if isinstance(item, PeerSettings):
         return item.ae_title
+    if isinstance(item, StoreSettings):
+        return item.name
+    if isinstance(item, PlacementSettings):
+        return f"to {', '.join((item.store, *item.replicas))}"
     return item.home_community_id if isinstance(item, CommunitySettings) else str(item)
 
 

@@ -10,6 +10,7 @@ from storage.index import (  # noqa: F401  their tables belong to the same metad
     corrections_schema,
     keeping_schema,
     national_schema,
+    stores_schema,
 )
 from storage.index.migrations import compatibility
 from storage.index.schema import metadata
