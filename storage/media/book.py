@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS series (
 CREATE TABLE IF NOT EXISTS files (
   id INTEGER PRIMARY KEY, volume INTEGER NOT NULL, path TEXT NOT NULL, series INTEGER NOT NULL, study TEXT NOT NULL,
   sop_instance TEXT NOT NULL UNIQUE, sop_class TEXT NOT NULL, syntax TEXT NOT NULL, size INTEGER NOT NULL,
-  sha256 TEXT NOT NULL, created_at TEXT NOT NULL, source TEXT NOT NULL, note TEXT NOT NULL, record BLOB NOT NULL);
+  sha256 TEXT NOT NULL, created_at TEXT NOT NULL, source TEXT NOT NULL, note TEXT NOT NULL, record BLOB NOT NULL,
+  UNIQUE (volume, path));
 CREATE INDEX IF NOT EXISTS files_of ON files (volume, series, id);
 CREATE INDEX IF NOT EXISTS files_of_study ON files (study);
 CREATE TABLE IF NOT EXISTS omitted (sop_instance TEXT PRIMARY KEY, reason TEXT NOT NULL);
@@ -54,6 +55,8 @@ class Book:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         self.connection = sqlite3.connect(self.path)
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA synchronous=NORMAL")  # a power cut costs the last rows, which are written again
         self.connection.executescript(_SCHEMA)
 
     def __enter__(self) -> "Book":
@@ -121,6 +124,11 @@ class Book:
         """The files of a volume."""
         for row in self.connection.execute(f"SELECT {_COLUMNS} FROM files WHERE volume = ? ORDER BY id", (volume,)):  # noqa: S608
             yield Entry(*row)
+
+    def has(self, volume: int, path: str) -> bool:
+        """Whether a file is one that was noted."""
+        row = self.connection.execute("SELECT 1 FROM files WHERE volume = ? AND path = ?", (volume, path)).fetchone()
+        return row is not None
 
     def of_study(self, study: str) -> list[tuple[str, int, str]]:
         """SOP Instance UID, volume and path of what was written of a study."""

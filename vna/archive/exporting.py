@@ -384,6 +384,9 @@ def _decoders(pages: Book) -> tuple[dict[str, int], list[dict[str, Any]]]:
 
 def _volume(folder: Path, pages: Book, number: int, decoders: list[dict[str, Any]]) -> dict[str, Any]:
     where = folder / volume_name(number)
+    for path in (where / "DICOM").rglob("I*"):  # written, and not noted before the process was killed
+        if not pages.has(number, path.relative_to(where).as_posix()):
+            path.unlink()
     dicomdir.write(pages, number, where / dicomdir.NAME, volume_name(number))
     _write_json(where / "DECODERS.JSN", decoders)
     manifest.write(where, _lines(where, pages, number))
