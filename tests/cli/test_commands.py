@@ -29,7 +29,7 @@ COMMANDS = (
     "hold add", "hold list", "hold release", "retention list",
     "hl7 send", "hl7 sample", "hl7 listen",
     "jobs list", "jobs retry", "jobs drop", "schedule list", "schedule run", "node list", "node forget", "node drain",
-    "commitment list", "commitment show",
+    "commitment list", "commitment show", "forward list", "forward study", "forward retry",
     "rejection list", "rejection revoke", "rejection apply",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
@@ -58,6 +58,7 @@ COMMANDS = (
         "jobs",
         "node",
         "rejection",
+        "forward",
         "xds",
         *COMMANDS,
     ],

@@ -88,6 +88,7 @@ from vna.model.sources import Source
 from vna.routing.across import Across
 from vna.routing.downloads import Fetching
 from vna.routing.eviction import Eviction
+from vna.routing.forward_desk import ForwardDesk
 from vna.routing.manifests import Manifests
 from vna.routing.prefetch import Prefetch
 from vna.routing.trial import Trial
@@ -282,6 +283,7 @@ USE_CASES = (
     "keeping.schedule",
     "keeping.commitments",
     "keeping.rejections",
+    "keeping.forwarding.desk",
     "keeping.backup",
     "keeping.backup_standing",
     "documents",
@@ -347,6 +349,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             RegularSchedule,
             Commitments,
             Rejections,
+            ForwardDesk,
             Backup,
             BackupStanding,
             Registry,

@@ -379,6 +379,10 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
                 peers=peers,
                 store=store,
                 deletion=deletion,
+                retrieval=retrieval,
+                sources=sources_known,
+                remotes=remotes,
+                shared=settings.data_dir / SHARED,
             )
         ),
     )
