@@ -20,6 +20,7 @@ Name = Literal[
     "retrieve.answered",  # door (C-MOVE | C-GET | WADO-RS), instances, bytes, seconds
     "http.answered",  # method, route, status, seconds
     "message.answered",  # type, code, seconds
+    "instance.forwarded",  # destination, outcome (sent | failed | gone), instances
     "commitment.checked",  # outcome (committed | failures), instances, failures
     "lookup.alarm",  # (nothing): many look-ups of one caller fail
     "objects.verified",  # objects, bytes

@@ -87,6 +87,12 @@ class Metrics:
         self._commitments = counter("vna_commitments_total", "Storage commitment requests checked", "outcome")
         self._not_committed = counter("vna_not_committed_instances_total", "Instances that were not committed")
         self._lookup_alarms = counter("vna_lookup_alarms_total", "Times that many look-ups of one caller failed")
+        self._forwarded = counter(
+            "vna_forwarded_instances_total",
+            "Instances forwarded to other archives, by what became of them",
+            "destination",
+            "outcome",
+        )
         self._uploads = counter("vna_spool_uploads_total", "Objects put from the spool into the object store")
         self._uploaded = counter("vna_spool_uploaded_bytes_total", "Bytes of them")
         self._upload_failures = counter("vna_spool_failures_total", "Uploads that failed and are tried again", "reason")
@@ -107,6 +113,7 @@ class Metrics:
             "http.answered": self._on_http,
             "message.answered": self._on_message,
             "commitment.checked": self._on_commitment,
+            "instance.forwarded": self._on_forwarded,
             "lookup.alarm": self._on_lookup_alarm,
             "spool.uploaded": self._on_uploaded,
             "spool.failed": self._on_upload_failed,
@@ -183,6 +190,9 @@ class Metrics:
     def _on_commitment(self, *, outcome: str, failures: int, **_fields: Any) -> None:
         self._child(self._commitments, outcome).inc()
         self._not_committed.inc(failures)
+
+    def _on_forwarded(self, *, destination: str, outcome: str, instances: int, **_fields: Any) -> None:
+        self._child(self._forwarded, destination, outcome).inc(instances)
 
     def _on_lookup_alarm(self, **_fields: Any) -> None:
         self._lookup_alarms.inc()

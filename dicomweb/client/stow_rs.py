@@ -16,6 +16,8 @@ from vna.model.errors import NotAuthorized, Unavailable, VnaError
 _JSON: Final = "application/dicom+json"
 _FAILED, _REFERENCED, _REASON, _WARNING = "00081198", "00081199", "00081197", "00081196"
 _UID: Final = "00081155"
+_ELSEWHERE: Final = frozenset({408, 429, 502, 503, 504})
+"""What says nothing of the instance (RFC 9110 15.5, 15.6; RFC 6585 4)."""
 
 
 class StowRs:
@@ -61,7 +63,9 @@ class StowRs:
             raise NotAuthorized(f"{name} answers with HTTP status {status}", authenticated=status != 401)
         if status not in (200, 202, 409):
             words = f"{name} answers with HTTP status {status}"
-            return Sent(item, Verdict.FAILED, None, words) if 400 <= status < 500 else failed(item, Unavailable(words))
+            if status in _ELSEWHERE:
+                raise Unavailable(words)
+            return Sent(item, Verdict.FAILED, None, words)
         self._service.media_type(response, _JSON, "application/json")
         try:
             said = orjson.loads(self._service.whole(response))

@@ -7,6 +7,7 @@ from storage.index.care_schema import damages, holds, orphans, purged, verify_ru
 from storage.index.commitment_schema import commitment_references, commitments
 from storage.index.corrections_schema import corrections, patient_links, rejected, rejections
 from storage.index.events import time_text
+from storage.index.forwarding_schema import forwarded
 from storage.index.national_schema import (
     doses,
     looks,
@@ -55,6 +56,7 @@ _EMPTIED = (
     *(commitment_references, commitments),
     *(rejections, rejected, corrections, patient_links),
     blob_places,
+    forwarded,
 )
 
 

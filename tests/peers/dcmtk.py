@@ -66,11 +66,11 @@ class StoreSCP:
         self.child.stop()
 
 
-def start_storescp(directory: Path, *options: str, ae_title: str = "STORESCP") -> StoreSCP:
+def start_storescp(directory: Path, *options: str, ae_title: str = "STORESCP", port: int = 0) -> StoreSCP:
     """Start one; without other options it accepts all transfer syntaxes (+xa) and keeps the bytes as they came (+B)."""
     need_isolation("storescp")
     program = system_program("storescp", package="dcmtk")
-    port = free_port()
+    port = port or free_port()
     received = directory / "received"
     received.mkdir()
     argv: list[str | Path] = [program, *(options or ("+B", "+xa")), "-aet", ae_title, "-od", received, str(port)]

@@ -93,6 +93,7 @@ from vna.model.sources import Source
 from vna.routing.across import Across
 from vna.routing.downloads import Fetching
 from vna.routing.eviction import Eviction
+from vna.routing.forward_desk import ForwardDesk
 from vna.routing.manifests import Manifests
 from vna.routing.prefetch import Prefetch
 from vna.routing.trial import Trial
@@ -290,6 +291,7 @@ USE_CASES = (
     "keeping.stores",
     "keeping.commitments",
     "keeping.rejections",
+    "keeping.forwarding.desk",
     "keeping.backup",
     "keeping.backup_standing",
     "keeping.corrections",
@@ -360,6 +362,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Stores,
             Commitments,
             Rejections,
+            ForwardDesk,
             Backup,
             BackupStanding,
             Corrections,

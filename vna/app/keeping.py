@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import backups, care, commitment, corrections, spooling
+from vna.app import backups, care, commitment, corrections, forwarding, spooling
 from vna.app.care import Caring
 from vna.app.commitment import Committing
+from vna.app.forwarding import Sending
+from vna.app.remotes import Remotes
 from vna.archive import holds, purging, rejecting
 from vna.archive.backup import Backup
 from vna.archive.backup_standing import BackupStanding
@@ -35,8 +38,10 @@ from vna.jobs.retries import Ladder
 from vna.jobs.schedule import Schedule
 from vna.jobs.workers import Work
 from vna.model.events import EventKind
+from vna.routing import forwarding as forwards
 from vna.security.peers import Peers
 from vna.security.policy import Policy
+from vna.security.sources import Sources
 from vna.settings import Settings
 
 
@@ -52,6 +57,9 @@ class Surroundings:
     store: Store
     deletion: Deletion
     retrieval: Retrieval
+    sources: Sources
+    remotes: Remotes
+    shared: Path
     identify: Identify = nobody
 
 
@@ -71,6 +79,7 @@ class Keeping:
     placement: Placement
     committing: Committing
     rejections: Rejections
+    forwarding: Sending
     backup: Backup
     backup_standing: BackupStanding
     corrections: Corrections
@@ -87,6 +96,7 @@ class Keeping:
         """Who has to know of events."""
         return {
             **self.committing.subscribers(),
+            **self.forwarding.subscribers(),
             "rejections": rejecting.noticing(self.database),
         }
 
@@ -101,6 +111,7 @@ class Keeping:
             TIDY: self.placement.tidy,
             REPAIR: self.replicas,
             **self.committing.works(),
+            **self.forwarding.works(),
             REJECT: self.rejections,
             REFILE: self.refiling,
             REFILE_LATER: self.refiling.later,
@@ -109,7 +120,7 @@ class Keeping:
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
-        return {**self.committing.ladders()}
+        return {**self.committing.ladders(), **self.forwarding.ladders()}
 
     def regularly(self) -> Regularly:
         """What makes jobs of what is due at regular times."""
@@ -120,6 +131,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.HOLD_CHANGED: holds.replay,
     EventKind.INSTANCE_PURGED: purging.replay,
     EventKind.COMMITMENT_CHANGED: replay_commitment,
+    EventKind.INSTANCES_FORWARDED: forwards.replay,
     **corrections.REPLAYS,
 }
 """What a reindex does again."""
@@ -128,6 +140,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
 def after_reindex(connection: Connection) -> None:
     """What a rebuilt index has to find out again."""
     corrections.after_reindex(connection)
+    forwards.after_reindex(connection)
 
 
 def build(around: Surroundings) -> Keeping:
@@ -154,6 +167,7 @@ def build(around: Surroundings) -> Keeping:
         schedule=Schedule(database, policy, kinds),
         committing=committing,
         rejections=Rejections(database, blobs, policy, around.deletion, rules),
+        forwarding=forwarding.build(around),
         backup=Backup(database, blobs, policy),
         backup_standing=BackupStanding(database, policy, backups.plan_of(settings)),
         stores=Stores(database, blobs, policy),

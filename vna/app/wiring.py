@@ -381,6 +381,9 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
                 deletion=deletion,
                 identify=identify,
                 retrieval=retrieval,
+                sources=sources_known,
+                remotes=remotes,
+                shared=settings.data_dir / SHARED,
             )
         ),
     )

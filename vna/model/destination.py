@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from vna.model.comments import reason_of
+from vna.model.errors import NotAuthorized, Unavailable
 
 
 class Encoded(Protocol):
@@ -40,7 +41,8 @@ class Verdict(StrEnum):
 class Sent:
     """The end of one item; `status` is the receiver's, None where it was not asked.
 
-    `begun` is false for one that waited in vain for an association: its reason says nothing of the item.
+    `begun` is false for one that waited in vain for an association: its reason says nothing of the item. `answered` is
+    false where the receiver could not be reached or asked, so that another time it may take the item.
     """
 
     item: Item
@@ -48,11 +50,13 @@ class Sent:
     status: int | None = None
     reason: str = ""
     begun: bool = True
+    answered: bool = True
 
 
 def failed(item: Item, error: BaseException, *, begun: bool = True) -> Sent:
     """The end of an item that never got an answer."""
-    return Sent(item, Verdict.FAILED, None, reason_of(error), begun)
+    answered = not isinstance(error, (Unavailable, NotAuthorized))
+    return Sent(item, Verdict.FAILED, None, reason_of(error), begun, answered)
 
 
 class Destination(Protocol):

@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     INSTANCE_FORGOTTEN = "instance.forgotten"
     INSTANCE_REPAIRED = "instance.repaired"
     INSTANCE_PURGED = "instance.purged"
+    INSTANCES_FORWARDED = "instances.forwarded"
     INSTANCE_QUARANTINED = "instance.quarantined"
     CORRECTION_CHANGED = "correction.changed"
     REJECTION_CHANGED = "rejection.changed"

@@ -11,6 +11,7 @@ from vna.settings.across import AcrossSettings
 from vna.settings.backup import BackupSettings
 from vna.settings.care import CareSettings, RetentionSettings, VerifySettings
 from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
+from vna.settings.forwarding import ForwardSettings
 from vna.settings.iocm import IocmSettings
 from vna.settings.national import NationalSettings
 from vna.settings.node import NodeSettings
@@ -74,6 +75,12 @@ class Settings(BaseSettings):
     commitment: CommitmentSettings = CommitmentSettings()
     availability: AvailabilitySettings = AvailabilitySettings()
     iocm: IocmSettings = IocmSettings()
+    forward: tuple[ForwardSettings, ...] = Field(
+        default=(),
+        description="Rules of what is sent to other archives, as a JSON list (environment) or `[[forward]]` "
+        "(vna.toml): `name`, `to`, `modalities`, `facilities`, `calling`, `sop_classes`, `younger_than`, `when`, "
+        "`rest`, `priority`, `again`. Empty: nothing is.",
+    )
     jobs: JobsSettings = JobsSettings()
     priority: PrioritySettings = PrioritySettings()
     log: LogSettings = LogSettings()

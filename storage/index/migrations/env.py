@@ -8,6 +8,7 @@ from storage.index import (  # noqa: F401  their tables belong to the same metad
     cluster_schema,
     commitment_schema,
     corrections_schema,
+    forwarding_schema,
     keeping_schema,
     national_schema,
     stores_schema,
