@@ -157,8 +157,10 @@ def place_at(settings: Settings, where: str, *, new: bool = False) -> Place:
 
 
 def _bucket(settings: Settings, where: str, *, new: bool) -> S3Blobs:
-    keys = settings.backup if settings.backup.access_key else settings.storage
-    blobs = bucket(settings, where, keys.access_key, keys.secret_key, settings.data_dir / "backup-spool")
+    access_key, secret_key = settings.backup.access_key, settings.backup.secret_key
+    if not access_key:
+        access_key, secret_key = settings.storage.access_key, settings.storage.secret_key
+    blobs = bucket(settings, where, access_key, secret_key, settings.data_dir / "backup-spool")
     if new:
         blobs.prepare()
     return blobs
