@@ -41,33 +41,52 @@ class Deliveries:
         self._priority = priority
         self._originator = originator
         self._message_id = 0
+        self._ahead: _Ready | Sent | None = None
         self._contexts: dict[str, dict[str, int]] = {}
         for context in assoc.accepted_contexts:
             if context.as_scu and context.context_id is not None:
                 syntaxes = self._contexts.setdefault(str(context.abstract_syntax), {})
                 syntaxes.setdefault(str(context.transfer_syntax[0]), context.context_id)
 
-    def deliver(self, item: Item) -> Sent:
-        """Send one item; Unavailable when the association is gone and another one may succeed."""
+    def deliver(self, item: Item, following: Item | None = None) -> Sent:
+        """Send one item; Unavailable when the association is gone and another one may succeed.
+
+        `following` is what will be sent next, if that is known: it is begun to be read while the peer answers.
+        """
+        ahead, self._ahead = self._ahead, None
+        ready = ahead if ahead is not None and ahead.item is item else self._readied(item)
+        if isinstance(ready, Sent):
+            return ready
+        try:
+            return self._send(ready, following)
+        finally:
+            ready.pieces.close()
+
+    def _readied(self, item: Item) -> _Ready | Sent:
+        """With its first bytes read; or why it cannot be sent."""
         contexts = self._contexts.get(item.sop_class_uid)
         if not contexts:
             return Sent(item, Verdict.FAILED, SOP_CLASS_NOT_SUPPORTED, "no presentation context for its SOP Class")
         try:
             encoded = item.encode(sorted(contexts, key=_preference))
-            pieces = _Pieces(encoded.chunks)
+            syntax = encoded.transfer_syntax_uid
+            return _Ready(item, syntax, contexts[syntax], _Pieces(encoded.chunks))
         except VnaError as error:
             return failed(item, error)
         except Exception as error:
             log.exception("instance not readable", extra={"sop_instance_uid": item.sop_instance_uid})
             return failed(item, error)
-        try:
-            return self._send(item, encoded.transfer_syntax_uid, contexts[encoded.transfer_syntax_uid], pieces)
-        finally:
-            pieces.close()
 
-    def _send(self, item: Item, syntax: str, context_id: int, pieces: _Pieces) -> Sent:
+    def _send(self, ready: _Ready, following: Item | None) -> Sent:
+        item, pieces = ready.item, ready.pieces
+
+        def look_ahead() -> None:
+            if following is not None:
+                self._ahead = self._readied(following)
+
         try:
-            answer = send_store(self._assoc, self._command(item, syntax, context_id), pieces)
+            command = self._command(item, ready.transfer_syntax_uid, ready.context_id)
+            answer = send_store(self._assoc, command, pieces, look_ahead)
         except Exception:
             if pieces.error is None:
                 raise
@@ -88,6 +107,16 @@ class Deliveries:
             move_originator_ae=self._originator.ae_title if self._originator else "",
             move_originator_message_id=self._originator.message_id if self._originator else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An item of which the first bytes were read."""
+
+    item: Item
+    transfer_syntax_uid: str
+    context_id: int
+    pieces: _Pieces
 
 
 class _Pieces:

@@ -212,11 +212,11 @@ class GetProvider(_Provider):
     ) -> None:
         deliveries = Deliveries(assoc, priority=request.Priority)
         reports.pending(tally)
-        for item in items:
+        for item, following in zip(items, [*items[1:], None], strict=False):
             if assoc.is_cancelled(request.MessageID):
                 return
             try:
-                tally.add(deliveries.deliver(item))
+                tally.add(deliveries.deliver(item, following))
             except Unavailable:  # the association is gone, and with it who asked
                 return
             reports.pending(tally)

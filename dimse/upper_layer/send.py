@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from pynetdicom.dimse_primitives import C_STORE
@@ -24,8 +24,13 @@ BATCH: Final = 1 << 18
 FIRST_OR_MIDDLE, LAST_DATA, LAST_COMMAND = 0x00, 0x02, 0x03
 
 
-def send_store(assoc: LeanAssociation, command: StoreCommand, data_set: Iterable[Buffer]) -> StoreAnswer:
-    """Send one instance and wait for the peer's answer, from the calling thread.
+def send_store(
+    assoc: LeanAssociation,
+    command: StoreCommand,
+    data_set: Iterable[Buffer],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> StoreAnswer:
+    """Send one instance and wait for the peer's answer, from the calling thread, which does `meanwhile` before.
 
     `command.context_id` must be an accepted context in which we are SCU and whose transfer syntax the pieces are
     encoded in. Pieces are not copied: they must stay unchanged. Unavailable if the association ends or the peer
@@ -42,6 +47,7 @@ def send_store(assoc: LeanAssociation, command: StoreCommand, data_set: Iterable
         except BaseException:
             assoc.abort()
             raise
+        meanwhile()
         return await_answer(assoc, command)
 
 
