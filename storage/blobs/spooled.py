@@ -51,12 +51,12 @@ class SpooledBlobs:
         self.spool = spool
         self.spool_folder: Path = spool.spool_folder
         self.others = others
-        self._most = most
+        self.most = most
 
     @property
     def is_full(self) -> bool:
         """Whether nothing more may wait."""
-        return self.spool.held_bytes() >= self._most
+        return self.spool.held_bytes() >= self.most
 
     def begin(self, name: str) -> "SpooledUpload | None":
         """As `Growing` says: what comes while the spool is full is taken whole, by the store behind it."""
@@ -121,7 +121,7 @@ class SpooledBlobs:
                 self.inner.check()
 
     def _takes(self, size: int) -> bool:
-        return self.spool.held_bytes() + size <= self._most
+        return self.spool.held_bytes() + size <= self.most
 
     def _found(self, ask: Callable[[Place], T]) -> T:
         try:
@@ -152,7 +152,7 @@ class SpooledBlobs:
         try:
             yield
         except Unavailable as exc:
-            if not self._most:
+            if not self.most:
                 raise
             raise OutOfResources("the spool is full, and the object store does not answer") from exc
 

@@ -27,6 +27,8 @@ _IDLE_SECONDS = 0.5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _NICENESS = 10
 """Whoever reads comes first where processor and disk are short."""
+_QUIET_SECONDS, _BURST_SECONDS = 0.3, 20.0
+"""A burst comes first, so long: it is over when nothing came for that while."""
 
 
 class Uploading:
@@ -44,6 +46,7 @@ class Uploading:
         self._ready = ready
         self._is_ready = False
         self._failed: dict[str, tuple[float, float]] = {}
+        self._held, self._grew_at, self._burst_at = 0, 0.0, 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Upload until told to stop, when nobody else of this node does."""
@@ -51,6 +54,9 @@ class Uploading:
         while not stop.is_set():
             with self.alone() as alone:
                 while alone and not stop.is_set():
+                    if self._is_burst():
+                        stop.wait(_QUIET_SECONDS / 3)
+                        continue
                     try:
                         uploaded, went_well = self.once(stop)
                     except Exception:
@@ -63,6 +69,16 @@ class Uploading:
                         stop.wait(pause)
                         pause = min(pause * 2, _LONGEST_PAUSE)
             stop.wait(_IDLE_SECONDS)
+
+    def _is_burst(self) -> bool:
+        """Whether more comes in than goes out, for some seconds now, and there is room for it."""
+        now, held = time.monotonic(), self._spool.held_bytes()
+        if held > self._held:
+            self._grew_at = now
+        self._held = held
+        if now - self._grew_at > _QUIET_SECONDS:
+            self._burst_at = now
+        return self._burst_at < now < self._burst_at + _BURST_SECONDS and held < self._blobs.most / 2
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
@@ -114,7 +130,7 @@ class Uploading:
         return time.monotonic() >= self._failed.get(one.name, (0.0, 0.0))[0]
 
     def _unless(self, one: Waiting, stop: threading.Event, ended: threading.Event) -> bool:
-        if stop.is_set() or ended.is_set():
+        if stop.is_set() or ended.is_set() or self._is_burst():
             return False
         if self._try(one):
             return True
