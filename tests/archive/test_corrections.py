@@ -100,10 +100,9 @@ def said(archive: Application) -> Said:
     expected = set()
     for study in {values[0] for values in found.values()}:
         mine = [values for values in found.values() if values[0] == study]
-        first = mine[0]
-        expected.add(
-            (study, first[3], first[4], first[5], first[6], first[7], first[8], len(mine), len({v[1] for v in mine}))
-        )
+        patient, name, _, *rest = mine[0][3:]
+        born = next((values[5] for values in found.values() if values[3] == patient and values[5]), "")
+        expected.add((study, patient, name, born, *rest[:3], len(mine), len({v[1] for v in mine})))
     assert set(above) == expected
     return found
 

@@ -130,11 +130,12 @@ def _part(connection: Connection, subsumed: identities.Identity) -> identities.I
         return None
     last = identities.survivors(connection, [subsumed.merged_into])[subsumed.merged_into]
     identities.part(connection, subsumed)
-    for key in identities.family(connection, subsumed.identifier).keys:
-        documents.unrendered(connection, key)
+    for one in identities.family(connection, subsumed.identifier).keys:
+        documents.unrendered(connection, one)
     later = time_text(datetime.now(UTC) + _AGAIN)
-    for run_after in ("", later):
-        jobs.add(connection, UNMERGE, payload=str(last.key), run_after=run_after)
+    for key in (last.key, subsumed.key):  # a journal that is replayed has given studies back already
+        for run_after in ("", later):
+            jobs.add(connection, UNMERGE, payload=str(key), run_after=run_after)
     return last
 
 
