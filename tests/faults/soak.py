@@ -129,15 +129,16 @@ def plot(series: Series, measure: Measure) -> str:
     )
 
 
-def report(soak: Soak, folder: Path, seconds: float) -> None:
-    """`soak.md` with a table, and a plot of each measure beside it."""
+def report(soak: Soak, folder: Path, seconds: float, compared: str) -> None:
+    """`soak.md` with a table, and a plot of each measure beside it; `compared` is what came of looking at everything in
+    the end."""
     folder.mkdir(parents=True, exist_ok=True)
     done = ", ".join(f"{count} {what}" for what, count in sorted(soak.load.done.items()))
     lines = [
         "# Soak",
         "",
         f"{seconds:.0f} seconds of mixed load on {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}: {done}.",
-        f"{len(soak.load.ledger.acknowledged)} instances were acknowledged, found and compared in the end.",
+        f"{len(soak.load.ledger.acknowledged)} instances were acknowledged; {compared}.",
         "",
         "| measure | first half, median | second half, median | growth in the second half |",
         "|---|---|---|---|",
@@ -161,8 +162,12 @@ def soak(folder: Path, out: Path, seconds: float, *, begin: Callable[[LiveArchiv
         running = Soak(live, load, database)
         running.run(seconds, every=max(0.5, seconds / 400))
         load.stop()
-        report(running, out, seconds)
-        return running.growing() + settled(live, load.ledger)
+        report(running, out, seconds, "they were not compared yet in the end")
+        wrong = settled(live, load.ledger)
+        report(
+            running, out, seconds, f"{len(wrong)} of them lost or different" if wrong else "all are there, unchanged"
+        )
+        return running.growing() + wrong
     finally:
         database.close()
         live.stop()
