@@ -39,6 +39,31 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
+class Role(StrEnum):
+    """What somebody is to the archive: it bounds the rights, and says whose studies they reach.
+
+    An actor without a role (application entities, sources, accounts that were made without one) has its rights alone.
+    """
+
+    CITIZEN = "citizen"
+    CLINICIAN = "clinician"
+    RADIOLOGIST = "radiologist"
+    HOSPITAL_ADMINISTRATOR = "hospital-administrator"
+    NATIONAL_OPERATOR = "national-operator"
+    PAYER_CLERK = "payer-clerk"
+    PAYER_INSPECTOR = "payer-inspector"
+
+
+class Purpose(StrEnum):
+    """What for (ISO 14265, as HL7 PurposeOfUse codes it)."""
+
+    TREATMENT = "TREAT"
+    EMERGENCY = "ETREAT"
+    PATIENT_REQUEST = "PATRQT"
+    PAYMENT = "HPAYMT"
+    OPERATIONS = "HOPERAT"
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks: what doors establish and the policy judges.
@@ -47,6 +72,8 @@ class Actor:
     and sources carry.
     `study_instance_uid` is the one study that whoever came by an access link may see; empty for everyone else.
     `priority` is the highest class that its requests may be of.
+    `person` is the national number of the person behind it, where the login proves one: a citizen sees what is theirs.
+    `reason` is why somebody says that it is an emergency (`purpose`): only with it, glass is broken.
     """
 
     kind: ActorKind
@@ -56,6 +83,10 @@ class Actor:
     address: str = ""
     study_instance_uid: str = ""
     priority: Priority = Priority.INTERACTIVE
+    role: Role | None = None
+    person: str = ""
+    purpose: Purpose = Purpose.TREATMENT
+    reason: str = ""
 
 
 SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from vna.model.access import Action, Actor, ActorKind
+from vna.model.audit import Trail
 from vna.model.errors import NotAuthorized
 from vna.model.query import Element, Level, Query
 
@@ -39,6 +40,24 @@ class EnforcedPolicy:
         if actor.kind is ActorKind.ANONYMOUS:
             raise NotAuthorized("this needs a login", authenticated=False)
         raise NotAuthorized(f"{actor.kind.value} {actor.name} has no right to {action.value}")
+
+
+class AuditedPolicy:
+    """A policy whose refusals, and whose permissions to read, go to the audit trail before anything is given."""
+
+    def __init__(self, policy: Policy, trail: Trail) -> None:
+        self._policy = policy
+        self._trail = trail
+
+    def check(self, actor: Actor, action: Action, thing: str = "") -> None:
+        """As the policy it is around; Unavailable when it cannot be written down, so that nothing is read unseen."""
+        try:
+            self._policy.check(actor, action, thing)
+        except NotAuthorized as error:
+            self._trail.refused(actor, action, thing, str(error))
+            raise
+        if action is Action.RETRIEVE and thing and actor.kind is not ActorKind.SYSTEM:
+            self._trail.accessed(actor, thing)
 
 
 def narrowed(actor: Actor, query: Query) -> Query:
