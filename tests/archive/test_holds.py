@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storage.index import patients
+from tests.archive.test_corrections import settle
 from tests.archives import Open, put, rows
 from tests.objects import ct, part10
 from vna.archive.holds import Holds
@@ -61,6 +62,27 @@ def test_a_study_that_leaves_a_patient_on_hold_stays_on_hold(open_archive: Open)
     archive.keeping.holds.release(SYSTEM, hold.name)
     assert list(archive.keeping.holds.listed(SYSTEM)) == []
     assert archive.deletion.delete(SYSTEM, study) == 1
+
+
+@pytest.mark.parametrize("on_patient", [False, True], ids=["study", "patient"])
+def test_what_moves_out_of_a_study_on_hold_stays_on_hold(open_archive: Open, on_patient: bool) -> None:
+    archive = open_archive()
+    study, new = put(archive, part10(ct(PatientID="P1"))).study_instance_uid, "1.2.3.99"
+    kept = put(archive, part10(ct(PatientID="P1", StudyInstanceUID=study))).series_instance_uid
+    on = {"patient_id": "P1"} if on_patient else {"study": study}
+    hold = archive.keeping.holds.add(SYSTEM, **on, reason="court order 17")
+
+    archive.keeping.corrections.move(SYSTEM, study, kept, to_study=new, to_patient=PatientKey("P9", ""), reason="another patient's")
+    settle(archive)
+    assert rows(archive, f"select number_of_instances from studies where study_instance_uid = '{new}'") == [(1,)]
+
+    for _ in range(2):
+        with pytest.raises(Conflict, match="court order 17"):
+            archive.deletion.delete(SYSTEM, new)
+        list(archive.reindex.run(SYSTEM))
+        settle(archive)
+    archive.keeping.holds.release(SYSTEM, hold.name)
+    assert archive.deletion.delete(SYSTEM, new) == archive.deletion.delete(SYSTEM, study) == 1
 
 
 def test_holds_survive_a_reindex(open_archive: Open) -> None:
