@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storage.index import patients
-from tests.archive.test_corrections import settle
+from tests.archive.test_rejection import settle
 from tests.archives import Open, put, rows
 from tests.objects import ct, part10
 from vna.archive.holds import Holds
@@ -69,10 +69,11 @@ def test_what_moves_out_of_a_study_on_hold_stays_on_hold(open_archive: Open, on_
     archive = open_archive()
     study, new = put(archive, part10(ct(PatientID="P1"))).study_instance_uid, "1.2.3.99"
     kept = put(archive, part10(ct(PatientID="P1", StudyInstanceUID=study))).series_instance_uid
-    on = {"patient_id": "P1"} if on_patient else {"study": study}
-    hold = archive.keeping.holds.add(SYSTEM, **on, reason="court order 17")
+    holds, reason = archive.keeping.holds, "court order 17"
+    hold = holds.add(SYSTEM, patient_id="P1", reason=reason) if on_patient else holds.add(SYSTEM, study, reason=reason)
 
-    archive.keeping.corrections.move(SYSTEM, study, kept, to_study=new, to_patient=PatientKey("P9", ""), reason="another patient's")
+    other = PatientKey("P9", "")
+    archive.keeping.corrections.move(SYSTEM, study, kept, to_study=new, to_patient=other, reason="not his")
     settle(archive)
     assert rows(archive, f"select number_of_instances from studies where study_instance_uid = '{new}'") == [(1,)]
 
