@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from storage.index.care_schema import holds
-from storage.index.schema import patients, studies
+from storage.index.schema import conflicts, patients, studies
 from storage.index.upserts import upsert
 
 
@@ -46,7 +46,7 @@ def listed(connection: sa.Connection, *, after: str = "", limit: int) -> list[Ho
 
 
 def of_study(connection: sa.Connection, study: str, today: str) -> Hold | None:
-    """A hold that is on a study or on the patient it is filed under, on this date."""
+    """A hold that is on a study, on the patient it is filed under, or on one who has images in it, on this date."""
     return _first(connection, _on(study), today)
 
 
@@ -57,7 +57,12 @@ def _on(study: str) -> sa.ColumnElement[bool]:
         patients.c.patient_id == holds.c.patient_id,
         sa.or_(holds.c.issuer == "", holds.c.issuer == patients.c.issuer),
     )
-    of_patient = sa.and_(holds.c.study_instance_uid == "", holds.c.patient_id != "", filed)
+    beside = sa.exists().where(
+        conflicts.c.study_instance_uid == study,
+        conflicts.c.patient_id == holds.c.patient_id,
+        sa.or_(holds.c.issuer == "", holds.c.issuer == conflicts.c.issuer),
+    )  # images of another patient under the same UID
+    of_patient = sa.and_(holds.c.study_instance_uid == "", holds.c.patient_id != "", sa.or_(filed, beside))
     return sa.or_(holds.c.study_instance_uid == study, of_patient)
 
 

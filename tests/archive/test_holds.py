@@ -48,6 +48,17 @@ def test_a_hold_of_another_issuer_and_one_that_is_over_hold_nothing(open_archive
     assert archive.deletion.delete(SYSTEM, study) == 1
 
 
+def test_a_hold_on_a_patient_holds_his_images_in_a_study_of_another(open_archive: Open) -> None:
+    archive = open_archive()
+    study = put(archive, part10(ct(PatientID="P1"))).study_instance_uid
+    put(archive, part10(ct(PatientID="P2", StudyInstanceUID=study)))
+    hold = archive.keeping.holds.add(SYSTEM, patient_id="P2", reason="a complaint")
+    with pytest.raises(Conflict, match="a complaint"):
+        archive.deletion.delete(SYSTEM, study)
+    archive.keeping.holds.release(SYSTEM, hold.name)
+    assert archive.deletion.delete(SYSTEM, study) == 2
+
+
 def test_a_study_that_leaves_a_patient_on_hold_stays_on_hold(open_archive: Open) -> None:
     archive = open_archive()
     study = put(archive, part10(ct(PatientID="P1"))).study_instance_uid
