@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from storage.blobs.filesystem import FilesystemBlobs
 from storage.index import regular
 from tests.archives import Open, rows
 from vna.archive.nodes import Nodes, is_alive, nothing_waits
@@ -87,6 +89,26 @@ def test_nodes_say_that_they_are_there_and_are_forgotten_only_when_nothing_waits
     age()
     node.forget(SYSTEM, "one")
     assert node.all(SYSTEM) == []
+
+
+def test_a_node_that_keeps_its_objects_elsewhere_than_one_that_runs_does_not_start(
+    open_archive: Open, tmp_path: Path
+) -> None:
+    archive = open_archive()
+
+    def named(name: str) -> Nodes:
+        where = "http://10.0.0.1:8080"
+        return Nodes(archive.database, LocalPolicy(), name=name, url=where, waiting=nothing_waits, identity=name)
+
+    first, second = named("one"), named("two")
+    first.require_store(archive.blobs)
+    first.beat()
+    second.require_store(archive.blobs)
+    second.require_store(archive.blobs)
+    with pytest.raises(Conflict, match="the node one, which runs, keeps its objects elsewhere"):
+        second.require_store(FilesystemBlobs(tmp_path / "elsewhere"))
+    first.leave()
+    second.require_store(FilesystemBlobs(tmp_path / "elsewhere"))
 
 
 def test_of_a_node_that_was_killed_something_may_wait_and_of_one_that_stopped_in_good_order_nothing(

@@ -50,6 +50,7 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
     prepare(settings)
     with closing(build(settings)) as archive:  # and so is a profile or another file that cannot be read
         archive.keeping.nodes.require_name()
+        archive.keeping.nodes.require_store(archive.blobs)
     metrics.prepare(settings.data_dir / "metrics")
     Supervisor(settings, demo=demo).run()
     _leave(settings)

@@ -5,12 +5,13 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from storage.blobs.base import BlobStore
 from storage.index import migrate, nodes
 from storage.index.engine import Connection, Database
 from storage.index.events import read_time, time_text
 from storage.index.nodes import Node
 from vna.model.access import Action, Actor
-from vna.model.errors import Conflict, NotFound, VnaError
+from vna.model.errors import Conflict, NotFound, Unavailable, VnaError
 from vna.security.policy import Policy
 from vna.version import version
 
@@ -73,6 +74,27 @@ class Nodes:
                 "its own (when that node was killed and moved here, wait half a minute)"
             )
 
+    def require_store(self, blobs: BlobStore) -> None:
+        """Conflict when a node that runs keeps its objects in another store: each leaves a mark where it keeps them.
+
+        What would be stored here would be found by this node alone.
+        """
+        if not self._identity:
+            return
+        with self._database.read() as connection:
+            others = [one for one in nodes.known(connection) if is_alive(one) and self._is_another(one)]
+        try:
+            if not _is_there(blobs, _mark(self._identity)):
+                blobs.put(_mark(self._identity), [self.name.encode()])
+            for one in others:
+                if not _is_there(blobs, _mark(one.identity)):
+                    raise Conflict(
+                        f"the node {one.name}, which runs, keeps its objects elsewhere: VNA_STORAGE__URL names "
+                        "the same store on every node"
+                    )
+        except Unavailable as exc:
+            log.warning("whether the nodes share a store is not known", extra={"reason": str(exc)})
+
     def beat(self) -> None:
         """Say once that this node is there, and what waits in its spool."""
         self._say(running=True)
@@ -130,6 +152,18 @@ class Nodes:
             nodes.forget(connection, name)
         if found.may_wait:
             log.warning("a node is forgotten with what may lie in its spool alone", extra=_of(found))
+
+
+def _mark(identity: str) -> str:
+    return f"nodes/{identity}"
+
+
+def _is_there(blobs: BlobStore, name: str) -> bool:
+    try:
+        blobs.read(name)
+    except NotFound:
+        return False
+    return True
 
 
 def _of(node: Node) -> dict[str, object]:
