@@ -14,9 +14,11 @@ from vna.model.access import ActorKind
 from vna.model.audit import AuditRecord, Outcome
 from vna.xml.text import carried
 
+_DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>'
+
 
 def message(record: AuditRecord, us: Us) -> bytes:
-    """The AuditMessage of a record, in UTF-8."""
+    """The AuditMessage of a record, in UTF-8 and one line."""
     form = form_of(record)
     root = etree.Element("AuditMessage")
     _event(root, record, form)
@@ -25,7 +27,7 @@ def message(record: AuditRecord, us: Us) -> bytes:
     _source(root, us)
     for one in objects(record, form):
         _object(root, one)
-    return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return _DECLARATION + etree.tostring(root, encoding="UTF-8", xml_declaration=False)
 
 
 def _event(root: etree._Element, record: AuditRecord, form: Form) -> None:
@@ -39,7 +41,7 @@ def _event(root: etree._Element, record: AuditRecord, form: Form) -> None:
     _coded(event, "EventID", form.event)
     _coded(event, "EventTypeCode", form.kind or Code(record.what, codes.ROLE_SCHEME, record.what))
     if record.reason or record.outcome is not Outcome.SUCCESS:
-        _added(event, "EventOutcomeDescription").text = carried(record.reason or record.outcome.name.lower())
+        _added(event, "EventOutcomeDescription").text = _line(record.reason or record.outcome.name.lower())
     if record.actor.kind is not ActorKind.SYSTEM:
         purpose = record.actor.purpose.value
         _coded(event, "PurposeOfUse", Code(purpose, codes.PURPOSE_SCHEME, codes.PURPOSES.get(purpose, purpose)))
@@ -79,7 +81,7 @@ def _object(root: etree._Element, one: Object) -> None:
     if one.query:
         _added(element, "ParticipantObjectQuery").text = _base64(one.query)
     elif one.name:
-        _added(element, "ParticipantObjectName").text = carried(one.name)
+        _added(element, "ParticipantObjectName").text = _line(one.name)
     for name, value in one.details:
         _added(element, "ParticipantObjectDetail", type=name, value=_base64(value))
     if one.accessions or one.classes:
@@ -88,6 +90,10 @@ def _object(root: etree._Element, one: Object) -> None:
             _added(described, "Accession", Number=accession)
         for uid, count in one.classes.items():
             _added(described, "SOPClass", UID=uid, NumberOfInstances=str(int(count)))
+
+
+def _line(text: str) -> str:
+    return " ".join(carried(text).split())
 
 
 def _base64(text: str) -> str:
