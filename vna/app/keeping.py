@@ -1,7 +1,7 @@
 """How the archive is kept: its nodes, stores, copies and care; from settings to use cases."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -61,6 +61,7 @@ class Surroundings:
     remotes: Remotes
     shared: Path
     identify: Identify = nobody
+    regularly: Mapping[str, Regular] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,7 @@ def build(around: Surroundings) -> Keeping:
         **care.regularly(settings),
         **committing.regularly(),
         **backups.regularly(settings),
+        **around.regularly,
         TIDY: Regular(timedelta(days=1), at_once=False),
     }
     if placement.is_on:
