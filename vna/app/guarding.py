@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.app import national
 from vna.archive.reindex import Replay
 from vna.audit import key as keys
 from vna.audit.key import AuditKey
@@ -16,7 +18,10 @@ from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model.audit import NoTrail, Trail
 from vna.model.events import EventKind
+from vna.security import permits
+from vna.security.permits import Permits
 from vna.security.policy import AuditedPolicy, Policy
+from vna.security.reach import StudiesReached
 from vna.settings import Settings
 
 
@@ -36,6 +41,7 @@ class Guarding:
     """Use cases of the audit trail, in one process."""
 
     trail: Trail
+    permits: Permits
     kinds: Mapping[str, Regular]
 
     def subscribers(self) -> Mapping[str, Subscriber]:
@@ -51,7 +57,10 @@ class Guarding:
         return {}
 
 
-REPLAYS: Mapping[EventKind, Replay] = {}
+REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.PERMIT_CHANGED: permits.replay,
+    EventKind.FACILITY_CHANGED: permits.replay_facility,
+}
 """What a reindex does again."""
 
 
@@ -61,12 +70,18 @@ def after_reindex(connection: Connection) -> None:
 
 def build(around: Surroundings) -> Guarding:
     """Wire it."""
-    return Guarding(trail=around.trail, kinds={})
+    return Guarding(trail=around.trail, permits=Permits(around.database, around.policy), kinds={})
 
 
 def trail(settings: Settings, database: Database) -> Trail:
     """Where records go."""
     return AuditTrail(database, audit_key(settings)) if settings.audit.on else NoTrail()
+
+
+def reaching(settings: Settings, database: Database) -> StudiesReached:
+    """Whose studies each role reaches; national numbers are known under the authorities of look-ups."""
+    authorities = cache(partial(national.authorities, settings.national, settings.xds.affinity_domain))
+    return StudiesReached(database, authorities, public_grants=settings.access.public_grants)
 
 
 def audited(policy: Policy, trail: Trail) -> Policy:
