@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.app import national
 from vna.archive.reindex import Replay
 from vna.audit import key as keys
 from vna.audit.authority import Authority
@@ -26,7 +28,10 @@ from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model.audit import AuditKind, NoTrail, Trail
 from vna.model.events import EventKind
+from vna.security import permits
+from vna.security.permits import Permits
 from vna.security.policy import AuditedPolicy, Policy
+from vna.security.reach import StudiesReached
 from vna.settings import Settings
 from vna.settings.audit import AuditSettings
 
@@ -52,6 +57,7 @@ class Guarding:
     trail: Trail
     reading: Reading
     verification: Verification
+    permits: Permits
     kinds: Mapping[str, Regular]
     subscribed: Mapping[str, Subscriber]
     does: Mapping[str, Work]
@@ -69,7 +75,10 @@ class Guarding:
         return {}
 
 
-REPLAYS: Mapping[EventKind, Replay] = {}
+REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.PERMIT_CHANGED: permits.replay,
+    EventKind.FACILITY_CHANGED: permits.replay_facility,
+}
 """What a reindex does again."""
 
 
@@ -102,6 +111,7 @@ def build(around: Surroundings) -> Guarding:
             kinds[WATCH] = Regular(timedelta(seconds=_WATCH_SECONDS), priority=0)
     return Guarding(
         trail=trail,
+        permits=Permits(database, policy),
         reading=Reading(database, policy, trail),
         verification=Verification(database, blobs, policy, key, authority),
         kinds=kinds,
@@ -125,6 +135,12 @@ def _authority(settings: AuditSettings) -> Authority | None:
 def trail(settings: Settings, database: Database) -> Trail:
     """Where records go."""
     return AuditTrail(database, audit_key(settings)) if settings.audit.on else NoTrail()
+
+
+def reaching(settings: Settings, database: Database) -> StudiesReached:
+    """Whose studies each role reaches; national numbers are known under the authorities of look-ups."""
+    authorities = cache(partial(national.authorities, settings.national, settings.xds.affinity_domain))
+    return StudiesReached(database, authorities, public_grants=settings.access.public_grants)
 
 
 def audited(policy: Policy, trail: Trail) -> Policy:
