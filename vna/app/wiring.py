@@ -222,7 +222,8 @@ class Application:
 def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     """Wire an archive; nothing is started, and the schema has to be there (`prepare`)."""
     memory = settings.data_dir / "primary"
-    database = Database(settings.database_url, pool_size=settings.database.pool_size, memory=memory)
+    shown, most = guarding.session(settings), settings.database.pool_size
+    database = Database(settings.database_url, pool_size=most, memory=memory, session=shown)
     blobs = blob_store(settings, database)
     spooling.ask_neighbours(blobs, database, settings)
     local = settings.security.mode is SecurityMode.LOCAL
@@ -469,7 +470,8 @@ def prepare(settings: Settings) -> None:
 def make_ready(settings: Settings) -> BlobStore:
     """Data folder, schema (migrated here only on the embedded default), seeds, bucket; also while an archive runs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database_url, pool_size=1, memory=settings.data_dir / "primary")
+    memory, shown = settings.data_dir / "primary", guarding.session(settings)
+    database = Database(settings.database_url, pool_size=1, memory=memory, session=shown)
     try:
         if database.is_sqlite:
             migrate.upgrade(database)
