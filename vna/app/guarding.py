@@ -7,10 +7,12 @@ from pathlib import Path
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
+from vna.app import atna
 from vna.archive.reindex import Replay
 from vna.audit import key as keys
 from vna.audit.authority import Authority
 from vna.audit.chain import CHAIN, Chain
+from vna.audit.delivery import DELIVER, unsent
 from vna.audit.expiring import EXPIRE, SHORT, Expiring
 from vna.audit.key import AuditKey
 from vna.audit.noticing import Noticing
@@ -23,6 +25,7 @@ from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular
 from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
+from vna.metrics import Gauges
 from vna.model.audit import AuditKind, NoTrail, Trail
 from vna.model.events import EventKind
 from vna.security.policy import AuditedPolicy, Policy
@@ -47,6 +50,7 @@ class Surroundings:
 class Guarding:
     """Use cases of the audit trail, in one process."""
 
+    database: Database
     trail: Trail
     reading: Reading
     verification: Verification
@@ -64,7 +68,11 @@ class Guarding:
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
-        return {}
+        return atna.LADDERS
+
+    def gauges(self) -> Gauges:
+        """How it stands, as numbers."""
+        return unsent(self.database) if DELIVER in self.does else {}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {}
@@ -95,7 +103,10 @@ def build(around: Surroundings) -> Guarding:
         works[EXPIRE] = Expiring(database, blobs, key, trail, _ages(settings))
         kinds[CHAIN] = Regular(timedelta(seconds=settings.chain_seconds), priority=0)
         kinds[EXPIRE] = Regular(timedelta(days=1), at_once=False)
+        kinds |= atna.regularly(around.settings)
+        works |= atna.works(around.settings, database)
     return Guarding(
+        database=database,
         trail=trail,
         reading=Reading(database, policy, trail),
         verification=Verification(database, blobs, policy, key, authority),
