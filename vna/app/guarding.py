@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import atna
+from vna.app import atna, national
 from vna.archive.reindex import Replay
 from vna.audit import key as keys
 from vna.audit.authority import Authority
@@ -28,7 +29,10 @@ from vna.jobs.workers import Work
 from vna.metrics import Gauges
 from vna.model.audit import AuditKind, NoTrail, Trail
 from vna.model.events import EventKind
+from vna.security import permits
+from vna.security.permits import Permits
 from vna.security.policy import AuditedPolicy, Policy
+from vna.security.reach import StudiesReached
 from vna.settings import Settings
 from vna.settings.audit import AuditSettings
 
@@ -54,6 +58,7 @@ class Guarding:
     trail: Trail
     reading: Reading
     verification: Verification
+    permits: Permits
     kinds: Mapping[str, Regular]
     subscribed: Mapping[str, Subscriber]
     does: Mapping[str, Work]
@@ -75,7 +80,10 @@ class Guarding:
         return unsent(self.database) if DELIVER in self.does else {}
 
 
-REPLAYS: Mapping[EventKind, Replay] = {}
+REPLAYS: Mapping[EventKind, Replay] = {
+    EventKind.PERMIT_CHANGED: permits.replay,
+    EventKind.FACILITY_CHANGED: permits.replay_facility,
+}
 """What a reindex does again."""
 
 
@@ -108,6 +116,7 @@ def build(around: Surroundings) -> Guarding:
     return Guarding(
         database=database,
         trail=trail,
+        permits=Permits(database, policy),
         reading=Reading(database, policy, trail),
         verification=Verification(database, blobs, policy, key, authority),
         kinds=kinds,
@@ -131,6 +140,12 @@ def _authority(settings: AuditSettings) -> Authority | None:
 def trail(settings: Settings, database: Database) -> Trail:
     """Where records go."""
     return AuditTrail(database, audit_key(settings)) if settings.audit.on else NoTrail()
+
+
+def reaching(settings: Settings, database: Database) -> StudiesReached:
+    """Whose studies each role reaches; national numbers are known under the authorities of look-ups."""
+    authorities = cache(partial(national.authorities, settings.national, settings.xds.affinity_domain))
+    return StudiesReached(database, authorities, public_grants=settings.access.public_grants)
 
 
 def audited(policy: Policy, trail: Trail) -> Policy:

@@ -227,7 +227,9 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     spooling.ask_neighbours(blobs, database, settings)
     local = settings.security.mode is SecurityMode.LOCAL
     trail = guarding.trail(settings, database)
-    policy = policy or guarding.audited(LocalPolicy() if local else EnforcedPolicy(), trail)
+    policy = policy or guarding.audited(
+        LocalPolicy() if local else EnforcedPolicy(guarding.reaching(settings, database)), trail
+    )
     peers = Peers(database, policy, local=local)
 
     def coercion_for(ae_title: str) -> Coercion | None:
