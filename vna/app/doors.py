@@ -131,6 +131,7 @@ def http_application(
         looks=application.national.looks,
         spool=spooling.for_nodes(application.blobs, settings),
         draining=draining,
+        guarding=application.guarding.gauges,
     )
     national = NationalDoor(
         listings=application.national.listings,
