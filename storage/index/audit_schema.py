@@ -65,6 +65,7 @@ audit_batches = sa.Table(
     sa.Column("mac", sa.LargeBinary(32), nullable=False),
     sa.Column("removed", sa.LargeBinary),
     sa.Column("removed_mac", sa.LargeBinary(32)),
+    sa.Index("ix_audit_batches_last_id", "last_id"),
 )
 """The chain: `digest` is over that of the batch before and the MACs of the rows whose `ids` are named. `gaps` are ids
 that no row had yet, JSON pairs of id and time. `removed` are id and MAC of rows whose time was over."""

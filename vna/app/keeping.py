@@ -10,6 +10,7 @@ from storage.index.engine import Connection, Database
 from vna.app import backups, care, commitment, corrections, forwarding, spooling
 from vna.app.care import Caring
 from vna.app.commitment import Committing
+from vna.app.data_folder import identity
 from vna.app.forwarding import Sending
 from vna.app.remotes import Remotes
 from vna.archive import holds, purging, rejecting
@@ -204,4 +205,6 @@ def _nodes(around: Surroundings) -> Nodes:
         name=spooling.node_name(settings),
         url=settings.node.url or scheme,
         waiting=spooling.waiting(around.blobs),
+        identity=identity(settings.data_dir),
+        spools=settings.storage.acknowledge == "spool",
     )

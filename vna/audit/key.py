@@ -32,6 +32,10 @@ class AuditKey:
         key = self._keys.get(key_id)
         return key is not None and hmac.compare_digest(hmac.digest(key, message, "sha256"), mac)
 
+    def made(self, message: bytes, mac: bytes) -> bool:
+        """Whether any of our keys made this MAC."""
+        return any(self.is_of(message, mac, key_id) for key_id in self._keys)
+
     def session(self) -> str:
         """What a session of a node shows the database: it has the digest of it."""
         return self.mac(b"session of a node").hex()

@@ -90,9 +90,9 @@ class AuditTrail:
                 actor=actor,
                 at=datetime.now(UTC),
                 outcome=Outcome.MINOR_FAILURE,
-                study_instance_uid=thing if _is_uid(thing) else "",
+                study_instance_uid=thing if is_uid(thing) else "",
                 reason=why,
-                detail={"thing": thing} if thing and not _is_uid(thing) else {},
+                detail={"thing": thing} if thing and not is_uid(thing) else {},
             )
         )
 
@@ -115,5 +115,6 @@ def _whose(connection: Connection, record: AuditRecord) -> Whose:
     return audit.whose(connection, record.study_instance_uid)
 
 
-def _is_uid(thing: str) -> bool:
+def is_uid(thing: str) -> bool:
+    """Whether it has the form of a UID (PS3.5 9.1)."""
     return bool(thing) and len(thing) <= 64 and thing.replace(".", "").isdecimal()

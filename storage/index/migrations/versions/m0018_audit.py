@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("removed_mac", sa.LargeBinary(length=32)),
         sa.PrimaryKeyConstraint("number"),
     )
+    op.create_index("ix_audit_batches_last_id", "audit_batches", ["last_id"])
     op.create_table(
         "audit_seals",
         sa.Column("number", key, autoincrement=False, nullable=False),
