@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 import pytest
@@ -442,5 +443,5 @@ def test_a_clinician_breaks_glass_over_http_by_saying_why(doors: Doors) -> None:
     assert doors.web["clinician"].get(f"{other.path}/metadata", headers=said).status_code == 200
     ((study, detail),) = rows(doors.archive, broken)
     assert study == other.uid
-    assert orjson.loads(str(detail))["reason"] == "trafik kazası, bilinci kapalı"
+    assert orjson.loads(str(detail))["reason"] == unquote(said["Break-Glass"])
     assert doors.web["clinician"].get(f"{other.path}/metadata").status_code == 404
