@@ -31,6 +31,7 @@ from dimse.upper_layer.profile import (
     TEMPORARY_CONGESTION,
     Profile,
     Rejection,
+    Secure,
     Service,
 )
 from vna import events as signals
@@ -42,6 +43,7 @@ from vna.model.priority import Priority
 from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
 from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 from vna.places import Places
+from vna.security.certificates import shown
 from vna.security.peers import Peers
 from vna.turns import Turns
 from vna.worklist.performed import PerformedSteps
@@ -84,9 +86,10 @@ class Admission:
         if not self._local and str(assoc.called_ae).strip() not in self._ae_titles:
             return _refused(CALLED_AE_NOT_RECOGNIZED, "called AE title", calling, address)
         try:
-            assoc.actor = self._peers.actor_for(calling, address)
-        except NotAuthorized:
-            return _refused(CALLING_AE_NOT_RECOGNIZED, "calling AE title", calling, address)
+            certificate = shown(assoc.peer_certificate) if assoc.peer_certificate else None
+            assoc.actor = self._peers.actor_for(calling, address, certificate)
+        except NotAuthorized as exc:
+            return _refused(CALLING_AE_NOT_RECOGNIZED, "calling AE title", calling, address, str(exc))
         except VnaError as exc:
             return _refused(TEMPORARY_CONGESTION, str(exc), calling, address)
         if assoc.actor.priority is Priority.BULK and not self._has_room(assoc):
@@ -108,9 +111,9 @@ class Admission:
         return True
 
 
-def _refused(rejection: Rejection, reason: str, calling: str, address: str) -> Rejection:
+def _refused(rejection: Rejection, reason: str, calling: str, address: str, why: str = "") -> Rejection:
     signals.emit("association.refused", reason=reason)
-    log.warning("association refused", extra={"peer_ae": calling, "address": address, "reason": reason})
+    log.warning("association refused", extra={"peer_ae": calling, "address": address, "reason": why or reason})
     return rejection
 
 
@@ -131,10 +134,11 @@ def profile(
     broker: Broker | None = None,
     retrieving: Turns | None = None,
     storing: Turns | None = None,
+    calling: Secure | None = None,
 ) -> Profile:
-    """What the upper layer offers on the archive's behalf."""
+    """What the upper layer offers on the archive's behalf; `calling` is for destinations that are called over TLS."""
     services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title, broker=broker))
-    sender = Profile(ae_title, ContextTable([]), limits=limits)
+    sender = Profile(ae_title, ContextTable([]), limits=limits, calling=calling)
     services.update(retrieve_services(retrieval, peers.get, sender, move_rules, retrieving))
     services[VERIFICATION] = echo
     services[MODALITY_WORKLIST] = worklist_service(schedule)

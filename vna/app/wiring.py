@@ -13,6 +13,7 @@ from storage.index.engine import Connection, Database
 from storage.limits import Limits
 from vna.app import corrections, keeping, national, spooling
 from vna.app.blobs import blob_store, ready_blobs
+from vna.app.certificates import Certificates, for_calls
 from vna.app.communities import clients
 from vna.app.keeping import Keeping
 from vna.app.national import National
@@ -145,6 +146,7 @@ class Application:
     removing: Removing
     national: National
     keeping: Keeping
+    certificates: Certificates
 
     @property
     def local(self) -> bool:
@@ -213,8 +215,10 @@ class Application:
         self.database.close()
 
 
-def build(settings: Settings, *, policy: Policy | None = None) -> Application:
-    """Wire an archive; nothing is started, and the schema has to be there (`prepare`)."""
+def build(settings: Settings, *, policy: Policy | None = None, certificates: Certificates | None = None) -> Application:
+    """Wire an archive; nothing is started, and the schema has to be there (`prepare`). Doors need `certificates`, which
+    commands do without: they may be run by somebody who cannot read the keys."""
+    certificates = certificates or for_calls(settings)
     memory = settings.data_dir / "primary"
     database = Database(settings.database_url, pool_size=settings.database.pool_size, memory=memory)
     blobs = blob_store(settings, database)
@@ -287,6 +291,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
+        certificates=certificates,
         database=database,
         blobs=blobs,
         policy=policy,
@@ -373,6 +378,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         keeping=keeping.build(
             keeping.Surroundings(
                 settings=settings,
+                certificates=certificates,
                 database=database,
                 blobs=blobs,
                 policy=policy,

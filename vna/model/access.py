@@ -95,7 +95,11 @@ SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A known application entity (`vna ae`): what it may do, where C-MOVE reaches it, whose it is, how urgent it is."""
+    """A known application entity (`vna ae`): what it may do, where C-MOVE reaches it, whose it is, how urgent it is.
+
+    `addresses` are those, and networks, that it calls from, and `certificates` (`vna.model.certificates`) are the ones
+    that it shows: empty where any will do. With `tls` it is called over TLS.
+    """
 
     ae_title: str
     host: str = ""
@@ -104,6 +108,9 @@ class Peer:
     rights: frozenset[Action] = frozenset({Action.STORE, Action.QUERY, Action.RETRIEVE})
     coercion: "Coercion | None" = None
     priority: Priority = Priority.INTERACTIVE
+    addresses: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
