@@ -1,7 +1,7 @@
 """How the archive is kept: its nodes, stores, copies and care; from settings to use cases."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from vna.app import backups, care, commitment, corrections, forwarding, spooling
 from vna.app.care import Caring
 from vna.app.certificates import Certificates
 from vna.app.commitment import Committing
+from vna.app.data_folder import identity
 from vna.app.forwarding import Sending
 from vna.app.remotes import Remotes
 from vna.archive import holds, purging, rejecting
@@ -63,6 +64,7 @@ class Surroundings:
     shared: Path
     certificates: Certificates
     identify: Identify = nobody
+    regularly: Mapping[str, Regular] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def build(around: Surroundings) -> Keeping:
         **care.regularly(settings),
         **committing.regularly(),
         **backups.regularly(settings),
+        **around.regularly,
         TIDY: Regular(timedelta(days=1), at_once=False),
     }
     if placement.is_on:
@@ -204,4 +207,6 @@ def _nodes(around: Surroundings) -> Nodes:
         name=spooling.node_name(settings),
         url=settings.node.url or scheme,
         waiting=spooling.waiting(around.blobs),
+        identity=identity(settings.data_dir),
+        spools=settings.storage.acknowledge == "spool",
     )

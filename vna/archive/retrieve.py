@@ -158,6 +158,12 @@ class Retrieval:
                 return self._transcoded(instance, target)
         raise NotAcceptable(f"cannot be given in another syntax than {instance.transfer_syntax_uid}")
 
+    def require_whole(self, actor: Actor, instance: Instance) -> None:
+        """Damaged unless its bytes are those that came: asked before it leaves for an archive or a medium that will be
+        believed."""
+        self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        self._blobs.require_whole(self._here(instance))
+
     def with_frames(self, actor: Actor, study: str, series: str, instance: str) -> tuple[Instance, FrameTable]:
         """An instance and where its frames are, for `frames`; NotFound when it is not held, NotHere when elsewhere."""
         self._policy.check(actor, Action.RETRIEVE, study)

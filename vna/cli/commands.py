@@ -7,6 +7,7 @@ import typer
 
 from vna.cli import (
     ae,
+    audit,
     backup,
     codes,
     commitment,
@@ -137,6 +138,7 @@ for group, words in (
     (commitment.app, "commitment"),
     (forward.app, "forward"),
     (node.app, "node"),
+    (audit.app, "audit"),
     (store.app, "store"),
     (rejection.app, "rejection"),
     (correct.app, "correct"),

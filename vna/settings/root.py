@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vna.settings.across import AcrossSettings
+from vna.settings.audit import AuditSettings
 from vna.settings.backup import BackupSettings
 from vna.settings.care import CareSettings, RetentionSettings, VerifySettings
 from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     xds: XdsSettings = XdsSettings()
     national: NationalSettings = NationalSettings()
     security: SecuritySettings = SecuritySettings()
+    audit: AuditSettings = AuditSettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
     backup: BackupSettings = BackupSettings()

@@ -3,6 +3,7 @@
 from alembic import context
 
 from storage.index import (  # noqa: F401  their tables belong to the same metadata
+    audit_schema,
     backup_schema,
     care_schema,
     cluster_schema,
