@@ -29,6 +29,7 @@ from dimse.upper_layer.profile import (
     CALLING_AE_NOT_RECOGNIZED,
     LOCAL_LIMIT_EXCEEDED,
     TEMPORARY_CONGESTION,
+    USER_IDENTITY_REFUSED,
     Profile,
     Rejection,
     Secure,
@@ -38,12 +39,14 @@ from vna import events as signals
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.store import Store
+from vna.model.access import Actor
 from vna.model.errors import NotAuthorized, VnaError
 from vna.model.priority import Priority
 from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
 from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 from vna.places import Places
 from vna.security.certificates import shown
+from vna.security.identity import Identities, Identity, IdentityType
 from vna.security.peers import Peers
 from vna.turns import Turns
 from vna.worklist.performed import PerformedSteps
@@ -69,14 +72,23 @@ def contexts(*, unknown_sop_classes: bool) -> ContextTable:
 class Admission:
     """Who may associate: known AE titles in `enforced` mode, where the called title has to be ours as well.
 
-    `bulk` are the associations that those may have together whose requests are bulk, whatever they say of them.
+    `bulk` are the associations that those may have together whose requests are bulk, whatever they say of them;
+    `identities` say who works there, where somebody has to log in at all.
     """
 
-    def __init__(self, peers: Peers, *ae_titles: str, local: bool, bulk: Places | None = None) -> None:
+    def __init__(
+        self,
+        peers: Peers,
+        *ae_titles: str,
+        local: bool,
+        bulk: Places | None = None,
+        identities: Identities | None = None,
+    ) -> None:
         self._peers = peers
         self._ae_titles = frozenset(filter(None, ae_titles))
         self._local = local
         self._bulk = bulk
+        self._identities = identities
 
     def __call__(self, assoc: LeanAssociation) -> Rejection | None:
         """Leaves the actor in the association, or says why not."""
@@ -92,9 +104,28 @@ class Admission:
             return _refused(CALLING_AE_NOT_RECOGNIZED, "calling AE title", calling, address, str(exc))
         except VnaError as exc:
             return _refused(TEMPORARY_CONGESTION, str(exc), calling, address)
+        try:
+            assoc.actor = self._with_user(assoc)
+        except NotAuthorized as exc:
+            return _refused(USER_IDENTITY_REFUSED, "user identity", calling, address, str(exc))
+        except VnaError as exc:
+            return _refused(TEMPORARY_CONGESTION, str(exc), calling, address)
         if assoc.actor.priority is Priority.BULK and not self._has_room(assoc):
             return _refused(LOCAL_LIMIT_EXCEEDED, "bulk associations", calling, address)
         return None
+
+    def _with_user(self, assoc: LeanAssociation) -> Actor:
+        asked = assoc.requestor.user_identity
+        entity: Actor = assoc.actor
+        if asked is None:
+            return entity
+        if asked.user_identity_type == IdentityType.KERBEROS:
+            raise NotAuthorized("Kerberos tickets are not taken")
+        assoc.identity_response = b""
+        if self._local or self._identities is None:
+            return entity
+        identity = Identity(asked.user_identity_type or 0, asked.primary_field or b"", asked.secondary_field or b"")
+        return self._identities.with_user(entity, identity)
 
     def _has_room(self, assoc: LeanAssociation) -> bool:
         free = self._bulk.take(Priority.BULK) if self._bulk is not None else None

@@ -43,6 +43,7 @@ from vna.places import Places
 from vna.proxied import Proxies
 from vna.security import http as http_security
 from vna.security.http import HttpRules
+from vna.security.identity import Identities
 from vna.security.secured import Secured
 from vna.settings import DimseSettings, Settings
 from vna.sgk import contract
@@ -265,6 +266,7 @@ def dimse_server(application: Application, tls_port: int | None = None) -> Serve
             across.ae_title,
             local=application.local,
             bulk=_bulk_associations(application),
+            identities=Identities(application.accounts.authenticate_basic, application.accounts.authenticate_token),
         ),
         limits=Limits(
             max_pdu=settings.max_pdu_bytes,

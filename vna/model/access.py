@@ -73,6 +73,7 @@ class Actor:
     `study_instance_uid` is the one study that whoever came by an access link may see; empty for everyone else.
     `priority` is the highest class that its requests may be of.
     `person` is the national number of the person behind it, where the login proves one: a citizen sees what is theirs.
+    `user` is who works at an application entity, where it proved that.
     `reason` is why somebody says that it is an emergency (`purpose`): only with it, glass is broken.
     """
 
@@ -87,6 +88,7 @@ class Actor:
     person: str = ""
     purpose: Purpose = Purpose.TREATMENT
     reason: str = ""
+    user: str = ""
 
 
 SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))
