@@ -35,6 +35,7 @@ COMMANDS = (
     "correct set", "correct list", "correct revoke", "study move",
     "patient merge", "patient unmerge", "patient link", "patient unlink", "patient show",
     "export write", "export verify", "export minutes",
+    "conformance run",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -68,6 +69,7 @@ COMMANDS = (
         "patient",
         "export",
         "forward",
+        "conformance",
         "xds",
         *COMMANDS,
     ],

@@ -1,0 +1,62 @@
+"""Our own doors in this process, as the suite meets them; a test may break them under its hands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.checks import every
+from conformance.suite.run import Outcome, Report, Result, run
+from conformance.suite.session import Session
+from conformance.suite.targets import Caller, Entity, Place, Targets
+from dimse.upper_layer.inprocess import listening
+from tests.archives import Backend, ready
+from tests.peers.processes import free_port
+from tests.xds.listening import listening as http_listening
+from vna.app import Application, build
+from vna.app.doors import Addresses, dimse_server, http_application
+from vna.metrics import Metrics
+from vna.model.access import SYSTEM, Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """An archive that listens, and where the suite finds it and is found by it."""
+
+    archive: Application
+    targets: Targets
+    caller: Caller
+
+    def run(self, *patterns: str) -> Report:
+        """The checks of these ids."""
+        return run(every(*patterns), Session(self.targets, self.caller))
+
+    def outcome(self, check: str) -> Result:
+        """What comes of one."""
+        (result,) = self.run(check).results
+        return result
+
+
+@contextmanager
+def our_server(folder: Path) -> Iterator[Ours]:
+    """Every door on free ports; the suite's AE title is known where it listens."""
+    settings = Backend("sqlite+folder", folder).settings()
+    ready(settings)
+    application = build(settings)
+    here = Place("127.0.0.1", free_port())
+    caller = Caller(listen=here, timeout=10)
+    application.peers.add(SYSTEM, Peer(caller.ae_title, here.host, here.port, facility=caller.facility))
+    with ExitStack() as running:
+        running.callback(application.close)
+        dimse = running.enter_context(listening(dimse_server(application), grace_seconds=0.2))
+        addresses = Addresses(("127.0.0.1", 0), ("127.0.0.1", dimse))
+        http = running.enter_context(http_listening(http_application(application, addresses, Metrics())))
+        targets = Targets(dimse=Entity("VNA", "127.0.0.1", dimse), dicomweb=f"{http}/dicom-web", wado=f"{http}/wado")
+        yield Ours(application, targets, caller)
+
+
+def not_passed(report: Report) -> list[str]:
+    """Ids and reasons of what failed."""
+    return [f"{one.check.id}: {one.reason}" for one in report.of(Outcome.FAILED, Outcome.ERROR)]
