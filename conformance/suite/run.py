@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -79,7 +80,9 @@ def judge(one: Check, session: Session) -> Result:
     started = time.monotonic()
     outcome, reason = Outcome.PASSED, ""
     try:
-        one.run(session)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of libraries, about what servers send
+            one.run(session)
     except Failed as exc:
         outcome, reason = Outcome.FAILED, str(exc)
     except NotApplicable as exc:
