@@ -175,7 +175,7 @@ def unknown_items(session: Session) -> None:
 @check(
     "dimse.association.application-context",
     "PS3.8 9.3.4",
-    "A request with another application context is rejected: source 1, reason 2 (application-context-name-not-supported)",
+    "A request with another application context is rejected: source 1, reason 2 (it is not supported)",
     Target.DIMSE,
     covers=COVERS,
 )
@@ -356,7 +356,7 @@ def extended(session: Session) -> None:
 
 @check(
     "dimse.association.fragments",
-    "PS3.8 E.2",
+    "PS3.8 E",
     "A message whose command comes in many small fragments is understood",
     Target.DIMSE,
     covers=COVERS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from pydicom import Dataset
 from pynetdicom import AE, evt
@@ -239,6 +239,7 @@ def destination(session: Session, answer: int = 0x0000) -> Iterator[list[Stored]
     ae.add_supported_context("1.2.840.10008.1.1")
     handlers: list[Any] = [(evt.EVT_C_STORE, keep), *watched(session)]
     server = ae.start_server((place.host, place.port), block=False, evt_handlers=handlers)
+    assert server is not None
     try:
         yield received
     finally:

@@ -243,11 +243,11 @@ def _stored_raw(peer: Peer, ds: Dataset, content: bytes) -> int:
     if answer is None:
         peer.assoc.abort()
         return 0xC000  # to end the association is a refusal too
-    return int(answer.Status)  # type: ignore[union-attr]
+    return int(answer.Status or 0)
 
 
 @check(
-    "dimse.store.other-instance",
+    "dimse.store.other-class",
     "PS3.4 Table B.2-1",
     "A data set of another SOP class than its command says is not acknowledged with Success (A9xx)",
     Target.DIMSE,
@@ -265,7 +265,7 @@ def other_class(session: Session) -> None:
 
 @check(
     "dimse.store.small-fragments",
-    "PS3.8 E.2",
+    "PS3.8 E",
     "A data set that comes in many fragments is stored whole",
     Target.DIMSE,
     covers=(*COVERS, "C-GET"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydicom import Dataset
 
@@ -51,7 +51,7 @@ def made(session: Session, door: str) -> Corpus:
         who = {"PatientID": patient, "PatientName": f"Conformance^Adam^{door}^^"}
         if number == 2:
             who = {"PatientID": other, "PatientName": f"Conformance^Berta^{door}^^", "PatientSex": "F"}
-        of_study = {
+        of_study: dict[str, Any] = {
             **said,
             **who,
             "StudyInstanceUID": session.uid(),
@@ -59,7 +59,7 @@ def made(session: Session, door: str) -> Corpus:
             "StudyID": f"S{number}",
         }
         for series, (kind, count) in enumerate(((CT, 3), (MR, 2)) if number == 0 else ((CT, 1),), start=1):
-            of_series = {
+            of_series: dict[str, Any] = {
                 "SeriesInstanceUID": session.uid(),
                 "SeriesNumber": series,
                 "SeriesDescription": f"Series {series}",

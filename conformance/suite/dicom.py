@@ -223,7 +223,7 @@ class Dicom:
         bound = [(evt.EVT_C_STORE, keep), *handlers]
         assoc = self.associate(offers, items=items, handlers=bound, **options)
         if not assoc.is_established:
-            raise Failed(_why_not(assoc))
+            raise _why_not(assoc)
         try:
             yield Peer(self._session, assoc, received)
         finally:
@@ -337,14 +337,18 @@ def _extended(uid: str, asked: bytes) -> SOPClassExtendedNegotiation:
     return item
 
 
-def _why_not(assoc: Association) -> str:
+def _why_not(assoc: Association) -> Exception:
+    """Failed, or NotApplicable where there was an association and nothing that was proposed is offered."""
     if assoc.is_rejected:
         primitive = assoc.acceptor.primitive
         reason = f": {primitive.reason_str} ({primitive.source_str})" if primitive is not None else ""
-        return f"the association was rejected{reason}"
-    if assoc.is_aborted:
-        return "the association was aborted, or there was no connection"
-    return "no presentation context was accepted"
+        return Failed(f"the association was rejected{reason}")
+    proposed = {str(one.abstract_syntax): one.abstract_syntax for one in assoc.rejected_contexts}
+    if not proposed:
+        return Failed("the association was aborted, or there was no connection")
+    names = ", ".join(UID(uid).name for uid in list(proposed)[:3])
+    kind = Failed if VERIFICATION in proposed else NotApplicable
+    return kind(f"the server does not accept {names}")
 
 
 def identifier(**elements: Any) -> Dataset:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from conformance.checks import every
@@ -16,7 +19,7 @@ from tests.archives import Backend, ready
 from tests.peers.processes import free_port
 from tests.xds.listening import listening as http_listening
 from vna.app import Application, build
-from vna.app.doors import Addresses, dimse_server, http_application
+from vna.app.doors import Addresses, dimse_server, hl7_listener, http_application
 from vna.metrics import Metrics
 from vna.model.access import SYSTEM, Peer
 
@@ -53,8 +56,39 @@ def our_server(folder: Path) -> Iterator[Ours]:
         dimse = running.enter_context(listening(dimse_server(application), grace_seconds=0.2))
         addresses = Addresses(("127.0.0.1", 0), ("127.0.0.1", dimse))
         http = running.enter_context(http_listening(http_application(application, addresses, Metrics())))
-        targets = Targets(dimse=Entity("VNA", "127.0.0.1", dimse), dicomweb=f"{http}/dicom-web", wado=f"{http}/wado")
+        targets = Targets(
+            dimse=Entity("VNA", "127.0.0.1", dimse),
+            dicomweb=f"{http}/dicom-web",
+            wado=f"{http}/wado",
+            hl7=running.enter_context(_hl7(application)),
+        )
+        running.enter_context(_jobs(application))
         yield Ours(application, targets, caller)
+
+
+@contextmanager
+def _hl7(application: Application) -> Iterator[Place]:
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        run_listener = partial(hl7_listener(application).run, listener, stop, grace_seconds=1)
+        thread = threading.Thread(target=run_listener, daemon=True)
+        thread.start()
+        yield Place("127.0.0.1", listener.getsockname()[1])
+        stop.set()
+        thread.join(10)
+
+
+@contextmanager
+def _jobs(application: Application) -> Iterator[None]:
+    stop = threading.Event()
+    runs = application.workers().run, application.dispatcher().run
+    threads = [threading.Thread(target=partial(one, stop, pause=0.05), daemon=True) for one in runs]
+    for one in threads:
+        one.start()
+    yield
+    stop.set()
+    for one in threads:
+        one.join(10)
 
 
 def not_passed(report: Report) -> list[str]:
