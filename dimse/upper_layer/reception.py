@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 
 from dimse.upper_layer.command import (
     C_STORE_RQ,
+    C_STORE_RSP,
     COMMAND_DATA_SET_TYPE,
     COMMAND_FIELD,
+    ERROR_COMMENT,
+    MESSAGE_ID_BEING_RESPONDED_TO,
     NO_DATA_SET,
+    STATUS,
     decode_command,
     number,
     store_command,
+    text,
 )
 from dimse.upper_layer.handlers import Sink, StoreAnswer, StoreCommand, StoreHandler
 from dimse.upper_layer.limits import Limits
@@ -142,6 +148,8 @@ class Reception:
         if field != C_STORE_RQ or self._handler is None:
             if has_data_set:
                 self._identifier = bytearray()
+            elif field == C_STORE_RSP:
+                self._response_ends(elements)
             else:
                 self._hand_over()
             return
@@ -202,15 +210,32 @@ class Reception:
             log.exception("store could not be refused")
             return StoreAnswer(PROCESSING_FAILURE, "processing failure")
 
-    def _hand_over(self) -> None:
-        """Give a whole message that is not ours to pynetdicom's DIMSE provider, as the primitives it expects."""
+    def _response_ends(self, elements: dict[int, bytes]) -> None:
+        """The answer to an instance of ours: as pynetdicom would read it, but one comes for every instance sent."""
+        self._await_room()
+        assert self._context_id is not None
+        response: Any = C_STORE()  # pynetdicom types its attributes by their first value, None
+        response.MessageIDBeingRespondedTo = number(elements, MESSAGE_ID_BEING_RESPONDED_TO)
+        response.Status = number(elements, STATUS)
+        response.ErrorComment = text(elements, ERROR_COMMENT)[:64] or None
+        context_id = self._context_id
+        self._reset()
+        self._assoc.dimse.msg_queue.put((context_id, response))
+
+    def _await_room(self) -> None:
+        """Wait until what came before is taken: responses to a request of ours come no faster than that."""
         dimse = self._assoc.dimse
         while dimse.msg_queue.qsize() >= QUEUED_MESSAGES:
             if not self._assoc.is_requestor or time.monotonic() - self.started > self._limits.message_timeout:
                 raise ProtocolError(NOT_SPECIFIED, "too many requests at once")
             if not self._assoc.stands():
                 break
-            time.sleep(_PAUSE)  # responses to a request of ours come no faster than they are taken
+            time.sleep(_PAUSE)
+
+    def _hand_over(self) -> None:
+        """Give a whole message that is not ours to pynetdicom's DIMSE provider, as the primitives it expects."""
+        dimse = self._assoc.dimse
+        self._await_room()
         assert self._context_id is not None
         primitive = P_DATA()
         values = primitive.presentation_data_value_list

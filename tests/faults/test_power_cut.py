@@ -6,6 +6,7 @@ import hashlib
 import random
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.load import Load
 from tests.faults.power import Call, Disk, Survival, acknowledged, calls, strace
 from tests.faults.results import Outcome, rounds
+from tests.peers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
 from vna.app import Application, build, prepare
 from vna.archive.claims import Damage
 from vna.model.access import SYSTEM
@@ -23,11 +25,31 @@ from vna.model.access import SYSTEM
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 
+def _backend(which: str, request: pytest.FixtureRequest, folder: Path) -> Backend:
+    """Acknowledged from a folder, or from the spool of a node, whose object store keeps its power."""
+    if which == "folder":
+        return Backend("sqlite+folder", folder)
+    seaweedfs: SeaweedFS = request.getfixturevalue("seaweedfs")
+    spooled = {
+        "VNA_STORAGE__URL": seaweedfs.storage_url(seaweedfs.new_bucket()),
+        "VNA_STORAGE__ACCESS_KEY": ACCESS_KEY,
+        "VNA_STORAGE__SECRET_KEY": SECRET_KEY,
+        "VNA_STORAGE__ACKNOWLEDGE": "spool",
+    }
+    return Backend("sqlite+spool", folder, spooled)
+
+
+@pytest.mark.parametrize("which", ["folder", "spool"])
 def test_what_was_acknowledged_before_a_power_cut_is_there_afterwards(
-    tmp_path: Path, ledger: Ledger, seed: int, under_load: Callable[..., Load]
+    which: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    ledger: Ledger,
+    seed: int,
+    under_load: Callable[..., Load],
 ) -> None:
     rng = random.Random(seed)
-    backend = Backend("sqlite+folder", tmp_path)
+    backend = _backend(which, request, tmp_path)
     lay_index(tmp_path / "data")
     disk, careless = Disk(tmp_path / "data"), Disk(tmp_path / "data")
     live = start_archive(backend, wrapper=strace(tmp_path / "trace"), DIMSE__WORKERS="2")
@@ -47,13 +69,15 @@ def test_what_was_acknowledged_before_a_power_cut_is_there_afterwards(
             promised = [uid for begun, uids in told.items() if begun < cut for uid in uids]
             for how in Survival:
                 outcome.tried += 1
-                wrong += _after(disk, how, rng, tmp_path / "image", promised, ledger, f"line {cut}, {how.name}")
+                image = replace(backend, folder=tmp_path / "image")
+                wrong += _after(disk, how, rng, image, promised, ledger, f"line {cut}, {how.name}")
         disk.do(call)
         if "sync" not in call.name:
             careless.do(call)
-    _is_what_is_there(disk, tmp_path)
-    promised = list(ledger.acknowledged)
-    assert _after(careless, Survival.NONE, rng, tmp_path / "image", promised, ledger, ""), "syncs do not matter here"
+    if which == "folder":
+        _is_what_is_there(disk, tmp_path)
+    promised, image = list(ledger.acknowledged), replace(backend, folder=tmp_path / "image")
+    assert _after(careless, Survival.NONE, rng, image, promised, ledger, ""), "syncs do not matter here"
     outcome.count(ledger)
     outcome.judge(wrong)
 
@@ -78,11 +102,11 @@ def _moments(traced: Sequence[Call], rng: random.Random, count: int) -> list[int
 
 
 def _after(
-    disk: Disk, how: Survival, rng: random.Random, image: Path, promised: list[str], ledger: Ledger, where: str
+    disk: Disk, how: Survival, rng: random.Random, backend: Backend, promised: list[str], ledger: Ledger, where: str
 ) -> list[str]:
     """What is wrong with the archive that starts on this image."""
-    disk.image(image / "data", how, rng)
-    settings = Backend("image", image).settings()
+    disk.image(backend.folder / "data", how, rng)
+    settings = backend.settings()
     wrong = []
     try:
         prepare(settings)
@@ -93,7 +117,7 @@ def _after(
             application.close()
     except Exception as exc:  # noqa: BLE001  an archive that does not start is a finding like others
         wrong = [f"{where}: does not start: {type(exc).__name__}: {exc}"]
-    shutil.rmtree(image)
+    shutil.rmtree(backend.folder)
     return wrong
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import httpx
 import pytest
+from hl7.client import MLLPClient
 from sqlalchemy import text
 
 from storage.index.engine import Database
@@ -18,6 +21,10 @@ from tests.faults.ledger import Ledger
 from tests.faults.reading import Wrong, instance_path, read, search, settled
 from tests.faults.results import Outcome, rounds
 from tests.faults.senders import Association
+from tests.hl7.messages import adt
+from tests.peers.processes import wait_for
+
+_DOMAIN = "1.2.826.0.1.3680043.10.1561.70"
 
 
 @dataclass(slots=True)
@@ -42,12 +49,23 @@ class Nodes:
 @pytest.fixture(scope="module", params=BACKENDS)
 def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     first = make_backend(request.param, request, tmp_path_factory.mktemp("first"))
+    profile = tmp_path_factory.mktemp("profile") / "profile.toml"
+    profile.write_text(f'[[patients]]\nissuer = "*"\nauthority = "{_DOMAIN}"\n', "utf-8")
     if first.environment:
         second = replace(first, folder=tmp_path_factory.mktemp("second"))
-        live = [start_archive(one, NODE__NAME=one.folder.name, DIMSE__WORKERS="2") for one in (first, second)]
+        live = [
+            start_archive(
+                one,
+                NODE__NAME=one.folder.name,
+                DIMSE__WORKERS="2",
+                XDS__PROFILE=str(profile),
+                XDS__AFFINITY_DOMAIN=_DOMAIN,
+            )
+            for one in (first, second)
+        ]
         url = first.environment["VNA_DATABASE__URL"]
     else:
-        live = [start_archive(first, DIMSE__WORKERS="4")]
+        live = [start_archive(first, DIMSE__WORKERS="4", XDS__PROFILE=str(profile), XDS__AFFINITY_DOMAIN=_DOMAIN)]
         url = f"sqlite:///{first.folder}/data/index.sqlite"
     database = Database(url, pool_size=2)
     yield Nodes(request.param, live, database)
@@ -162,6 +180,53 @@ def _deleter(nodes: Nodes, study: Study, *, times: int) -> Callable[[], None]:
                 assert client.delete(f"/studies/{study.study}").status_code in (204, 404)
 
     return delete
+
+
+def test_what_is_stored_while_its_patient_is_merged_is_the_survivors(nodes: Nodes, ledger: Ledger, seed: int) -> None:
+    """Each instance as often as it was acknowledged, under one patient, whether it came before, meanwhile or later."""
+    rng = random.Random(seed)
+    outcome = Outcome("store against merge", "four store into a patient's studies while A40 comes", nodes.name)
+    outcome.seed = seed
+    for _ in range(rounds(1, 20)):
+        old, new = (f"M{rng.randrange(10**11):011d}" for _ in range(2))
+        studies = [Maker(rng.getrandbits(60), prefix=seed).study(old) for _ in range(8)]
+        senders = [
+            _sender(nodes, number, ledger, _shuffled([one.instance() for one in studies * 2], rng))
+            for number in range(4)
+        ]
+        at_once(*senders, _merger(nodes, old, new, after=rng.uniform(0.02, 0.4)))
+        outcome.tried += 1
+        with nodes.client() as client:
+            wait_for(partial(_nothing_of, client, old), what="no study under the old number", timeout=150)
+            found = search(client, "/studies", PatientID=new)
+            assert {(item["0020000D"], int(item["00201208"])) for item in found} == {(one.study, 8) for one in studies}
+        assert nodes.rows("SELECT number_of_instances FROM patients WHERE patient_id = :it", it=new) == [(64,)]
+    assert not ledger.refused, dict(ledger.refused)
+    outcome.count(ledger)
+    said = nodes.live[0].vna("verify")
+    outcome.judge([said.stdout + said.stderr] if said.returncode else [])
+
+
+def _nothing_of(client: httpx.Client, patient_id: str) -> bool:
+    return not search(client, "/studies", PatientID=patient_id)
+
+
+def _merger(nodes: Nodes, old: str, new: str, *, after: float) -> Callable[[], None]:
+    def cx(value: str) -> str:
+        return f"{value}^^^&{_DOMAIN}&ISO"
+
+    def merge() -> None:
+        time.sleep(after)
+        with MLLPClient("127.0.0.1", nodes.live[-1].hl7_port) as client:
+            client.socket.settimeout(30)
+            messages = (
+                adt("A04", cx(old), control_id=f"{old}1"),
+                adt("A40", cx(new), mrg=cx(old), control_id=f"{old}2"),
+            )
+            for message in messages:
+                assert b"MSA|AA" in client.send_message(message)
+
+    return merge
 
 
 def test_who_reads_what_is_being_deleted_gets_all_of_it_or_a_clean_error(
