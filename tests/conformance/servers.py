@@ -16,6 +16,7 @@ from conformance.suite.session import Session
 from conformance.suite.targets import Caller, Entity, Place, Targets
 from dimse.upper_layer.inprocess import listening
 from tests.archives import Backend, ready
+from tests.hl7.messages import DOMAIN
 from tests.peers.processes import free_port
 from tests.xds.listening import listening as http_listening
 from vna.app import Application, build
@@ -45,11 +46,11 @@ class Ours:
 @contextmanager
 def our_server(folder: Path) -> Iterator[Ours]:
     """Every door on free ports; the suite's AE title is known where it listens."""
-    settings = Backend("sqlite+folder", folder).settings()
+    settings = Backend("sqlite+folder", folder).settings(xds={"affinity_domain": DOMAIN})
     ready(settings)
     application = build(settings)
     here = Place("127.0.0.1", free_port())
-    caller = Caller(listen=here, timeout=10)
+    caller = Caller(listen=here, timeout=10, domain=DOMAIN)
     application.peers.add(SYSTEM, Peer(caller.ae_title, here.host, here.port, facility=caller.facility))
     with ExitStack() as running:
         running.callback(application.close)
