@@ -364,7 +364,7 @@ _DOORS: dict[str, Callable[[Doors, str, Study], str]] = {
 def _listening(archive: Application) -> Iterator[int]:
     """The DICOM door, where each AE title is the account of that name: user identity is negotiated elsewhere."""
 
-    def actor_for(calling_ae: str, address: str) -> Actor:
+    def actor_for(calling_ae: str, address: str, _certificate: object = None) -> Actor:
         name = next(name for name in ACCOUNTS if name[:16].upper() == calling_ae.strip())
         return archive.accounts.authenticate_basic(name, PASSWORD, address)
 
