@@ -368,7 +368,7 @@ def _listening(archive: Application) -> Iterator[int]:
         name = next(name for name in ACCOUNTS if name[:16].upper() == calling_ae.strip())
         return archive.accounts.authenticate_basic(name, PASSWORD, address)
 
-    archive.peers.actor_for = actor_for  # type: ignore[method-assign]
+    archive.peers.actor_for = actor_for  # type: ignore[method-assign, assignment]
     with listening(dimse_server(archive), grace_seconds=0.2) as port:
         yield port
 
