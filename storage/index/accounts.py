@@ -217,3 +217,8 @@ def claim_fact(connection: sa.Connection, name: str, value: str) -> str:
     module: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     connection.execute(module.insert(facts).values(name=name, value=value).on_conflict_do_nothing())
     return fact(connection, name)
+
+
+def remove_fact(connection: sa.Connection, name: str) -> None:
+    """Forget a small fact."""
+    connection.execute(sa.delete(facts).where(facts.c.name == name))

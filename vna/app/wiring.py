@@ -1,6 +1,7 @@
 """From settings to use cases."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -12,7 +13,7 @@ from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
 from vna.app import corrections, guarding, keeping, national, spooling
-from vna.app.blobs import blob_store, ready_blobs
+from vna.app.blobs import blob_store, ready_blobs, store_itself
 from vna.app.certificates import Certificates, for_calls
 from vna.app.communities import clients
 from vna.app.guarding import Guarding
@@ -27,6 +28,7 @@ from vna.archive.merging import Merging
 from vna.archive.nodes import newer_runs
 from vna.archive.reindex import Reindex, Replay
 from vna.archive.rendered import Rendering
+from vna.archive.restore import refuse_half_restored
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.space import Space
@@ -60,6 +62,7 @@ from vna.jobs.dispatch import Dispatcher
 from vna.jobs.workers import Work, Workers
 from vna.model.access import SYSTEM, Actor, Coercion
 from vna.model.documents import Submission
+from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
 from vna.model.priority import Priority
@@ -476,6 +479,9 @@ def prepare(settings: Settings) -> None:
 def make_ready(settings: Settings) -> BlobStore:
     """Data folder, schema (migrated here only on the embedded default), seeds, bucket; also while an archive runs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    blobs = ready_blobs(settings)
+    with suppress(Unavailable):  # what is behind a spool may be away
+        refuse_half_restored(store_itself(blobs))
     memory, shown = settings.data_dir / "primary", guarding.session(settings)
     database = Database(settings.database_url, pool_size=1, memory=memory, session=shown)
     try:
@@ -488,4 +494,4 @@ def make_ready(settings: Settings) -> BlobStore:
         peers.seed(peer.as_peer() for peer in settings.dimse.peers)
     finally:
         database.close()
-    return ready_blobs(settings)
+    return blobs

@@ -22,7 +22,8 @@ VnaError
 │   ├── DuplicateInstance   same SOP Instance UID, other content
 │   ├── Withheld        it was rejected, and does not come again
 │   ├── Finished        is over, and changes no more
-│   └── Reused          an identifier that something else came under before
+│   ├── Reused          an identifier that something else came under before
+│   └── Taken           another process is at it now
 ├── OutOfResources      no space left, or too much asked at once
 └── Unavailable         a part of the archive does not answer, or an archive elsewhere
     └── NotHere         kept elsewhere: it has to be fetched first
@@ -135,6 +136,10 @@ class Finished(Conflict):
 
 class Reused(Conflict):
     """Something else came under this identifier before."""
+
+
+class Taken(Conflict):
+    """Another process is at it now: it can be done later."""
 
 
 class OutOfResources(VnaError):
