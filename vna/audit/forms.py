@@ -83,6 +83,9 @@ FORMS: Mapping[EventKind, Form] = {
     EventKind.PEER_CHANGED: _SECURITY,
     EventKind.SOURCE_CHANGED: _SECURITY,
     EventKind.ACCOUNT_CHANGED: _SECURITY,
+    EventKind.PERMIT_CHANGED: _SECURITY,
+    EventKind.FACILITY_CHANGED: _SECURITY,
+    EventKind.GLASS_BROKEN: Form(AuditKind.ACCESS, _named("patient")),
     EventKind.LINK_CHANGED: _SECURITY,
     EventKind.LINK_OPENED: Form(AuditKind.LOGIN),
 }
