@@ -2,8 +2,8 @@
 
 make bench ARGS="audit --rounds 5 --count 400 --seconds 2 --records 1000000"
 
-"all" is the archive in `enforced` mode with its trail, "login" the same with VNA_AUDIT__ON=false, "none" is `local` mode,
-which asks nobody to log in and allows everything, with VNA_AUDIT__ON=false; "trail" is `local` mode with the trail.
+"all" is the archive in `enforced` mode with its trail, "login" the same with VNA_AUDIT__ON=false, "none" is `local`
+mode, which asks nobody to log in and allows all, with VNA_AUDIT__ON=false; "trail" is `local` mode with the trail.
 """
 
 from __future__ import annotations

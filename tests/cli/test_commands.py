@@ -38,6 +38,7 @@ COMMANDS = (
     "correct set", "correct list", "correct revoke", "study move",
     "patient merge", "patient unmerge", "patient link", "patient unlink", "patient show",
     "export write", "export verify", "export minutes",
+    "conformance run",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -72,6 +73,7 @@ COMMANDS = (
         "patient",
         "export",
         "forward",
+        "conformance",
         "xds",
         *COMMANDS,
     ],

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import national, spooling
+from vna.app import atna, national, spooling
 from vna.archive.reindex import Replay
 from vna.audit import key as keys
 from vna.audit.authority import Authority
 from vna.audit.chain import CHAIN, Chain
 from vna.audit.clock_watch import ClockWatch
+from vna.audit.delivery import DELIVER, unsent
 from vna.audit.expiring import EXPIRE, SHORT, Expiring
 from vna.audit.key import AuditKey
 from vna.audit.noticing import Noticing
@@ -27,6 +28,7 @@ from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular
 from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
+from vna.metrics import Gauges
 from vna.model.audit import AuditKind, NoTrail, Trail
 from vna.model.events import EventKind
 from vna.security import permits
@@ -55,6 +57,7 @@ class Surroundings:
 class Guarding:
     """Use cases of the audit trail, in one process."""
 
+    database: Database
     trail: Trail
     reading: Reading
     verification: Verification
@@ -74,7 +77,11 @@ class Guarding:
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
-        return {}
+        return atna.LADDERS
+
+    def gauges(self) -> Gauges:
+        """How it stands, as numbers."""
+        return unsent(self.database) if DELIVER in self.does else {}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -111,7 +118,10 @@ def build(around: Surroundings) -> Guarding:
         kinds[EXPIRE] = Regular(timedelta(days=1), at_once=False)
         if settings.watch_database and not database.is_sqlite:
             kinds[WATCH] = Regular(timedelta(seconds=_WATCH_SECONDS), priority=0)
+        kinds |= atna.regularly(around.settings)
+        works |= atna.works(around.settings, database)
     return Guarding(
+        database=database,
         trail=trail,
         permits=Permits(database, policy),
         reading=Reading(database, policy, trail),

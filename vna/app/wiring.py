@@ -13,6 +13,7 @@ from storage.index.engine import Connection, Database
 from storage.limits import Limits
 from vna.app import corrections, guarding, keeping, national, spooling
 from vna.app.blobs import blob_store, ready_blobs
+from vna.app.certificates import Certificates, for_calls
 from vna.app.communities import clients
 from vna.app.guarding import Guarding
 from vna.app.keeping import Keeping
@@ -146,6 +147,7 @@ class Application:
     removing: Removing
     national: National
     keeping: Keeping
+    certificates: Certificates
     guarding: Guarding
 
     @property
@@ -219,8 +221,10 @@ class Application:
         self.database.close()
 
 
-def build(settings: Settings, *, policy: Policy | None = None) -> Application:
-    """Wire an archive; nothing is started, and the schema has to be there (`prepare`)."""
+def build(settings: Settings, *, policy: Policy | None = None, certificates: Certificates | None = None) -> Application:
+    """Wire an archive; nothing is started, and the schema has to be there (`prepare`). Doors need `certificates`, which
+    commands do without: they may be run by somebody who cannot read the keys."""
+    certificates = certificates or for_calls(settings)
     memory = settings.data_dir / "primary"
     shown, most = guarding.session(settings), settings.database.pool_size
     database = Database(settings.database_url, pool_size=most, memory=memory, session=shown)
@@ -299,6 +303,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
+        certificates=certificates,
         database=database,
         blobs=blobs,
         policy=policy,
@@ -386,6 +391,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         keeping=keeping.build(
             keeping.Surroundings(
                 settings=settings,
+                certificates=certificates,
                 database=database,
                 blobs=blobs,
                 policy=policy,

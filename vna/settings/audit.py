@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from vna.settings.syslog import SyslogSettings
 from vna.settings.values import Section
 
 
@@ -65,3 +66,4 @@ class AuditSettings(Section):
         description="Years that records of logins, refusals, security settings and the archive's own running are kept. "
         "0: for ever.",
     )
+    syslog: SyslogSettings = SyslogSettings()
