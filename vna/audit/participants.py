@@ -1,8 +1,8 @@
 """Who took part in what an audit message tells of (PS3.15 A.5.2.1 to A.5.2.4, ITI TF-2 3.Y.5.1)."""
 
 import ipaddress
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vna.audit import codes
@@ -26,7 +26,7 @@ class PointType(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Us:
     """What a message says of this archive: AuditSourceID, AuditEnterpriseSiteID, AE title, address of its HTTP door,
-    name of the machine, process."""
+    name of the machine, process; `paths` are those of IHE's transactions there, by number."""
 
     source_id: str
     site: str = ""
@@ -34,6 +34,7 @@ class Us:
     url: str = ""
     host: str = ""
     process: str = ""
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +59,28 @@ def participants(record: AuditRecord, form: Form, us: Us) -> Iterator[Participan
     match form.parties:
         case Parties.RECEIVING:
             yield _asker(record, codes.SOURCE)
-            yield _ours(record, us, codes.DESTINATION)
+            yield _ours(record, form, us, codes.DESTINATION)
             yield from _human(record.actor)
         case Parties.SENDING:
-            yield _ours(record, us, codes.SOURCE)
+            yield _ours(record, form, us, codes.SOURCE)
             yield _asker(record, codes.DESTINATION)
             yield from _human(record.actor)
         case Parties.OUTGOING:
-            yield _ours(record, us, codes.SOURCE, is_requestor=record.actor.kind is ActorKind.SYSTEM)
+            yield _ours(record, form, us, codes.SOURCE, is_requestor=record.actor.kind is ActorKind.SYSTEM)
             yield _elsewhere(record, form)
             yield from _others(record.actor)
         case Parties.STARTING:
-            yield _ours(record, us, codes.APPLICATION)
+            yield _ours(record, form, us, codes.APPLICATION)
             yield _asker(record, codes.LAUNCHER)
         case Parties.REPORTING | Parties.HANDLING:
-            yield _ours(record, us)
+            yield _ours(record, form, us)
             yield from _others(record.actor)
 
 
-def _ours(record: AuditRecord, us: Us, *roles: Code, is_requestor: bool = False) -> Participant:
+def _ours(record: AuditRecord, form: Form, us: Us, *roles: Code, is_requestor: bool = False) -> Participant:
     """Our process: SOAP endpoints by their address, all else by the name of the source."""
-    endpoint = str(record.detail.get("endpoint", ""))
+    number = form.kind.value if form.kind is not None else ""
+    endpoint = str(record.detail.get("endpoint", "")) or us.paths.get(number, "")
     if endpoint.startswith("/"):
         endpoint = us.url.rstrip("/") + endpoint
     process = str(record.detail.get("process", "")) or us.process

@@ -74,6 +74,8 @@ class Actor:
     `priority` is the highest class that its requests may be of.
     `person` is the national number of the person behind it, where the login proves one: a citizen sees what is theirs.
     `reason` is why somebody says that it is an emergency (`purpose`): only with it, glass is broken.
+    `service` is by what service or transaction they ask, in the standard's words (`C-FIND`, `RAD-69`), where a door
+    says so: for the audit trail alone.
     """
 
     kind: ActorKind
@@ -87,6 +89,7 @@ class Actor:
     person: str = ""
     purpose: Purpose = Purpose.TREATMENT
     reason: str = ""
+    service: str = ""
 
 
 SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))
