@@ -22,6 +22,7 @@ from vna.audit.seals import Sealing
 from vna.audit.timestamps import HttpAuthority
 from vna.audit.trail import AuditTrail
 from vna.audit.verifying import Verification
+from vna.audit.watching import WATCH, Watching
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular
 from vna.jobs.retries import Ladder
@@ -37,6 +38,7 @@ from vna.settings import Settings
 from vna.settings.audit import AuditSettings
 
 _YEAR = timedelta(days=365.25)
+_WATCH_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,11 @@ def build(around: Surroundings) -> Guarding:
         sealing = Sealing(database, blobs, key, authority, timedelta(seconds=settings.seal_seconds))
         works[CHAIN] = Chain(database, key, sealing)
         works[EXPIRE] = Expiring(database, blobs, key, trail, _ages(settings))
+        works[WATCH] = Watching(database, key, trail, is_on=settings.watch_database)
         kinds[CHAIN] = Regular(timedelta(seconds=settings.chain_seconds), priority=0)
         kinds[EXPIRE] = Regular(timedelta(days=1), at_once=False)
+        if settings.watch_database and not database.is_sqlite:
+            kinds[WATCH] = Regular(timedelta(seconds=_WATCH_SECONDS), priority=0)
         kinds |= atna.regularly(around.settings)
         works |= atna.works(around.settings, database)
     return Guarding(
@@ -151,6 +156,11 @@ def reaching(settings: Settings, database: Database) -> StudiesReached:
 def audited(policy: Policy, trail: Trail) -> Policy:
     """A policy whose answers are written down, where anything is."""
     return policy if isinstance(trail, NoTrail) else AuditedPolicy(policy, trail)
+
+
+def session(settings: Settings) -> str:
+    """What sessions of a node show the database."""
+    return audit_key(settings).session() if settings.audit.on else ""
 
 
 def audit_key(settings: Settings) -> AuditKey:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from vna.audit import codes
 from vna.audit.codes import Code
 from vna.audit.message_forms import Form, Parties
-from vna.model.access import Actor, ActorKind
+from vna.model.access import ActorKind
 from vna.model.audit import AuditKind, AuditRecord
 
 ANONYMOUS = "http://www.w3.org/2005/08/addressing/anonymous"
@@ -60,21 +60,21 @@ def participants(record: AuditRecord, form: Form, us: Us) -> Iterator[Participan
         case Parties.RECEIVING:
             yield _asker(record, codes.SOURCE)
             yield _ours(record, form, us, codes.DESTINATION)
-            yield from _human(record.actor)
+            yield from _human(record)
         case Parties.SENDING:
             yield _ours(record, form, us, codes.SOURCE)
             yield _asker(record, codes.DESTINATION)
-            yield from _human(record.actor)
+            yield from _human(record)
         case Parties.OUTGOING:
             yield _ours(record, form, us, codes.SOURCE, is_requestor=record.actor.kind is ActorKind.SYSTEM)
             yield _elsewhere(record, form)
-            yield from _others(record.actor)
+            yield from _others(record)
         case Parties.STARTING:
             yield _ours(record, form, us, codes.APPLICATION)
             yield _asker(record, codes.LAUNCHER)
         case Parties.REPORTING | Parties.HANDLING:
             yield _ours(record, form, us)
-            yield from _others(record.actor)
+            yield from _others(record)
 
 
 def _ours(record: AuditRecord, form: Form, us: Us, *roles: Code, is_requestor: bool = False) -> Participant:
@@ -108,9 +108,13 @@ def _asker(record: AuditRecord, *roles: Code) -> Participant:
     )
 
 
-def _human(actor: Actor) -> Iterator[Participant]:
-    """The person behind the process, where there is one (ITI TF-2 3.20: human requestor)."""
-    if actor.kind in _PEOPLE:
+def _human(record: AuditRecord) -> Iterator[Participant]:
+    """The person behind the process, where there is one (ITI TF-2 3.20: human requestor); an application entity may
+    have proved who works at it."""
+    actor = record.actor
+    if user := str(record.detail.get("user", "")):
+        yield Participant(user_id=user, is_requestor=True, name=user, point=actor.address)
+    elif actor.kind in _PEOPLE:
         role = (Code(actor.role.value, codes.ROLE_SCHEME, actor.role.value),) if actor.role else ()
         yield Participant(
             user_id=actor.name or actor.kind.value,
@@ -122,11 +126,11 @@ def _human(actor: Actor) -> Iterator[Participant]:
         )
 
 
-def _others(actor: Actor) -> Iterator[Participant]:
+def _others(record: AuditRecord) -> Iterator[Participant]:
     """Whoever asked for it, as person or as system: the archive itself has been named already."""
-    if actor.kind in _PEOPLE:
-        yield from _human(actor)
-    elif actor.kind is not ActorKind.SYSTEM:
+    actor = record.actor
+    yield from _human(record)
+    if actor.kind not in _PEOPLE and actor.kind is not ActorKind.SYSTEM:
         is_ae = actor.kind is ActorKind.AE
         yield Participant(
             user_id=actor.name or actor.address or actor.kind.value,

@@ -39,7 +39,7 @@ def row_of(record: AuditRecord, whose: Whose, key_id: str) -> AuditRow:
         issuer=_text(issuer),
         facility=_text(record.facility or whose.facility),
         reason=_text(record.reason),
-        detail=_json(record.detail),
+        detail=_json({**record.detail, "user": actor.user} if actor.user else record.detail),
         event_id=record.event_id,
         key_id=key_id,
     )

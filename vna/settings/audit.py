@@ -38,6 +38,11 @@ class AuditSettings(Section):
         description="File of the certificates (PEM) that its time stamps are checked against: roots, those between, "
         "and its own where time stamps leave it out.",
     )
+    watch_database: bool = Field(
+        default=True,
+        description="Record what anybody but a node changes in PostgreSQL, rows and schema, by triggers (true or "
+        "false).",
+    )
     years: int = Field(
         default=5,
         ge=0,
