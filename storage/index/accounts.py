@@ -12,7 +12,7 @@ from storage.index.schema import facts, peers, sources, tokens, users
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """A user; `rights` is a comma list of actions, `priority` the name of a class or empty."""
+    """A user; `rights` is a comma list of actions, `priority` the name of a class or empty, `role` one of a role."""
 
     name: str
     password_hash: str
@@ -20,6 +20,8 @@ class UserRow:
     facility: str
     created_at: str
     priority: str = ""
+    role: str = ""
+    person: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,12 @@ COMMANDS = (
     "manifest list", "manifest show", "manifest read", "manifest pull",
     "user add", "user list", "user remove", "token add", "token list", "token remove",
     "link add", "link list", "link remove",
+    "consent add", "consent list", "consent revoke", "grant add", "grant list", "grant revoke",
+    "case add", "case list", "case revoke", "facility add", "facility list", "facility remove",
     "tags add", "tags list", "tags remove",
     "codes load", "codes list", "codes show", "codes demo",
     "report list", "report show", "report file", "report approve",
     "match list", "match add", "match release", "quarantine list", "quarantine release",
-    "audit search", "audit export", "audit verify",
     "deleted list", "deleted restore", "deleted purge",
     "hold add", "hold list", "hold release", "retention list",
     "hl7 send", "hl7 sample", "hl7 listen",
@@ -37,6 +38,7 @@ COMMANDS = (
     "correct set", "correct list", "correct revoke", "study move",
     "patient merge", "patient unmerge", "patient link", "patient unlink", "patient show",
     "export write", "export verify", "export minutes",
+    "conformance run",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -71,6 +73,7 @@ COMMANDS = (
         "patient",
         "export",
         "forward",
+        "conformance",
         "xds",
         *COMMANDS,
     ],
@@ -94,7 +97,7 @@ def test_the_help_lists_every_command(vna: Vna) -> None:
     ("args", "words"),
     [
         (("import",), "Missing argument 'PATH...'; see vna import --help"),
-        (("nonsense",), "No such command 'nonsense'; see vna --help"),
+        (("gibberish",), "No such command 'gibberish'; see vna --help"),
         (("verify", "--quick"), "No such option: --quick; see vna verify --help"),
         (("send", "x"), "Missing option '--to'; see vna send --help"),
         (("ae", "add", "X", "--port", "ten"), "Invalid value for '--port'"),
@@ -205,6 +208,6 @@ def _python_m(*args: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_python_m_runs_the_same_commands() -> None:
-    done = _python_m("nonsense")
+    done = _python_m("gibberish")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "vna: No such command 'nonsense'; see vna --help\n"
+    assert done.stderr == "vna: No such command 'gibberish'; see vna --help\n"

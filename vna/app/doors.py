@@ -136,6 +136,7 @@ def http_application(
         spool=spooling.for_nodes(application.blobs, settings),
         draining=draining,
         expiry=certificates.expiry(settings, application.certificates, application.sources.all),
+        guarding=application.guarding.gauges,
     )
     national = NationalDoor(
         listings=application.national.listings,

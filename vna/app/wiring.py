@@ -226,12 +226,15 @@ def build(settings: Settings, *, policy: Policy | None = None, certificates: Cer
     commands do without: they may be run by somebody who cannot read the keys."""
     certificates = certificates or for_calls(settings)
     memory = settings.data_dir / "primary"
-    database = Database(settings.database_url, pool_size=settings.database.pool_size, memory=memory)
+    shown, most = guarding.session(settings), settings.database.pool_size
+    database = Database(settings.database_url, pool_size=most, memory=memory, session=shown)
     blobs = blob_store(settings, database)
     spooling.ask_neighbours(blobs, database, settings)
     local = settings.security.mode is SecurityMode.LOCAL
     trail = guarding.trail(settings, database)
-    policy = policy or guarding.audited(LocalPolicy() if local else EnforcedPolicy(), trail)
+    policy = policy or guarding.audited(
+        LocalPolicy() if local else EnforcedPolicy(guarding.reaching(settings, database)), trail
+    )
     peers = Peers(database, policy, local=local)
 
     def coercion_for(ae_title: str) -> Coercion | None:
@@ -473,7 +476,8 @@ def prepare(settings: Settings) -> None:
 def make_ready(settings: Settings) -> BlobStore:
     """Data folder, schema (migrated here only on the embedded default), seeds, bucket; also while an archive runs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database_url, pool_size=1, memory=settings.data_dir / "primary")
+    memory, shown = settings.data_dir / "primary", guarding.session(settings)
+    database = Database(settings.database_url, pool_size=1, memory=memory, session=shown)
     try:
         if database.is_sqlite:
             migrate.upgrade(database)

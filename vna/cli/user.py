@@ -19,7 +19,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="User name.")]
 @app.command(
     "add",
     epilog=example(
-        "vna user add ayse --rights query,retrieve", "echo secret-words | vna user add ayse --password-stdin"
+        "vna user add ayse --rights query,retrieve",
+        "vna user add dr-ali --role clinician --facility 34001",
+        "echo secret-words | vna user add ayse --password-stdin",
     ),
 )
 def add(
@@ -42,6 +44,16 @@ def add(
             show_default="interactive",
         ),
     ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLE",
+            help="What the user is, which bounds rights and whose studies are reached: citizen, clinician, "
+            "radiologist, hospital-administrator, national-operator, payer-clerk, payer-inspector.",
+            show_default="none",
+        ),
+    ] = None,
+    person: Annotated[str | None, typer.Option(metavar="NUMBER", help="National number of the person.")] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
     ] = False,
@@ -63,7 +75,7 @@ def add(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     session: Session = context.obj
     with session.archive() as archive:
-        archive.accounts.add_user(SYSTEM, name, password, granted, facility, highest)
+        archive.accounts.add_user(SYSTEM, name, password, granted, facility, highest, role=role, person=person)
     say(f"{name} may log in")
 
 
@@ -79,6 +91,7 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
         rows = [
             {
                 "name": user.name,
+                "role": user.role.value if user.role is not None else "",
                 "rights": rights_text(user.rights),
                 "priority": user.priority.word,
                 "facility": user.facility,
@@ -86,7 +99,7 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
             }
             for user in archive.accounts.users(SYSTEM)
         ]
-    show_rows(("Name", "Rights", "Priority", "Facility", "Since"), rows, as_json=style is Format.JSON)
+    show_rows(("Name", "Role", "Rights", "Priority", "Facility", "Since"), rows, as_json=style is Format.JSON)
 
 
 @app.command("remove", epilog=example("vna user remove ayse"))

@@ -9,7 +9,8 @@ VnaError
 │   └── Damaged         what is held cannot be read: its pixels are no pixels, its bytes are gone or cut
 ├── NotAuthorized       no rule allows it
 ├── NotFound            nothing by that name
-│   └── Gone            it was there, and is no more
+│   ├── Gone            it was there, and is no more
+│   └── NotReached      for whoever asks there is nothing by that name, whether there is or not
 ├── NotAcceptable       cannot be answered in a form the caller takes
 ├── Rejected            understood and refused by a rule
 │   ├── RuleBroken      a rule of the national profile, by its name
@@ -78,6 +79,10 @@ class NotFound(VnaError):
 
 class Gone(NotFound):
     """It was there, and its time is over."""
+
+
+class NotReached(NotFound):
+    """It is not among what whoever asks may know of: told as what is not held is told."""
 
 
 class NotAcceptable(VnaError):

@@ -17,12 +17,14 @@ from storage.index import events
 from storage.index.accounts import TokenRow, UserRow
 from storage.index.engine import Connection, Database
 from storage.index.events import read_time, time_text
-from vna.model.access import Action, Actor, ActorKind
+from vna.model.access import Action, Actor, ActorKind, Role
 from vna.model.errors import BadRequest, NotAuthorized, NotFound
 from vna.model.events import EventKind
 from vna.model.priority import Priority, priority_of
+from vna.security.people import as_role, require_complete
 from vna.security.policy import Policy
 from vna.security.rights import GIVEN_RIGHTS, parse_rights, rights_text
+from vna.security.roles import ROLES, role_of
 
 _REMEMBER_SECONDS = 60.0
 _REMEMBERED = 10_000
@@ -43,6 +45,7 @@ class User:
     facility: str
     created_at: datetime
     priority: Priority = Priority.INTERACTIVE
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class Accounts:
         if not self._matches(known_hash, password) or user is None:
             raise NotAuthorized("wrong name or password", authenticated=False)
         rights, priority = parse_rights(user.rights), priority_of(user.priority)
-        return Actor(ActorKind.USER, user.name, rights, user.facility, address, priority=priority)
+        actor = Actor(ActorKind.USER, user.name, rights, user.facility, address, priority=priority)
+        return as_role(actor, user.role, user.person)
 
     def authenticate_token(self, secret: str, address: str) -> Actor:
         """The user of this token, with the token's rights and priority as far as the user has them, or
@@ -96,7 +100,8 @@ class Accounts:
         rights = parse_rights(token.rights) & parse_rights(user.rights)
         priority = min(priority_of(token.priority), priority_of(user.priority))
         name = f"{user.name}/{token.token_id}"
-        return Actor(ActorKind.TOKEN, name, rights, user.facility, address, priority=priority)
+        actor = Actor(ActorKind.TOKEN, name, rights, user.facility, address, priority=priority)
+        return as_role(actor, user.role, user.person)
 
     def add_user(
         self,
@@ -106,9 +111,13 @@ class Accounts:
         rights: frozenset[Action] | None = None,
         facility: str | None = None,
         priority: Priority | None = None,
+        *,
+        role: str | None = None,
+        person: str | None = None,
     ) -> None:
-        """Add a user, who may store, query and retrieve unless `rights` says otherwise; or change the password of one,
-        and of rights, facility and priority what is given. Tokens that were granted for the password before end."""
+        """Add a user, who may store, query and retrieve, or what the role may, unless `rights` says otherwise; or
+        change the password of one, and of everything else what is given. Tokens that were granted for the password
+        before end."""
         self._policy.check(actor, Action.ADMIN, name)
         if not name or ":" in name or len(name) > 128 or not name.isprintable():
             raise BadRequest("a user name is 1 to 128 printable characters without a colon")
@@ -120,18 +129,17 @@ class Accounts:
             row = UserRow(
                 name=name,
                 password_hash=password_hash,
-                rights=rights_text(rights)
-                if rights is not None
-                else held.rights
-                if held
-                else rights_text(GIVEN_RIGHTS),
+                rights=_rights(rights, role, held),
                 facility=facility if facility is not None else held.facility if held else "",
                 created_at=held.created_at if held else time_text(datetime.now(UTC)),
                 priority=priority.word if priority is not None else held.priority if held else "",
+                role=role if role is not None else held.role if held else "",
+                person=person if person is not None else held.person if held else "",
             )
+            require_complete(role_of(row.role), row.facility, row.person)
             rows.put_user(connection, row)
             rows.remove_granted(connection, name, GRANTED, expired_at=time_text(datetime.now(UTC)), keep=0)
-            self._tell(connection, actor, {"user": name, "rights": row.rights})
+            self._tell(connection, actor, {"user": name, "rights": row.rights, "role": row.role})
 
     def remove_user(self, actor: Actor, name: str) -> None:
         """Remove a user and all tokens of it; NotFound when there is none."""
@@ -152,6 +160,7 @@ class Accounts:
                     row.facility,
                     read_time(row.created_at),
                     priority_of(row.priority),
+                    role_of(row.role),
                 )
                 for row in rows.all_users(connection)
             )
@@ -261,6 +270,16 @@ class Accounts:
                 self._remembered.clear()
             self._remembered[mark] = now + _REMEMBER_SECONDS
         return True
+
+
+def _rights(given: frozenset[Action] | None, role: str | None, held: UserRow | None) -> str:
+    """What is given, else what the role may, else what was; a new account without either has the usual."""
+    if given is not None:
+        return rights_text(given)
+    known = role_of(role or "")
+    if known is not None:
+        return rights_text(ROLES[known].actions)
+    return held.rights if held is not None else rights_text(GIVEN_RIGHTS)
 
 
 def _digest(secret: str) -> bytes:

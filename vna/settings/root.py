@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from vna.settings.access import AccessSettings
 from vna.settings.across import AcrossSettings
 from vna.settings.audit import AuditSettings
 from vna.settings.backup import BackupSettings
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     xds: XdsSettings = XdsSettings()
     national: NationalSettings = NationalSettings()
     security: SecuritySettings = SecuritySettings()
+    access: AccessSettings = AccessSettings()
     audit: AuditSettings = AuditSettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()

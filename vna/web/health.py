@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from vna.archive.backup_standing import Standing as BackupsStanding
 from vna.archive.status import Care, Readiness
-from vna.metrics import CONTENT_TYPE, Labels
+from vna.metrics import CONTENT_TYPE, Gauges, Labels
 from vna.model.errors import VnaError
 from vna.security.expiry import Standing
 from vna.version import version
@@ -64,6 +64,7 @@ async def metrics(_request: Request, site: Site) -> Response:
     if days := (await _certificates(site)).days:
         named: dict[Labels, float] = {(("owner", owner), ("use", use)): left for (owner, use), left in days.items()}
         gauges["vna_certificate_days"] = ("Days until a certificate expires, the first of its file", named)
+    gauges.update(await _guarding(site))
     text = await run_sync(site.metrics.exposition, gauges)
     return Response(text, headers=_FRESH, media_type=CONTENT_TYPE)
 
@@ -116,6 +117,14 @@ async def _certificates(site: Site) -> Standing:
     if site.expiry is not None:
         with suppress(VnaError, OSError), anyio.move_on_after(PATIENCE):
             found = await run_sync(site.expiry.standing, abandon_on_cancel=True, limiter=_limiter())
+    return found
+
+
+async def _guarding(site: Site) -> Gauges:
+    """Nothing while the index does not answer."""
+    found: Gauges = {}
+    with suppress(VnaError), anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.guarding, abandon_on_cancel=True, limiter=_limiter())
     return found
 
 

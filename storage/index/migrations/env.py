@@ -12,6 +12,7 @@ from storage.index import (  # noqa: F401  their tables belong to the same metad
     forwarding_schema,
     keeping_schema,
     national_schema,
+    roles_schema,
     stores_schema,
 )
 from storage.index.migrations import compatibility
