@@ -5,8 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from storage.index.engine import Database, translated
-from tests.peers.postgres import PostgresServer
+from storage.index.engine import translated
 from vna.model.errors import Unavailable
 
 
@@ -26,10 +25,3 @@ def test_whoever_is_not_let_in_is_told_why_and_no_name_of_a_user(answer: str, wo
     with pytest.raises(Unavailable, match=words) as raised, translated():
         raise psycopg.OperationalError(f'connection to server at "127.0.0.1", port 5432 failed: {answer}')
     assert "vna" not in str(raised.value)
-
-
-def test_a_database_that_is_not_there_is_said_so(postgres_server: PostgresServer) -> None:
-    database = Database(f"postgresql+psycopg://postgres@127.0.0.1:{postgres_server.port}/nowhere", pool_size=1)
-    with pytest.raises(Unavailable, match="no database of this name"), database.read():
-        pass
-    database.close()
