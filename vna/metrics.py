@@ -253,5 +253,9 @@ def _gauge_lines(gauges: Gauges) -> Iterable[bytes]:
     for name, (words, values) in gauges.items():
         yield f"# HELP {name} {words}\n# TYPE {name} gauge\n".encode()
         for labels, value in values.items():
-            said = ",".join(f'{label}="{text}"' for label, text in labels)
+            said = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
             yield f"{name}{f'{{{said}}}' if said else ''} {value}\n".encode()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

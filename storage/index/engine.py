@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import sqlite3
 import time
 from collections import deque
@@ -282,6 +283,25 @@ def sql_state(error: BaseException | None) -> str | None:
     return str(found) if found else None
 
 
+_REFUSALS = (
+    ("password authentication failed", "PostgreSQL refuses the user or the password"),
+    ("no password supplied", "PostgreSQL wants a password, and none was given"),
+    (r"no pg_hba\.conf entry", "PostgreSQL does not let this user in from here (pg_hba.conf)"),
+    ('database "[^"]*" does not exist', "PostgreSQL has no database of this name"),
+    ('role "[^"]*" does not exist', "PostgreSQL has no user of this name"),
+    ("too many clients", "PostgreSQL has no free connection (max_connections)"),
+    ("connection slots are reserved", "PostgreSQL has no free connection (max_connections)"),
+)
+"""What its answer has when it lets nobody in, which has no SQLSTATE in the driver; and what is said of it."""
+
+
+def _refusal(text: str) -> str:
+    for part, words in _REFUSALS:
+        if re.search(part, text):
+            return f": {words}"
+    return ""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Foreign errors of the index become ours, by meaning."""
@@ -291,7 +311,7 @@ def translated() -> Iterator[None]:
         text = str(exc).lower()
         if "is full" in text or "no space" in text:
             raise OutOfResources("the index has no space left") from exc
-        raise Unavailable("the index does not answer") from exc
+        raise Unavailable("the index does not answer" + _refusal(text)) from exc
     except (sa.exc.InterfaceError, sqlite3.InterfaceError, psycopg.InterfaceError) as exc:
         raise Unavailable("the index does not answer") from exc
     except (sa.exc.InternalError, psycopg.InternalError) as exc:

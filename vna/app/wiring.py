@@ -277,7 +277,9 @@ def build(settings: Settings, *, policy: Policy | None = None, certificates: Cer
 
     remote = RemoteRegistry(settings.xds.registry_url, blobs.spool_folder) if settings.xds.registry_url else None
     most = int(settings.xds.max_document_bytes)
-    repository = Repository(database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote)
+    repository = Repository(
+        database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote, trail=trail
+    )
     imaging = ImagingSource(policy, retrieval, own, sources_known.archives)
     communities = clients(settings.xds, blobs.spool_folder, space.check)
     responding, initiating = None, None
