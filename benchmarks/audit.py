@@ -39,6 +39,8 @@ from storage.index.migrate import upgrade
 _PASSWORD = "correct horse battery"
 _FRAME = {"Accept": 'multipart/related; type="application/octet-stream"'}
 _SEARCHES = 200
+_SETTLE_SECONDS = 8
+"""What follows from stores is done by then, and frames are measured alone."""
 _PEERS = '[{"ae_title": "STORESCU", "rights": ["store", "query", "retrieve"]}]'
 
 
@@ -78,6 +80,7 @@ def _cost(index: str, server: Any, images: list[list[Path]], options: argparse.N
             place = {"VNA_DATABASE__URL": server.new_database()} if server else {}
             with vna(name, **_CONTESTANTS[name], **place) as peer:
                 stored[peer.name].append(send(peer, images, NO_DELAY))
+                time.sleep(_SETTLE_SECONDS)
                 framed[peer.name].append(_frames(peer, options.seconds))
     for what, rates in (("C-STORE, four associations", stored), ("WADO-RS frames, two connections", framed)):
         print(f"{what}, index in {index}")

@@ -91,6 +91,7 @@ class SourceRow:
     hl7_host: str = ""
     hl7_port: int = 0
     hl7_tls: int = 0
+    certificates: str = ""
 
 
 SOURCE_SECRETS = ("password", "token")

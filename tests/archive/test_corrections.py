@@ -19,9 +19,9 @@ from tests.archive.test_rejection import seen, settle
 from tests.archives import Backend, Open, put, rows
 from tests.objects import ct, part10
 from vna.app import Application
-from vna.model.access import SYSTEM
+from vna.model.access import SYSTEM, Peer
 from vna.model.errors import BadRequest, Conflict, NotFound
-from vna.model.identifiers import PatientIdentifier, PatientKey
+from vna.model.identifiers import PatientIdentifier, PatientKey, issued_identifier
 from vna.model.instances import Outcome, Selection
 from vna.model.query import Level, Query
 
@@ -271,6 +271,36 @@ def test_after_a_merge_all_images_say_what_the_survivor_is_called_and_so_does_a_
     assert said(archive) == before
 
 
+def test_patients_of_an_issuer_by_its_name_are_merged_and_parted(archive: Application) -> None:
+    archive.peers.add(SYSTEM, Peer("SCANNER", facility="42"))
+    for value in ("M1", "M2"):
+        put(archive, part10(ct(PatientID=value, PatientName=value, IssuerOfPatientID="HIS")), source="SCANNER")
+    before = said(archive)
+    one, two = (issued_identifier(text) for text in ("M1^^^HIS", "M2^^^HIS"))
+    assert one is not None
+    assert two is not None
+    archive.keeping.people.merge(SYSTEM, one, two)
+    settle(archive)
+    assert {values[3:5] for values in said(archive).values() if values[3].startswith("M")} == {("M2", "M2")}
+    archive.keeping.people.unmerge(SYSTEM, one)
+    settle(archive)
+    assert said(archive) == before
+    assert [issued_identifier(text) for text in ("M1", "M1^^^", "^^^HIS", "M1^^^&HIS&ISO")] == [None] * 4
+
+
+def test_a_patient_who_is_not_known_is_called_what_the_move_says(archive: Application) -> None:
+    called = {"PatientName": "Bir^Ad", "PatientBirthDate": "19810203"}
+    with pytest.raises(BadRequest):
+        moving(WRONG, to_patient=PatientKey("P9", "HIS"), called={"PatientBirthDate": "soon"})(archive)
+    with pytest.raises(BadRequest):
+        moving(WRONG, to_patient=PatientKey(KEEPER, ""), called=called)(archive)
+
+    moving(WRONG, to_patient=PatientKey("P9", "HIS"), called=called)(archive)
+    settle(archive)
+
+    assert {said(archive)[f"{WRONG}.{number}"][3:6] for number in "1234"} == {("P9", "Bir^Ad", "19810203")}
+
+
 def test_linked_patients_keep_their_numbers_and_the_link_is_shown_until_it_is_taken_back(archive: Application) -> None:
     one, two, three = (PatientIdentifier(value, DOMAIN) for value in (PATIENT, KEEPER, "THIRD"))
     people = archive.keeping.people
@@ -293,6 +323,7 @@ def test_linked_patients_keep_their_numbers_and_the_link_is_shown_until_it_is_ta
         ((WRONG,), {"PatientID": "X"}),
         ((WRONG,), {"Rows": "5"}),
         ((WRONG,), {"StudyDate": "yesterday"}),
+        ((WRONG,), {"PatientSex": "Q"}),
         ((WRONG, SERIES), {"StudyDescription": "half"}),
         ((WRONG, SERIES), {"PatientName": "Bir"}),
         ((WRONG,), {}),

@@ -109,7 +109,7 @@ class Plain:
         self.gate.set()
         self.at_work = threading.Event()
 
-    def answer(self, data: bytes, address: str) -> bytes:
+    def answer(self, data: bytes, address: str, certificate: bytes) -> bytes:
         self.seen.append(data)
         self.at_work.set()
         self.gate.wait(10)

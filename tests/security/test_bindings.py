@@ -11,6 +11,7 @@ from tests.peers import authority
 from vna.model.access import SYSTEM, Action, ActorKind, Peer
 from vna.model.certificates import Certificate
 from vna.model.errors import BadRequest, NotAuthorized
+from vna.model.sources import Source
 from vna.security.bindings import is_within
 from vna.security.certificates import expected, in_file, validity
 from vna.security.peers import Peers
@@ -112,3 +113,16 @@ def test_a_certificate_is_named_as_people_have_it(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_within_nothing() -> None:
     assert not is_within("", ("0.0.0.0/0",))
     assert is_within("fe80::1%eth0", ("fe80::/10",))
+
+
+@pytest.mark.parametrize("mode", ["local", "enforced"])
+def test_a_source_sends_with_its_certificate_in_every_mode(open_archive: Open, mode: str) -> None:
+    archive = open_archive(security={"mode": mode})
+    his = Source("HIS", "HIS", addresses=("10.0.0.0/8",), certificates=(OWN.subject,))
+    archive.sources.add(SYSTEM, his)
+    assert archive.sources.actor_for("HIS", "", "10.1.1.1", OWN).name == "HIS"
+    for certificate in (None, OTHER):
+        with pytest.raises(NotAuthorized, match="bound to a"):
+            archive.sources.actor_for("HIS", "", "10.1.1.1", certificate)
+    archive.sources.put(SYSTEM, Source("HIS", "HIS", addresses=("10.0.0.0/8",)), with_login=True)
+    assert archive.sources.all()[0].certificates == (OWN.subject,), "the HTTP door does not know of it"

@@ -101,10 +101,10 @@ def test_a_title_without_its_certificate_is_refused_and_the_log_says_so(site: Si
     for options, port in (([], site.live.dimse_port), (site.tls(None), site.tls_port)):
         done = dcmtk("echoscu", *options, "-aet", "CT1", "-aec", "VNA", "127.0.0.1", port)
         assert "Calling AE Title Not Recognized" in done.stdout, done.stdout
-    site.says("the calling AE title is bound to a certificate, and none was shown")
+    site.says("who calls so is bound to a certificate, and none was shown")
     other = dcmtk("echoscu", *site.tls(site.door), "-aet", "CT1", "-aec", "VNA", "127.0.0.1", site.tls_port)
     assert "Calling AE Title Not Recognized" in other.stdout
-    site.says("the calling AE title is bound to another certificate")
+    site.says("who calls so is bound to another certificate")
 
 
 def test_a_title_from_another_address_is_refused_and_the_log_says_so(site: Site, dcmtk: Dcmtk) -> None:

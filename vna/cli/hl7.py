@@ -198,7 +198,7 @@ class _Showing:
         self._kept = 0
         self._lock = threading.Lock()
 
-    def answer(self, data: bytes, address: str) -> bytes:
+    def answer(self, data: bytes, address: str, certificate: bytes) -> bytes:  # noqa: ARG002  it answers everybody
         from vna.cli.output import say
         from vna.hl7.acknowledgment import Code, acknowledge
         from vna.hl7.message import read_header

@@ -52,9 +52,9 @@ def require_certificate(expected_ones: tuple[str, ...], certificate: Certificate
     if not expected_ones:
         return
     if certificate is None:
-        raise NotAuthorized("the calling AE title is bound to a certificate, and none was shown")
+        raise NotAuthorized("who calls so is bound to a certificate, and none was shown")
     if not certificate.fits(expected_ones):
-        raise NotAuthorized("the calling AE title is bound to another certificate")
+        raise NotAuthorized("who calls so is bound to another certificate")
 
 
 def is_within(address: str, networks: Iterable[str]) -> bool:
