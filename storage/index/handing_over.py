@@ -16,7 +16,10 @@ from vna.model.events import EventKind
 
 _ROWS = 1000
 _KEPT_BACK: Final = frozenset(
-    {"users", "tokens", "links", "link_visits", "sources", "facts", "jobs", "leases", "nodes", "regular"}
+    {
+        *("users", "tokens", "links", "link_visits", "login_failures", "login_sessions"),
+        *("sources", "facts", "jobs", "leases", "nodes", "regular"),
+    }
 )
 """Accounts, secrets, and the work of this archive."""
 _SECRET_EVENTS: Final = (

@@ -159,6 +159,8 @@ WITHOUT_POLICY = {
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
     (Accounts, "grant"),
+    (Accounts, "log_in"),
+    (Accounts, "change_password"),
     (Links, "look"),
     (Links, "open"),
     (Links, "visitor"),
@@ -217,7 +219,7 @@ _ESTABLISHING = frozenset(
             "peers._fresh",
             "sources._fresh",
         ),
-        *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
+        *("accounts.authenticate_basic", "accounts._proved", "accounts.grant", "links.open", "lookups.note"),
     }
 )
 """What is read to find out who asks, or whether anything works; and the audit of look-ups, refused ones too."""

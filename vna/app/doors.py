@@ -49,6 +49,8 @@ from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
 from vna.turns import Turns
+from vna.web import login
+from vna.web.login import LoginDoor
 from vna.web.national import routes as national_routes
 from vna.web.national.door import NationalDoor
 from xds import imaging_source, initiating_gateway, responding_gateway
@@ -152,6 +154,7 @@ def http_application(
             *dicomweb[:MOST_ASKED],
             *lookups.routes(),
             *web.routes(site),
+            *login.routes(login_door(application)),
             *national_routes.routes(national),
             *sharing,
             *dicomweb[MOST_ASKED:],
@@ -166,18 +169,27 @@ def http_application(
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,
-        open_paths=web.OPEN_PATHS | national_routes.OPEN_PATHS | {lookups.path},
+        open_paths=web.OPEN_PATHS | national_routes.OPEN_PATHS | login.OPEN_PATHS | {lookups.path},
         login_paths=national_routes.LOGIN_PATHS,
         open_folders=web.OPEN_FOLDERS,
         own_logins=frozenset({lookups.path}),
+        login_page=login.PATH,
         max_body=int(settings.http.max_body),
         body_idle_seconds=settings.http.network_timeout,
     )
     if application.local:
         guarded = http_security.local(app, rules, application.links)
     else:
-        guarded = http_security.enforced(app, rules, application.accounts, application.links)
+        guarded = http_security.enforced(
+            app, rules, application.accounts, application.links, application.logins.sessions
+        )
     return web.Observed(_shared(guarded, settings.http.origins))
+
+
+def login_door(application: Application) -> LoginDoor:
+    """Where people log in with a browser."""
+    logins = application.logins
+    return LoginDoor(logins.accounts, logins.sessions, application.settings.http.public_url, is_local=application.local)
 
 
 def lookup_service(application: Application, turns: Turns) -> LookupService:

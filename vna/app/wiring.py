@@ -11,10 +11,11 @@ from storage.blobs.base import BlobStore
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
-from vna.app import corrections, keeping, national, spooling
+from vna.app import corrections, keeping, logins, national, spooling
 from vna.app.blobs import blob_store, ready_blobs
 from vna.app.communities import clients
 from vna.app.keeping import Keeping
+from vna.app.logins import Logins
 from vna.app.national import National
 from vna.app.remotes import Remotes
 from vna.archive import merging
@@ -104,7 +105,7 @@ class Application:
     blobs: BlobStore
     policy: Policy
     peers: Peers
-    accounts: Accounts
+    logins: Logins
     links: Links
     store: Store
     search: Search
@@ -150,6 +151,11 @@ class Application:
     def local(self) -> bool:
         """Whether nobody has to log in."""
         return self.settings.security.mode is SecurityMode.LOCAL
+
+    @property
+    def accounts(self) -> Accounts:
+        """Users and tokens."""
+        return self.logins.accounts
 
     def dispatcher(self) -> Dispatcher:
         """What hands events to their subscribers."""
@@ -291,7 +297,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         blobs=blobs,
         policy=policy,
         peers=peers,
-        accounts=Accounts(database, policy),
+        logins=logins.build(settings, database, policy),
         links=links,
         store=store,
         search=search,

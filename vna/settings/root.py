@@ -13,6 +13,7 @@ from vna.settings.care import CareSettings, RetentionSettings, VerifySettings
 from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
 from vna.settings.forwarding import ForwardSettings
 from vna.settings.iocm import IocmSettings
+from vna.settings.login import LoginSettings
 from vna.settings.national import NationalSettings
 from vna.settings.node import NodeSettings
 from vna.settings.sections import (
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     xds: XdsSettings = XdsSettings()
     national: NationalSettings = NationalSettings()
     security: SecuritySettings = SecuritySettings()
+    login: LoginSettings = LoginSettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
     backup: BackupSettings = BackupSettings()
