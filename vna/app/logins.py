@@ -24,10 +24,12 @@ class Logins:
 
 def build(settings: Settings, database: Database, policy: Policy, trail: Trail | None = None) -> Logins:
     """Wire it."""
-    said, told = settings.login, LoginTrail(trail)
-    passwords = PasswordRules(said.password_length, timedelta(days=said.password_days) if said.password_days else None)
-    lockout = LockoutRules(said.account_failures, said.address_failures, timedelta(seconds=said.lock_time))
-    times = SessionRules(timedelta(seconds=said.idle_time), timedelta(seconds=said.session_time))
+    login, told = settings.login, LoginTrail(trail)
+    passwords = PasswordRules(
+        login.password_length, timedelta(days=login.password_days) if login.password_days else None
+    )
+    lockout = LockoutRules(login.account_failures, login.address_failures, timedelta(seconds=login.lock_time))
+    times = SessionRules(timedelta(seconds=login.idle_time), timedelta(seconds=login.session_time))
     return Logins(
         accounts=Accounts(database, policy, passwords, lockout, told),
         sessions=Sessions(database, times, told),
