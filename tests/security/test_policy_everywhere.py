@@ -514,7 +514,13 @@ API += [(method, path.replace("{number:int}", "1"), 403) for method, path, _ in 
 NODES = [(method, path.replace("{name:path}", "studies/x"), 404) for method, path, _ in SPOOLS]
 """Other nodes prove themselves by their secret, of which this archive has none: tests/web/test_spools.py."""
 LOGIN = [(method, path, 400) for method, path, _ in LOGINS if method == "POST"]
-LOGIN += [("GET", "/login", 303), ("GET", "/login/password", 200), ("GET", "/logout", 303)]
+LOGIN += [
+    ("GET", "/login/provider", 404),
+    ("GET", "/login/callback", 404),
+    ("GET", "/login", 303),
+    ("GET", "/login/password", 200),
+    ("GET", "/logout", 303),
+]
 HTTP = [*DOORS, *API, *NODES, *LOGIN, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 

@@ -74,13 +74,13 @@ def test_a_session_is_who_logged_in_as_the_account_is_now(database: Database, ac
 
 def test_somebody_who_was_logged_in_elsewhere_stays_who_was_said(database: Database) -> None:
     sessions = Sessions(database)
-    session = sessions.begin(ELSEWHERE, "OpenID Connect")
+    session = sessions.begin_elsewhere(ELSEWHERE, "OpenID Connect")
     assert sessions.actor(session.secret, "10.0.0.1") == ELSEWHERE
 
 
 def test_a_session_ends_when_nothing_is_asked_for_a_while_and_each_request_puts_that_off(database: Database) -> None:
     sessions = Sessions(database, SessionRules(idle=timedelta(minutes=30)))
-    session = sessions.begin(ELSEWHERE, "OpenID Connect")
+    session = sessions.begin_elsewhere(ELSEWHERE, "OpenID Connect")
     for _ in range(3):
         aged(database, "seen_at", timedelta(minutes=29))
         sessions.actor(session.secret, "10.0.0.1")
@@ -90,7 +90,7 @@ def test_a_session_ends_when_nothing_is_asked_for_a_while_and_each_request_puts_
 
 def test_a_session_ends_in_its_time_whatever_is_asked(database: Database) -> None:
     sessions = Sessions(database, SessionRules(lifetime=timedelta(hours=12)))
-    session = sessions.begin(ELSEWHERE, "OpenID Connect")
+    session = sessions.begin_elsewhere(ELSEWHERE, "OpenID Connect")
     aged(database, "expires_at", timedelta(hours=11))
     sessions.actor(session.secret, "10.0.0.1")
     aged(database, "expires_at", timedelta(hours=1))
@@ -101,7 +101,7 @@ def test_a_session_ends_in_its_time_whatever_is_asked(database: Database) -> Non
 def test_what_changes_of_an_account_ends_its_sessions(database: Database, accounts: Accounts, change: str) -> None:
     sessions = Sessions(database)
     session = sessions.begin(accounts.log_in("ayse", PASSWORD, "10.0.0.1"), "form")
-    other = sessions.begin(ELSEWHERE, "OpenID Connect")
+    other = sessions.begin_elsewhere(ELSEWHERE, "OpenID Connect")
     match change:
         case "password":
             accounts.add_user(SYSTEM, "ayse", "another long secret")
@@ -119,14 +119,14 @@ def test_what_changes_of_an_account_ends_its_sessions(database: Database, accoun
 
 def test_a_user_has_so_many_browsers_and_no_more(database: Database) -> None:
     sessions = Sessions(database)
-    secrets = [sessions.begin(ELSEWHERE, "OpenID Connect").secret for _ in range(21)]
+    secrets = [sessions.begin_elsewhere(ELSEWHERE, "OpenID Connect").secret for _ in range(21)]
     over(sessions, secrets[0])
     for secret in secrets[1:]:
         sessions.actor(secret, "10.0.0.1")
 
 
 def test_secrets_are_not_kept(database: Database) -> None:
-    secret = Sessions(database).begin(ELSEWHERE, "OpenID Connect").secret
+    secret = Sessions(database).begin_elsewhere(ELSEWHERE, "OpenID Connect").secret
     with database.read() as connection:
         assert secret not in str(connection.exec_driver_sql("SELECT * FROM login_sessions").all())
     over(Sessions(database), secret + "x")

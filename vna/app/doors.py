@@ -180,8 +180,9 @@ def http_application(
     if application.local:
         guarded = http_security.local(app, rules, application.links)
     else:
+        logins = application.logins
         guarded = http_security.enforced(
-            app, rules, application.accounts, application.links, application.logins.sessions
+            app, rules, application.accounts, application.links, logins.sessions, logins.bearer
         )
     return web.Observed(_shared(guarded, settings.http.origins))
 
@@ -189,7 +190,8 @@ def http_application(
 def login_door(application: Application) -> LoginDoor:
     """Where people log in with a browser."""
     logins = application.logins
-    return LoginDoor(logins.accounts, logins.sessions, application.settings.http.public_url, is_local=application.local)
+    public_url = application.settings.http.public_url
+    return LoginDoor(logins.accounts, logins.sessions, logins.elsewhere, public_url, is_local=application.local)
 
 
 def lookup_service(application: Application, turns: Turns) -> LookupService:

@@ -1,17 +1,26 @@
 """Who logs in, and how: from settings to use cases."""
 
+import ssl
 from dataclasses import dataclass
 from datetime import timedelta
 
 from storage.index.engine import Database
+from vna.model.access import Role
 from vna.model.audit import Trail
+from vna.model.errors import Unavailable
 from vna.security.accounts import Accounts
+from vna.security.bearer import Bearer, TokenRules
+from vna.security.claims import ClaimRules
 from vna.security.lockout import LockoutRules
 from vna.security.login_trail import LoginTrail
+from vna.security.oidc_login import ClientRules, OidcLogin
 from vna.security.passwords import PasswordRules
 from vna.security.policy import Policy
+from vna.security.provider import Provider, ProviderRules
 from vna.security.sessions import SessionRules, Sessions
 from vna.settings import Settings
+
+_AGAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +29,47 @@ class Logins:
 
     accounts: Accounts
     sessions: Sessions
+    bearer: Bearer
+    elsewhere: OidcLogin | None = None
 
 
 def build(settings: Settings, database: Database, policy: Policy, trail: Trail | None = None) -> Logins:
     """Wire it."""
     login, told = settings.login, LoginTrail(trail)
-    passwords = PasswordRules(
-        login.password_length, timedelta(days=login.password_days) if login.password_days else None
-    )
+    max_age = timedelta(days=login.password_days) if login.password_days else None
     lockout = LockoutRules(login.account_failures, login.address_failures, timedelta(seconds=login.lock_time))
     times = SessionRules(timedelta(seconds=login.idle_time), timedelta(seconds=login.session_time))
-    return Logins(
-        accounts=Accounts(database, policy, passwords, lockout, told),
-        sessions=Sessions(database, times, told),
+    accounts = Accounts(database, policy, PasswordRules(login.password_length, max_age), lockout, told)
+    tokens, elsewhere = _provider(settings, told)
+    return Logins(accounts, Sessions(database, times, told), Bearer(accounts, tokens, told), elsewhere)
+
+
+def _provider(settings: Settings, told: LoginTrail) -> tuple[TokenRules | None, OidcLogin | None]:
+    oidc = settings.oidc
+    if not oidc.issuer:
+        return None, None
+    provider = Provider(
+        ProviderRules(oidc.issuer, oidc.keys_time, min(_AGAIN_SECONDS, oidc.keys_time)), _trust(oidc.ca)
     )
+    claims = ClaimRules(
+        oidc.name_claim,
+        oidc.role_claim,
+        oidc.facility_claim,
+        oidc.person_claim,
+        oidc.roles or {role.value: role for role in Role},
+    )
+    tokens = TokenRules(provider, oidc.audience, oidc.algorithms, claims) if oidc.audience else None
+    if not oidc.client_id:
+        return tokens, None
+    secret = oidc.client_secret.get_secret_value()
+    client = ClientRules(oidc.client_id, secret, oidc.scopes, oidc.algorithms, oidc.name)
+    return tokens, OidcLogin(provider, client, claims, told)
+
+
+def _trust(file: str) -> ssl.SSLContext | None:
+    if not file:
+        return None
+    try:
+        return ssl.create_default_context(cafile=file)
+    except (OSError, ssl.SSLError) as error:
+        raise Unavailable(f"VNA_OIDC__CA names {file}, which cannot be used") from error

@@ -24,6 +24,7 @@ from vna.security.rights import GIVEN_RIGHTS, parse_rights, rights_text
 from vna.security.users import Details, User, said_of, user_actor, user_of
 
 _WRONG = "wrong name or password"
+_LOCKED = "locked"
 _MOST_GRANTED = 100
 """Tokens that a user can hold by asking with a password."""
 
@@ -98,7 +99,7 @@ class Accounts:
             user = rows.user(connection, name)
             is_locked = self._lockout.is_locked(connection, name, address)
         if is_locked:
-            raise self._refused(user, address, "locked")
+            raise self._refused(user, address, _LOCKED)
         if user is None:
             self._passwords.verifies(self._passwords.of_nobody, password)
             why = "no such account"
@@ -118,7 +119,8 @@ class Accounts:
 
     def _refused(self, user: UserRow | None, address: str, why: str) -> NotAuthorized:
         actor = Actor(ActorKind.USER if user else ActorKind.ANONYMOUS, user.name if user else "", address=address)
-        self._trail.failed(actor, "password", why)
+        told = self._trail.turned_away if why == _LOCKED else self._trail.failed
+        told(actor, "password", why)
         return NotAuthorized(_WRONG, authenticated=False)
 
     def authenticate_token(self, secret: str, address: str) -> Actor:
@@ -128,10 +130,11 @@ class Accounts:
             token = rows.token_by_digest(connection, _digest(secret))
             user = rows.user(connection, token.user_name) if token is not None else None
         if token is None or user is None or not may_come_from(user.addresses, address):
-            self._trail.failed(Actor(ActorKind.TOKEN, token.token_id if token else "", address=address), "token")
+            nobody = Actor(ActorKind.TOKEN, token.token_id if token else "", address=address)
+            self._trail.turned_away(nobody, "token", "not known, or not from there")
             raise NotAuthorized("the token is not known", authenticated=False)
         if token.expires_at and read_time(token.expires_at) <= datetime.now(UTC):
-            self._trail.failed(Actor(ActorKind.TOKEN, token.token_id, address=address), "token", "expired")
+            self._trail.turned_away(Actor(ActorKind.TOKEN, token.token_id, address=address), "token", "expired")
             raise NotAuthorized("the token has expired", authenticated=False)
         actor = user_actor(user, address)
         return replace(

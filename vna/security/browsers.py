@@ -7,7 +7,9 @@ from starlette.types import Scope
 
 SESSION = "vna-session"
 LOGIN = "vna-login"
-"""What a login that is under way has to come back with."""
+"""What the form of a login has to come back with."""
+PROVIDER = "vna-provider"
+"""What a login at a provider has to come back with."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

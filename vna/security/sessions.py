@@ -54,14 +54,25 @@ class Sessions:
         self._trail = trail or LoginTrail()
 
     def begin(self, actor: Actor, how: str) -> Session:
-        """A session for who has just proved who it is, in this way."""
+        """A session for an account that has just proved itself, in this way."""
+        with self._database.read() as connection:
+            user = account_rows.user(connection, actor.name)
+        if user is None:
+            raise NotAuthorized("the account was removed", authenticated=False)
+        return self._begun(actor, how, _mark(user.password_hash))
+
+    def begin_elsewhere(self, actor: Actor, how: str) -> Session:
+        """A session for whom a provider has just named."""
+        return self._begun(actor, how, b"")
+
+    def _begun(self, actor: Actor, how: str, mark: bytes) -> Session:
         secret, now = secrets.token_urlsafe(32), datetime.now(UTC)
         with self._database.transaction() as connection:
             row = SessionRow(
                 digest=_digest(secret),
                 session_id=secrets.token_hex(4),
                 user_name=actor.name,
-                mark=_mark_of_account(connection, actor.name),
+                mark=mark,
                 rights=rights_text(actor.rights),
                 facility=actor.facility,
                 role=actor.role.value if actor.role is not None else "",
@@ -123,12 +134,6 @@ def _actor_elsewhere(row: SessionRow, address: str) -> Actor:
     role = Role(row.role) if row.role else None
     rights = parse_rights(row.rights)
     return Actor(ActorKind.USER, row.user_name, rights, row.facility, address, role=role, person=row.person)
-
-
-def _mark_of_account(connection: Connection, name: str) -> bytes:
-    """Empty for a name that no account can have."""
-    user = account_rows.user(connection, name)
-    return _mark(user.password_hash) if user is not None else b""
 
 
 def _mark(password_hash: str) -> bytes:

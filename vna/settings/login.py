@@ -1,8 +1,15 @@
 """Settings of logins: passwords, lock-out, sessions of browsers, and who proves people elsewhere."""
 
-from pydantic import Field
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from vna.settings.values import Seconds, Section
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from vna.model.access import Role
+from vna.settings.values import Seconds, Section, is_loopback, words
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
 class LoginSettings(Section):
@@ -41,3 +48,67 @@ class LoginSettings(Section):
         le=86_400 * 7,
         description="A browser is logged out after this time, whatever it does (seconds).",
     )
+
+
+class OidcSettings(Section):
+    """An OpenID provider: people log in there, and programs show tokens of it."""
+
+    issuer: str = Field(
+        default="",
+        description="How the OpenID provider names itself, such as `https://id.example.org/realms/health`: an address "
+        "under TLS, or on this machine. Empty: there is none.",
+    )
+    name: str = Field(default="your organisation", max_length=60, description="How people know it: on the login page.")
+    client_id: str = Field(default="", description="How it knows the archive. Empty: people do not log in there.")
+    client_secret: SecretStr = Field(
+        default=SecretStr(""), description="The archive's secret there. Empty: it is a public client."
+    )
+    scopes: str = Field(
+        default="openid profile", description="Scopes that are asked for when people log in, with blanks between."
+    )
+    audience: str = Field(
+        default="",
+        description="What access tokens of programs have to be for (`aud`). Empty: none is taken.",
+    )
+    algorithms: Annotated[tuple[Algorithm, ...], NoDecode, BeforeValidator(words)] = Field(
+        default=("RS256", "PS256", "ES256", "EdDSA"),
+        min_length=1,
+        description="How tokens may be signed, with commas between. A shared key is none of the ways.",
+    )
+    name_claim: str = Field(default="sub", min_length=1, description="Claim that names somebody, for ever the same.")
+    role_claim: str = Field(
+        default="roles", min_length=1, description="Claim of roles: a list or words; `a.b` is a claim inside of one."
+    )
+    facility_claim: str = Field(default="facility", description="Claim of the code of somebody's facility.")
+    person_claim: str = Field(default="national_number", description="Claim of somebody's national number.")
+    roles: dict[str, Role] = Field(
+        default_factory=dict,
+        description="Which role a value of the role claim is, as JSON (environment) or `[oidc.roles]` (vna.toml): "
+        '`{"MD": "clinician"}`. Of several that somebody has the first counts. Empty: values are names of roles.',
+    )
+    keys_time: Seconds = Field(
+        default=600.0,
+        le=86_400,
+        description="How long its keys are used until they are asked for anew (seconds); an unknown one is asked for "
+        "at once.",
+    )
+    ca: str = Field(
+        default="",
+        description="File of the authorities that its certificate is checked against (PEM). Empty: those that are "
+        "usual on this machine.",
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        parts = urlsplit(value)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+        if value and not (safe and parts.hostname and not parts.query and not parts.fragment):
+            raise ValueError("an issuer looks like https://id.example.org")
+        return value
+
+    @model_validator(mode="after")
+    def _belongs_to_an_issuer(self) -> "OidcSettings":
+        if (self.client_id or self.audience) and not self.issuer:
+            raise ValueError("client_id and audience are of an OpenID provider: issuer says which")
+        return self

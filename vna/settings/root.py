@@ -13,7 +13,7 @@ from vna.settings.care import CareSettings, RetentionSettings, VerifySettings
 from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
 from vna.settings.forwarding import ForwardSettings
 from vna.settings.iocm import IocmSettings
-from vna.settings.login import LoginSettings
+from vna.settings.login import LoginSettings, OidcSettings
 from vna.settings.national import NationalSettings
 from vna.settings.node import NodeSettings
 from vna.settings.sections import (
@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     national: NationalSettings = NationalSettings()
     security: SecuritySettings = SecuritySettings()
     login: LoginSettings = LoginSettings()
+    oidc: OidcSettings = OidcSettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
     backup: BackupSettings = BackupSettings()
