@@ -66,14 +66,18 @@ def number(connection: sa.Connection, batch: Sequence[Event]) -> list[Event]:
     return numbered
 
 
-def handed_out(connection: sa.Connection, kinds: Iterable[EventKind], after: int, limit: int) -> list[Event]:
-    """Events that every subscriber has, in the order of their sequence numbers, from one on."""
-    rows = connection.execute(
-        sa.select(events)
-        .where(events.c.sequence > after, events.c.pending == 0, events.c.kind.in_([kind.value for kind in kinds]))
-        .order_by(events.c.sequence)
-        .limit(limit)
-    )
+def handed_out(
+    connection: sa.Connection,
+    kinds: Iterable[EventKind],
+    after: int,
+    limit: int,
+    of: sa.Select[tuple[str]] | None = None,
+) -> list[Event]:
+    """Events that every subscriber has, in the order of their sequence numbers, from one on; `of` these studies."""
+    wanted = [events.c.sequence > after, events.c.pending == 0, events.c.kind.in_([kind.value for kind in kinds])]
+    if of is not None:
+        wanted.append(events.c.study_instance_uid.in_(of))
+    rows = connection.execute(sa.select(events).where(*wanted).order_by(events.c.sequence).limit(limit))
     return [_event(row) for row in rows]
 
 

@@ -1,11 +1,11 @@
 """Holds: what may not be removed, whoever wants to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from storage.index.care_schema import holds
-from storage.index.schema import patients, studies
+from storage.index.schema import conflicts, patients, studies
 from storage.index.upserts import upsert
 
 
@@ -46,17 +46,24 @@ def listed(connection: sa.Connection, *, after: str = "", limit: int) -> list[Ho
 
 
 def of_study(connection: sa.Connection, study: str, today: str) -> Hold | None:
-    """A hold that is on a study or on the patient it is filed under, on this date."""
+    """A hold that is on a study, on the patient it is filed under, or on one who has images in it, on this date."""
+    return _first(connection, _on(study), today)
+
+
+def _on(study: str) -> sa.ColumnElement[bool]:
     filed = sa.exists().where(
         studies.c.study_instance_uid == study,
         patients.c.id == studies.c.patient_fk,
         patients.c.patient_id == holds.c.patient_id,
         sa.or_(holds.c.issuer == "", holds.c.issuer == patients.c.issuer),
     )
-    of_study = sa.or_(
-        holds.c.study_instance_uid == study, sa.and_(holds.c.study_instance_uid == "", holds.c.patient_id != "", filed)
-    )
-    return _first(connection, of_study, today)
+    beside = sa.exists().where(
+        conflicts.c.study_instance_uid == study,
+        conflicts.c.patient_id == holds.c.patient_id,
+        sa.or_(holds.c.issuer == "", holds.c.issuer == conflicts.c.issuer),
+    )  # images of another patient under the same UID
+    of_patient = sa.and_(holds.c.study_instance_uid == "", holds.c.patient_id != "", sa.or_(filed, beside))
+    return sa.or_(holds.c.study_instance_uid == study, of_patient)
 
 
 def of_patient(connection: sa.Connection, patient_id: str, issuer: str, today: str) -> Hold | None:
@@ -94,12 +101,24 @@ def follow(connection: sa.Connection, study: str, patient_id: str, issuer: str) 
     on_patient = (holds.c.study_instance_uid == "", holds.c.patient_id == patient_id, holds.c.patient_id != "")
     rows = connection.execute(sa.select(*_COLUMNS).where(*on_patient, holds.c.issuer.in_(("", issuer))))
     for row in rows.all():
-        hold = Hold(*row)
-        number = connection.execute(
-            sa.select(sa.func.count()).where(holds.c.name.startswith(f"{hold.name}/", autoescape=True))
-        ).scalar_one()
-        known = sa.select(holds.c.name).where(
-            holds.c.study_instance_uid == study, holds.c.name.startswith(f"{hold.name}/", autoescape=True)
-        )
-        if connection.execute(known.limit(1)).first() is None:
-            put(connection, Hold(f"{hold.name}/{number + 1}", study, "", "", hold.reason, hold.until, *row[6:]))
+        _along(connection, Hold(*row), study)
+
+
+def follow_study(connection: sa.Connection, study: str, other: str) -> list[Hold]:
+    """Something of a study moves to another one, which takes the holds along that are on it; those it had not."""
+    rows = connection.execute(sa.select(*_COLUMNS).where(_on(study)).order_by(holds.c.name))
+    made = (_along(connection, Hold(*row), other) for row in rows.all() if row.study_instance_uid != other)
+    return [one for one in made if one is not None]
+
+
+def _along(connection: sa.Connection, hold: Hold, study: str) -> Hold | None:
+    """The hold on a study too, under its name and a number, so that both are released together; None where it is."""
+    name = hold.name.partition("/")[0]
+    family = holds.c.name.startswith(f"{name}/", autoescape=True)
+    known = sa.select(holds.c.name).where(holds.c.study_instance_uid == study, sa.or_(family, holds.c.name == name))
+    if connection.execute(known.limit(1)).first() is not None:
+        return None
+    number = connection.execute(sa.select(sa.func.count()).where(family)).scalar_one()
+    made = replace(hold, name=f"{name}/{number + 1}", study_instance_uid=study, patient_id="", issuer="")
+    put(connection, made)
+    return made

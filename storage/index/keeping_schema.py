@@ -16,8 +16,11 @@ nodes = sa.Table(
     when("seen_at"),
     sa.Column("waiting", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("waiting_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    word("identity"),
+    sa.Column("may_wait", sa.SmallInteger, nullable=False, server_default="1"),
 )
-"""A row for each node that was ever started; `waiting` objects of so many bytes lie in its spool and nowhere else."""
+"""A row for each node that was ever started; `waiting` objects of so many bytes lie in its spool and nowhere else.
+`may_wait` is 0 when nothing can have been added to that since it was said."""
 
 regular = sa.Table(
     "regular",

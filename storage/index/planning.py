@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from storage.index import answers
+from storage.index import answers, reached
 from storage.index.answers import COLUMNS
 from storage.index.grams import Dialect
 from storage.index.schema import instances, patients, series, studies
@@ -17,6 +17,7 @@ from vna.model.dictionary import keyword_of
 from vna.model.errors import BadRequest
 from vna.model.matching import Criterion, criteria
 from vna.model.query import Level, Order, Query
+from vna.model.reach import Reach
 
 _PARENT: dict[Level, sa.Column[int]] = {
     Level.STUDY: studies.c.patient_fk,
@@ -36,6 +37,9 @@ is an index of each."""
 
 _FEW = 2000
 """Rows that are rather sorted than met on a walk along the list."""
+
+_NAMED = 50
+"""Studies that are named by whoever may see only them: with more of them indexes are asked which key is the best."""
 
 _LEVELS = {table: level for level, table in TABLES.items()}
 
@@ -82,8 +86,8 @@ def plan_of(query: Query, dialect: Dialect, tags: Iterable[SearchTag] = ()) -> P
     )
     clauses: list[Translated] = []
     left: list[Criterion] = []
-    if query.within_study:
-        clauses.append(Translated(studies.c.study_instance_uid == query.within_study, True, studies, few=True))
+    if query.within is not None:
+        clauses.append(_within(query.within, level, dialect))
     for criterion in criteria(query):
         if criterion.path[0] in unsupported:
             continue
@@ -109,6 +113,15 @@ def plan_of(query: Query, dialect: Dialect, tags: Iterable[SearchTag] = ()) -> P
         unsupported=unsupported,
         tags=tuple(used.values()),
     )
+
+
+def _within(reach: Reach, level: Level, dialect: Dialect) -> Translated:
+    """What the caller may see, as a clause like any other. What studies are within is said of the rows of patients
+    too, so that those without any are not listed."""
+    if level is Level.PATIENT:
+        return Translated(reached.patients_within(reach, dialect), True, patients)
+    where, is_few = reached.within(reach, dialect), reach.is_named and len(reach.studies) <= _NAMED
+    return Translated(where, True, studies, () if is_few else reached.probes(reach, dialect), few=is_few)
 
 
 def _paths(query: Query) -> set[tuple[str, ...]]:

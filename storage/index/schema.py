@@ -64,6 +64,7 @@ studies = sa.Table(
     sa.Index("ix_studies_patient", "patient_fk"),
     sa.Index("ix_studies_date", "study_date", "study_time", "id"),
     sa.Index("ix_studies_accession", "accession_number"),
+    sa.Index("ix_studies_facility", "facility", "study_date", "study_time", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -487,6 +488,7 @@ publications = sa.Table(
     _text("unique_id"),
     _text("entry_uuid"),
     _text("pending"),
+    sa.Index("ix_publications_entry_uuid", "entry_uuid"),
 )
 """Manifests that were provided to a repository, the newest of each study; `pending` is one that is on its way."""
 

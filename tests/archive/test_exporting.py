@@ -15,6 +15,7 @@ import pydicom
 import pytest
 
 from storage.index.handing_over import Scope
+from tests.archive.test_care import damage
 from tests.archives import Backend, Open, put, ready, rows
 from tests.objects import ct, part10
 from vna.app import Application, build
@@ -38,6 +39,19 @@ def _index(folder: Path, table: str, column: str) -> list[object]:
     with gzip.open(folder / f"{table}.jsonl.gz") as file:
         head, *lines = map(json.loads, file)
     return sorted(line[head["columns"].index(column)] for line in lines)
+
+
+def test_what_is_damaged_is_named_and_left_out_of_an_export(open_archive: Open, tmp_path: Path) -> None:
+    archive = open_archive()
+    bad, good = put(archive, part10(ct())), put(archive, part10(ct()))
+    damage(archive, bad)
+
+    made = archive.keeping.exports.run(SYSTEM, tmp_path / "out", Order(Scope()), _ignored)
+
+    assert made["counts"]["instances"] == 1
+    assert bad.sop_instance_uid in json.dumps(made)
+    assert len(list((tmp_path / "out/VOL00001/DICOM").rglob("I*"))) == 1
+    assert good.sop_instance_uid not in json.dumps(made.get("left_out", ""))
 
 
 def test_an_export_has_corrections_and_nothing_deleted_and_the_rows_of_its_studies_alone(

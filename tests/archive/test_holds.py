@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storage.index import patients
+from tests.archive.test_rejection import settle
 from tests.archives import Open, put, rows
 from tests.objects import ct, part10
 from vna.archive.holds import Holds
@@ -47,6 +48,17 @@ def test_a_hold_of_another_issuer_and_one_that_is_over_hold_nothing(open_archive
     assert archive.deletion.delete(SYSTEM, study) == 1
 
 
+def test_a_hold_on_a_patient_holds_his_images_in_a_study_of_another(open_archive: Open) -> None:
+    archive = open_archive()
+    study = put(archive, part10(ct(PatientID="P1"))).study_instance_uid
+    put(archive, part10(ct(PatientID="P2", StudyInstanceUID=study)))
+    hold = archive.keeping.holds.add(SYSTEM, patient_id="P2", reason="a complaint")
+    with pytest.raises(Conflict, match="a complaint"):
+        archive.deletion.delete(SYSTEM, study)
+    archive.keeping.holds.release(SYSTEM, hold.name)
+    assert archive.deletion.delete(SYSTEM, study) == 2
+
+
 def test_a_study_that_leaves_a_patient_on_hold_stays_on_hold(open_archive: Open) -> None:
     archive = open_archive()
     study = put(archive, part10(ct(PatientID="P1"))).study_instance_uid
@@ -61,6 +73,28 @@ def test_a_study_that_leaves_a_patient_on_hold_stays_on_hold(open_archive: Open)
     archive.keeping.holds.release(SYSTEM, hold.name)
     assert list(archive.keeping.holds.listed(SYSTEM)) == []
     assert archive.deletion.delete(SYSTEM, study) == 1
+
+
+@pytest.mark.parametrize("on_patient", [False, True], ids=["study", "patient"])
+def test_what_moves_out_of_a_study_on_hold_stays_on_hold(open_archive: Open, on_patient: bool) -> None:
+    archive = open_archive()
+    study, new = put(archive, part10(ct(PatientID="P1"))).study_instance_uid, "1.2.3.99"
+    kept = put(archive, part10(ct(PatientID="P1", StudyInstanceUID=study))).series_instance_uid
+    holds, reason = archive.keeping.holds, "court order 17"
+    hold = holds.add(SYSTEM, patient_id="P1", reason=reason) if on_patient else holds.add(SYSTEM, study, reason=reason)
+
+    other = PatientKey("P9", "")
+    archive.keeping.corrections.move(SYSTEM, study, kept, to_study=new, to_patient=other, reason="not his")
+    settle(archive)
+    assert rows(archive, f"select number_of_instances from studies where study_instance_uid = '{new}'") == [(1,)]
+
+    for _ in range(2):
+        with pytest.raises(Conflict, match="court order 17"):
+            archive.deletion.delete(SYSTEM, new)
+        list(archive.reindex.run(SYSTEM))
+        settle(archive)
+    archive.keeping.holds.release(SYSTEM, hold.name)
+    assert archive.deletion.delete(SYSTEM, new) == archive.deletion.delete(SYSTEM, study) == 1
 
 
 def test_holds_survive_a_reindex(open_archive: Open) -> None:

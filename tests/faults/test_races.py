@@ -51,15 +51,21 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     first = make_backend(request.param, request, tmp_path_factory.mktemp("first"))
     profile = tmp_path_factory.mktemp("profile") / "profile.toml"
     profile.write_text(f'[[patients]]\nissuer = "*"\nauthority = "{_DOMAIN}"\n', "utf-8")
-    settings = {"XDS__PROFILE": str(profile), "XDS__AFFINITY_DOMAIN": _DOMAIN}
     if first.environment:
         second = replace(first, folder=tmp_path_factory.mktemp("second"))
         live = [
-            start_archive(one, NODE__NAME=one.folder.name, DIMSE__WORKERS="2", **settings) for one in (first, second)
+            start_archive(
+                one,
+                NODE__NAME=one.folder.name,
+                DIMSE__WORKERS="2",
+                XDS__PROFILE=str(profile),
+                XDS__AFFINITY_DOMAIN=_DOMAIN,
+            )
+            for one in (first, second)
         ]
         url = first.environment["VNA_DATABASE__URL"]
     else:
-        live = [start_archive(first, DIMSE__WORKERS="4", **settings)]
+        live = [start_archive(first, DIMSE__WORKERS="4", XDS__PROFILE=str(profile), XDS__AFFINITY_DOMAIN=_DOMAIN)]
         url = f"sqlite:///{first.folder}/data/index.sqlite"
     database = Database(url, pool_size=2)
     yield Nodes(request.param, live, database)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from storage.blobs.filesystem import FilesystemBlobs
 from storage.index import regular
 from tests.archives import Open, rows
-from vna.archive.nodes import Nodes, is_alive
+from vna.archive.nodes import Nodes, is_alive, nothing_waits
 from vna.jobs.regular import Regular, Regularly, was_done
 from vna.model.access import SYSTEM
 from vna.model.errors import Conflict, NotFound
@@ -86,4 +88,64 @@ def test_nodes_say_that_they_are_there_and_are_forgotten_only_when_nothing_waits
     node.beat()
     age()
     node.forget(SYSTEM, "one")
+    assert node.all(SYSTEM) == []
+
+
+def test_a_node_that_keeps_its_objects_elsewhere_than_one_that_runs_does_not_start(
+    open_archive: Open, tmp_path: Path
+) -> None:
+    archive = open_archive()
+
+    def named(name: str) -> Nodes:
+        where = "http://10.0.0.1:8080"
+        return Nodes(archive.database, LocalPolicy(), name=name, url=where, waiting=nothing_waits, identity=name)
+
+    first, second = named("one"), named("two")
+    first.require_store(archive.blobs)
+    first.beat()
+    second.require_store(archive.blobs)
+    second.require_store(archive.blobs)
+    with pytest.raises(Conflict, match="the node one, which runs, keeps its objects elsewhere"):
+        second.require_store(FilesystemBlobs(tmp_path / "elsewhere"))
+    first.leave()
+    second.require_store(FilesystemBlobs(tmp_path / "elsewhere"))
+
+
+def test_of_a_node_that_was_killed_something_may_wait_and_of_one_that_stopped_in_good_order_nothing(
+    open_archive: Open,
+) -> None:
+    archive = open_archive()
+
+    def named(identity: str) -> Nodes:
+        return Nodes(
+            archive.database,
+            LocalPolicy(),
+            name="one",
+            url="http://10.0.0.1:8080",
+            waiting=nothing_waits,
+            identity=identity,
+            spools=True,
+        )
+
+    node = named("a")
+    node.beat()
+    with pytest.raises(Conflict, match="another node is called one"):
+        named("b").require_name()
+    named("a").require_name()  # the same, started again
+    with archive.database.transaction() as connection:
+        connection.exec_driver_sql("update nodes set seen_at = '2026-01-01T00:00:00.000000Z'")
+    named("b").require_name()
+    with pytest.raises(Conflict, match="did not stop in good order"):
+        node.forget(SYSTEM, "one")
+    node.beat()
+    node.leave()
+    named("b").require_name()
+    (known,) = node.all(SYSTEM)
+    assert not known.may_wait
+    assert not is_alive(known)
+    node.forget(SYSTEM, "one")
+    node.beat()
+    with archive.database.transaction() as connection:
+        connection.exec_driver_sql("update nodes set seen_at = '2026-01-01T00:00:00.000000Z'")
+    node.forget(SYSTEM, "one", lost=True)
     assert node.all(SYSTEM) == []

@@ -133,6 +133,20 @@ def candidate(**changes: Any) -> Candidate:
     return Candidate(**{**known, **said, "study_date": "20261120", **changes})
 
 
+def test_what_is_damaged_is_not_forwarded(site: Make) -> None:
+    here = site({})
+    uid = here.put()
+    ((name,),) = rows(here.application, "SELECT blob FROM instances")
+    held = here.application.blobs.read(str(name))
+    here.application.blobs.delete(str(name))
+    here.application.blobs.put(str(name), [held[:-1] + bytes([held[-1] ^ 1])])
+
+    here.settle()
+
+    assert here.archives["FAR"].got == []
+    assert rows(here.application, "SELECT sop_instance_uid, outcome FROM forwarded") == [(uid, "failed")]
+
+
 @pytest.mark.parametrize(
     ("rule", "changes", "fits"),
     [

@@ -55,7 +55,8 @@ class Issuer:
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Those of a token that is good; None takes one away."""
         now = int(time.time())
-        good = {"iss": self.url, "aud": AUDIENCE, "sub": "4711", "iat": now, "exp": now + 300, "roles": ["clinician"]}
+        who = {"sub": "4711", "roles": ["clinician"], "facility": "H1", "national_number": "10000000146"}
+        good = {"iss": self.url, "aud": AUDIENCE, "iat": now, "exp": now + 300, **who}
         return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
     def token(self, key: Any = RSA, alg: str = "RS256", headers: dict[str, Any] | None = None, **changes: Any) -> str:

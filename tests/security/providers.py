@@ -22,7 +22,7 @@ SECRET = "a client's secret: with / and +%"
 ACCOUNTS = {
     "dr-ali": {"roles": ["clinician"], "facility": "H1", "national_number": "10000000146"},
     "citizen": {"roles": ["citizen"], "national_number": "10000000146"},
-    "guest": {"roles": ["gardener"]},
+    "guest": {"roles": ["gardener"], "facility": "H1"},
 }
 
 

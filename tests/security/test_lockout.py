@@ -212,7 +212,7 @@ def test_a_temporary_password_has_to_be_changed_at_the_first_login(accounts: Acc
 def test_who_logs_in_is_an_actor_with_role_and_person_that_no_event_and_no_list_shows(
     accounts: Accounts, database: Database
 ) -> None:
-    accounts.change_user(SYSTEM, "ayse", Details(role=Role.CITIZEN, person="10000000146", facility="H1"))
+    accounts.change_user(SYSTEM, "ayse", Details(role=Role.CITIZEN.value, person="10000000146", facility="H1"))
     actor = accounts.authenticate_basic("ayse", PASSWORD, "10.0.0.1")
     assert (actor.role, actor.person, actor.facility) == (Role.CITIZEN, "10000000146", "H1")
     token = accounts.authenticate_token(accounts.add_token(SYSTEM, "ayse"), "10.0.0.1")

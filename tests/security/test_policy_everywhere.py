@@ -88,6 +88,8 @@ from vna.model.errors import NotAuthorized
 from vna.model.instances import Arrival, Door, Instance
 from vna.model.lookups import Operation
 from vna.model.orders import Order, OrderedPatient, OrderKey
+from vna.model.query import Query
+from vna.model.reach import Reach
 from vna.model.reports import Report
 from vna.model.sources import Source
 from vna.routing.across import Across
@@ -100,6 +102,7 @@ from vna.routing.trial import Trial
 from vna.security.accounts import Accounts
 from vna.security.links import Links
 from vna.security.peers import Peers
+from vna.security.permits import Permits
 from vna.security.sources import Sources
 from vna.sgk import contract
 from vna.soap import addressing, envelope
@@ -209,6 +212,12 @@ class DenyAll:
     def check(self, actor: Actor, action: Action, thing: str = "") -> None:
         raise NotAuthorized(f"{action.value} is denied to {actor.name}{thing and ' on'}")
 
+    def within(self, actor: Actor) -> Reach | None:
+        raise NotAuthorized(f"nothing is within reach of {actor.name}")
+
+    def narrowed(self, actor: Actor, query: Query) -> Query:
+        raise NotAuthorized(f"nothing is within reach of {actor.name}: {query.level}")
+
 
 _ESTABLISHING = frozenset(
     {
@@ -277,6 +286,7 @@ USE_CASES = (
     "status",
     "accounts",
     "links",
+    "guarding.permits",
     "peers",
     "tags",
     "deletion",
@@ -348,6 +358,7 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Status,
             Accounts,
             Links,
+            Permits,
             Peers,
             SearchTags,
             Deletion,

@@ -62,7 +62,9 @@ def test_a_session_is_who_logged_in_as_the_account_is_now(database: Database, ac
     sessions = Sessions(database, trail=LoginTrail(kept))
     session = sessions.begin(accounts.log_in("ayse", PASSWORD, "10.0.0.1"), "form")
     assert sessions.actor(session.secret, "10.0.0.2").rights == {Action.QUERY}
-    accounts.change_user(SYSTEM, "ayse", Details(rights=frozenset({Action.RETRIEVE}), role=Role.CLINICIAN))
+    accounts.change_user(
+        SYSTEM, "ayse", Details(rights=frozenset({Action.RETRIEVE}), role=Role.CLINICIAN.value, facility="H1")
+    )
     actor = sessions.actor(session.secret, "10.0.0.2")
     assert (actor.kind, actor.name, actor.address) == (ActorKind.USER, "ayse", "10.0.0.2")
     assert (actor.rights, actor.role) == (frozenset({Action.RETRIEVE}), Role.CLINICIAN)

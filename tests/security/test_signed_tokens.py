@@ -67,7 +67,7 @@ def bearer_of(issuer: Issuer, kept: Kept | None = None, claims: ClaimRules | Non
 )
 def test_a_token_that_the_issuer_signed_is_an_actor(issuer: Issuer, key: Any, alg: str, jwk: dict[str, Any]) -> None:
     issuer.keys = [public(OTHER_RSA, kid="other"), jwk]
-    token = issuer.token(key, alg, facility="H1", national_number="10000000146")
+    token = issuer.token(key, alg)
     actor = bearer_of(issuer)(token, "10.0.0.1")
     assert (actor.kind, actor.name, actor.address) == (ActorKind.TOKEN, "oidc/4711", "10.0.0.1")
     assert (actor.role, actor.facility, actor.person) == (Role.CLINICIAN, "H1", "10000000146")
@@ -131,8 +131,9 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD)
 def test_a_bad_token_is_refused_in_words_and_audited(issuer: Issuer, kept: Kept, bad: str) -> None:
     make, words = BAD[bad]
+    token: str = make(issuer)  # type: ignore[no-untyped-call]
     with pytest.raises(NotAuthorized, match=words) as caught:
-        bearer_of(issuer, kept)(make(issuer), "10.0.0.1")
+        bearer_of(issuer, kept)(token, "10.0.0.1")
     assert not caught.value.authenticated
     assert [(one.what, one.reason) for one in kept.records] == [("login", str(caught.value))]
     bearer_of(issuer)(issuer.token(), "10.0.0.1")
@@ -250,6 +251,9 @@ def test_roles_facility_and_person_come_from_the_claims_that_the_settings_name()
         {"sub": "x", "roles": ["clinician"], "facility": {"code": "H1"}},
         {"sub": "x", "roles": ["clinician"], "national_number": "1" * 33},
         {"sub": "x", "roles": ["clinician"], "national_number": True},
+        {"sub": "x", "roles": ["clinician"]},
+        {"sub": "x", "roles": ["citizen"], "facility": "H1"},
+        {"sub": "x", "roles": ["citizen"], "national_number": "12345678901"},
     ],
 )
 def test_claims_that_say_nobody_known_or_what_is_none_let_nobody_in(claims: dict[str, Any]) -> None:
@@ -260,7 +264,7 @@ def test_claims_that_say_nobody_known_or_what_is_none_let_nobody_in(claims: dict
 def test_a_program_may_what_its_scopes_say_and_no_more_than_its_role() -> None:
     rules = ClaimRules()
     assert rules.caller_of({"sub": "x", "scope": "openid vna:query vna:fly"}, "").rights == {Action.QUERY}
-    both = rules.caller_of({"sub": "x", "scope": "vna:query vna:admin", "roles": ["clinician"]}, "")
+    both = rules.caller_of({"sub": "x", "scope": "vna:query vna:admin", "roles": ["clinician"], "facility": "H1"}, "")
     assert both.rights == {Action.QUERY}
     assert rules.caller_of({"sub": "x", "scp": ["vna:store"]}, "").rights == {Action.STORE}
     for claims in ({"sub": "x"}, {"sub": "x", "scope": "openid"}, {"sub": "x", "scope": ["query"]}):

@@ -15,7 +15,7 @@ from tests.security.providers import ARCHIVE, OidcProvider, key, log_in, through
 from tests.web.browser_session import Browser
 from tests.web.conftest import Archive, Open
 from vna.model.access import Action, Role
-from vna.security.http import SESSION
+from vna.security.browsers import SESSION
 
 AUDIENCE = "https://vna.example.org"
 
@@ -40,7 +40,7 @@ def test_a_person_logs_in_at_the_provider_and_is_who_its_claims_say(archive: Ope
     assert "Log in with the hospital" in browser.get("/login").text
     answer = log_in(browser, "dr-ali", "/dicom-web/studies")
     assert (answer.status_code, answer.headers["location"]) == (303, "/dicom-web/studies")
-    assert browser.ask("GET", "/dicom-web/studies").status_code == 200
+    assert browser.ask("GET", "/dicom-web/studies").status_code == 204, "of another facility"
     actor = made.application.logins.sessions.actor(browser.cookies[SESSION], "10.0.0.1")
     assert (actor.name, actor.role, actor.facility) == ("oidc/dr-ali", Role.CLINICIAN, "H1")
     assert actor.person == "10000000146"
@@ -68,7 +68,7 @@ def test_claims_come_from_the_user_info_where_the_id_token_lacks_them(
     try:
         browser = Browser(opened(archive, provider).web)
         assert log_in(browser, "dr-ali").status_code == 303
-        assert browser.ask("GET", "/dicom-web/studies").status_code == 200
+        assert browser.ask("GET", "/dicom-web/studies").status_code == 204
     finally:
         provider.stop()
 

@@ -1,7 +1,7 @@
 """How the archive is kept: its nodes, stores, copies and care; from settings to use cases."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from storage.index.engine import Connection, Database
 from vna.app import backups, care, commitment, corrections, forwarding, spooling
 from vna.app.care import Caring
 from vna.app.commitment import Committing
+from vna.app.data_folder import identity
 from vna.app.forwarding import Sending
 from vna.app.remotes import Remotes
 from vna.archive import holds, purging, rejecting
@@ -61,6 +62,7 @@ class Surroundings:
     remotes: Remotes
     shared: Path
     identify: Identify = nobody
+    regularly: Mapping[str, Regular] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ def build(around: Surroundings) -> Keeping:
         **care.regularly(settings),
         **committing.regularly(),
         **backups.regularly(settings),
+        **around.regularly,
         TIDY: Regular(timedelta(days=1), at_once=False),
     }
     if placement.is_on:
@@ -202,4 +205,6 @@ def _nodes(around: Surroundings) -> Nodes:
         name=spooling.node_name(settings),
         url=settings.node.url or scheme,
         waiting=spooling.waiting(around.blobs),
+        identity=identity(settings.data_dir),
+        spools=settings.storage.acknowledge == "spool",
     )

@@ -160,14 +160,23 @@ def admission(settings: NationalSettings) -> Admits | None:
     return quarantine.admission(_profile(settings))
 
 
+def authorities(settings: NationalSettings, affinity_domain: str) -> tuple[str, ...]:
+    """The OIDs under which patients are known by their national number."""
+    return _authorities(_profile(settings), affinity_domain)
+
+
+def _authorities(said: Profile, affinity_domain: str) -> tuple[str, ...]:
+    return tuple(sorted({said.national_authority, affinity_domain} - {""}))
+
+
 def build(settings: NationalSettings, around: Surroundings) -> National:
     """Wire the national side; BadRequest when the site's profile, or a file that it names, cannot be read."""
     database, policy = around.database, around.policy
     said = _profile(settings)
     known, tables = Orders(database, policy), Codes(database, policy)
     rules = Rules(said, tables, _windows(settings, said))
-    authorities = sorted({said.national_authority, around.affinity_domain} - {""})
-    duplicates = Duplicates(database, policy, rules, authorities)
+    known_under = _authorities(said, around.affinity_domain)
+    duplicates = Duplicates(database, policy, rules, known_under)
     receivers = around.sources.receivers
     filed = Reports(database, policy, said, Listed(tables), lambda facility: bool(receivers(facility)))
     match = Matching(database, policy, said.matching)
@@ -182,7 +191,7 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
 
     payer = PAYERS[settings.payer](settings)
     endings, begin = Endings(database, known, said.worklist), notifying.begin if payer is not None else None
-    standings = Standings(database, said, rules, authorities, begin, endings.notice)
+    standings = Standings(database, said, rules, known_under, begin, endings.notice)
     telling = Notifying(database, policy, said, tables, standings, payer)
     return National(
         database=database,
@@ -203,12 +212,12 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         endings=endings,
         notifying=telling,
         duplicates=duplicates,
-        looks=Looks(database, policy, said, rules, authorities),
+        looks=Looks(database, policy, said, rules, known_under),
         tracking=Tracking(database, policy),
         matching=match,
         unmatched=Unmatched(database, policy, said.matching),
         quarantine=Quarantine(database, policy, around.deletion),
-        lookups=_lookups(settings, around, tables, duplicates, said, authorities),
+        lookups=_lookups(settings, around, tables, duplicates, said, known_under),
         order_ids=OrderIds(database, policy),
         reprocessing=Reprocessing(database, policy, match, standings, telling),
         listings=Listings(database, policy, tables, said.zone),

@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from dimse.upper_layer.acceptor import Acceptor, channel_pair, listen
@@ -15,11 +15,12 @@ from dimse.upper_layer.worker import allow_many_descriptors
 from vna import events as signals
 from vna import metrics
 from vna.app import communities, processes
+from vna.app.data_folder import occupy
 from vna.app.doors import Addresses, tls_context
 from vna.app.draining import Draining
 from vna.app.wiring import build, prepare
 from vna.metrics import Metrics
-from vna.model.errors import Unavailable
+from vna.model.errors import Unavailable, VnaError
 from vna.routing import prefetch_rules
 from vna.settings import Settings
 from vna.web.viewer import installed
@@ -45,10 +46,24 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
     tls_context(settings.hl7.tls)  # files that are no use are found now, not by a worker
     communities.check(settings.xds)
     prefetch_rules.named(settings.federation.prefetch)
+    occupied = occupy(settings.data_dir)  # let go of by the end of the last process
     prepare(settings)
-    build(settings).close()  # and so is a profile or another file that cannot be read
+    with closing(build(settings)) as archive:  # and so is a profile or another file that cannot be read
+        archive.keeping.nodes.require_name()
+        archive.keeping.nodes.require_store(archive.blobs)
     metrics.prepare(settings.data_dir / "metrics")
     Supervisor(settings, demo=demo).run()
+    _leave(settings)
+    os.close(occupied)
+
+
+def _leave(settings: Settings) -> None:
+    """The other nodes need not ask this one for what may wait in its spool."""
+    try:
+        with closing(build(settings)) as archive:
+            archive.keeping.nodes.leave()
+    except VnaError as exc:
+        log.warning("node cannot say that it ends", extra={"reason": str(exc)})
 
 
 class Supervisor:

@@ -11,9 +11,10 @@ from storage.blobs.base import BlobStore
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
-from vna.app import corrections, keeping, logins, national, spooling
+from vna.app import corrections, guarding, keeping, logins, national, spooling
 from vna.app.blobs import blob_store, ready_blobs
 from vna.app.communities import clients
+from vna.app.guarding import Guarding
 from vna.app.keeping import Keeping
 from vna.app.logins import Logins
 from vna.app.national import National
@@ -146,6 +147,7 @@ class Application:
     removing: Removing
     national: National
     keeping: Keeping
+    guarding: Guarding
 
     @property
     def local(self) -> bool:
@@ -165,7 +167,11 @@ class Application:
         subscribers = {"journal": self._journal, "publishing": noticed, "manifests": known}
         if self.prefetch.is_on:
             subscribers["prefetch"] = prefetch_tasks.noticing(self.database)
-        subscribers |= {**self.national.subscribers(), **self.keeping.subscribers()}
+        subscribers |= {
+            **self.national.subscribers(),
+            **self.keeping.subscribers(),
+            **self.guarding.subscribers(),
+        }
         return Dispatcher(self.database, subscribers, newer_runs)
 
     def turns(self, door: str, *, waiting: int = 100) -> Turns:
@@ -197,9 +203,9 @@ class Application:
         works[REMOVE] = self.removing
         return Workers(
             self.database,
-            {**works, **self.national.works(), **self.keeping.works()},
+            {**works, **self.national.works(), **self.keeping.works(), **self.guarding.works()},
             threads=self.settings.jobs.workers,
-            ladders={**self.national.ladders(), **self.keeping.ladders()},
+            ladders={**self.national.ladders(), **self.keeping.ladders(), **self.guarding.ladders()},
         )
 
     def catch_up(self) -> None:
@@ -226,7 +232,10 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     blobs = blob_store(settings, database)
     spooling.ask_neighbours(blobs, database, settings)
     local = settings.security.mode is SecurityMode.LOCAL
-    policy = policy or (LocalPolicy() if local else EnforcedPolicy())
+    trail = guarding.trail(settings, database)
+    policy = policy or guarding.audited(
+        LocalPolicy() if local else EnforcedPolicy(guarding.reaching(settings, database)), trail
+    )
     peers = Peers(database, policy, local=local)
 
     def coercion_for(ae_title: str) -> Coercion | None:
@@ -290,6 +299,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     deletion = Deletion(database, blobs, policy, store, Limits())
     links = Links(database, policy)
+    guard = guarding.build(guarding.Surroundings(settings, database, blobs, policy, trail))
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
@@ -297,7 +307,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         blobs=blobs,
         policy=policy,
         peers=peers,
-        logins=logins.build(settings, database, policy),
+        logins=logins.build(settings, database, policy, trail),
         links=links,
         store=store,
         search=search,
@@ -390,8 +400,10 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
                 sources=sources_known,
                 remotes=remotes,
                 shared=settings.data_dir / SHARED,
+                regularly=guard.kinds,
             )
         ),
+        guarding=guard,
     )
 
 
@@ -409,6 +421,7 @@ REPLAYS: Mapping[EventKind, Replay] = {
     EventKind.DOCUMENT_REMOVED: replaying(rendition),
     **national.REPLAYS,
     **keeping.REPLAYS,
+    **guarding.REPLAYS,
 }
 """What a reindex does again, beside what it knows of images."""
 
@@ -417,6 +430,7 @@ def _after_reindex(connection: Connection) -> None:
     manifests.after_reindex(connection)
     national.after_reindex(connection)
     keeping.after_reindex(connection)
+    guarding.after_reindex(connection)
 
 
 def _destination(

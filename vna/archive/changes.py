@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.index import events
+from storage.index import events, reached
 from storage.index.engine import Database
+from storage.index.grams import dialect_of
 from vna.model.access import Action, Actor
 from vna.model.events import Event, EventKind
-from vna.security.policy import Policy
+from vna.security.policy import WITHIN_REACH, Policy
 
 WORDS = {
     EventKind.INSTANCE_STORED: "create",
@@ -41,15 +42,17 @@ class Changes:
     def after(self, actor: Actor, sequence: int, limit: int) -> list[Change]:
         """The next `limit` changes after a sequence number, 0 for all: in order, none left out, none twice.
 
-        Numbers go upwards, with gaps.
+        Numbers go upwards, with gaps. Whoever does not reach all hears of what is held of what they reach.
         """
-        self._policy.check(actor, Action.QUERY)
+        self._policy.check(actor, Action.QUERY, WITHIN_REACH)
+        within = self._policy.within(actor)
+        of = reached.uids(within, dialect_of(self._database)) if within is not None else None
         with self._database.read() as connection:
-            return [_change(event) for event in events.handed_out(connection, WORDS, sequence, limit)]
+            return [_change(event) for event in events.handed_out(connection, WORDS, sequence, limit, of)]
 
     def latest(self, actor: Actor) -> int:
         """The sequence number from which only what is still to come is read."""
-        self._policy.check(actor, Action.QUERY)
+        self._policy.check(actor, Action.QUERY, WITHIN_REACH)
         with self._database.read() as connection:
             return events.last_handed_out(connection)
 

@@ -41,7 +41,8 @@ class Exported:
 
 
 def write_object(retrieval: Retrieval, actor: Actor, instance: Instance, path: Path, *, lossless: bool) -> Exported:
-    """Write it as a Part 10 file."""
+    """Write it as a Part 10 file; Damaged when it is not what came."""
+    retrieval.require_whole(actor, instance)
     note = ""
     if lossless:
         if instance.transfer_syntax_uid not in _UNCOMPRESSED:

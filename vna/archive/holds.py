@@ -101,6 +101,12 @@ def refuse_held(connection: Connection, study_instance_uid: str) -> None:
         raise Conflict(f"the study is on hold: {hold.reason} (vna hold release {hold.name.partition('/')[0]})")
 
 
+def follow(connection: Connection, actor: Actor, study: str, other: str) -> None:
+    """Something of a study moves to another one: what is on hold there stays so."""
+    for hold in rows.follow_study(connection, study, other):
+        _tell(connection, actor, hold, datetime.now(UTC))
+
+
 def replay(connection: Connection, event: Event) -> None:
     """A hold, as an event tells of it."""
     detail = dict(event.detail)

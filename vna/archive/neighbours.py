@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TypeVar
 from urllib.parse import quote
@@ -14,7 +13,6 @@ import httpx
 from storage.blobs.base import CHUNK
 from storage.index import nodes
 from storage.index.engine import Database
-from storage.index.events import read_time
 from storage.index.nodes import Node
 from vna.archive.node_spool import PATH
 from vna.model.errors import NotFound, Unavailable
@@ -26,9 +24,6 @@ T = TypeVar("T")
 
 _TIMEOUT = httpx.Timeout(30.0, connect=3.0)
 _KNOWN_SECONDS = 2.0
-_STOPPED = timedelta(days=1)
-"""A node with nothing in its spool that was not heard of for so long was stopped in good order; others may have been
-killed with what they had not told of yet."""
 
 
 class Neighbours:
@@ -150,7 +145,7 @@ class Neighbours:
 
 
 def _may_have(node: Node) -> bool:
-    return node.waiting > 0 or datetime.now(UTC) - read_time(node.seen_at) < _STOPPED
+    return node.waiting > 0 or node.may_wait
 
 
 @contextmanager

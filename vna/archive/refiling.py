@@ -24,6 +24,7 @@ from storage.index.events import read_time, time_text
 from storage.index.instances import NewInstance, Raced
 from storage.index.packing import unpack
 from storage.limits import Limits
+from vna.archive import holds
 from vna.archive.correction import Identify, Values, differing, key_of, placed_rows, wanted
 from vna.archive.merging import tell_reassigned
 from vna.archive.reread import rows_again
@@ -179,6 +180,7 @@ class Refiling:
         now, study = datetime.now(UTC), one.study_instance_uid
         reason = f"moved to {new.study_instance_uid}"
         at, by = time_text(now), SYSTEM.name
+        holds.follow(connection, SYSTEM, study, new.study_instance_uid)  # first: an empty study is nobody's
         if not deletion.delete(connection, study, among=[one.sop_instance_uid], at=at, by=by, reason=reason):
             raise Raced
         deletion.forget(connection, one.blob)

@@ -26,13 +26,13 @@ from vna.archive.kept_blobs import KeptBlobs
 from vna.archive.overlay import changes
 from vna.model.access import Action, Actor
 from vna.model.coercion import coercion_of
-from vna.model.errors import NotAcceptable, NotFound, NotHere, Unavailable
+from vna.model.errors import NotAcceptable, NotFound, NotHere, NotReached, Unavailable
 from vna.model.file_range import FileRange
 from vna.model.instances import Instance, Outgoing, Selection
 from vna.model.transfer_syntaxes import EXPLICIT_BE, TRANSFER_SYNTAXES, can_transcode
 from vna.pixels.frame import transcode_frames
 from vna.pixels.transcode import transcode
-from vna.security.policy import Policy
+from vna.security.policy import WITHIN_REACH, Policy
 
 _HEADERS = 200
 _WORTH_A_CALL = 8 * 1024
@@ -77,14 +77,33 @@ class Retrieval:
         return self._database.is_sqlite and self._blobs.on_disk
 
     def instances(self, actor: Actor, selection: Selection) -> tuple[Instance, ...]:
-        """The instances meant, by study, series number and instance number; empty when there is none."""
-        for study_instance_uid in selection.study_uids or ("",):
-            self._policy.check(actor, Action.RETRIEVE, study_instance_uid)
+        """The instances meant, by study, series number and instance number; empty when there is none.
+
+        Of studies that the actor does not reach there is none.
+        """
+        if selection.study_uids:
+            reached = [uid for uid in selection.study_uids if self._reaches(actor, uid)]
+            if not reached:
+                return ()
+            selection = replace(selection, study_uids=tuple(reached))
+        else:
+            self._policy.check(actor, Action.RETRIEVE, WITHIN_REACH)
         with self._database.read() as connection:
-            return tuple(
+            found = tuple(
                 replace(held.instance, coercion=coercion_of(held.rules))
                 for held in lookup.select(connection, selection)
             )
+        if selection.study_uids or self._policy.within(actor) is None:
+            return found
+        studies = {uid for uid in {one.study_instance_uid for one in found} if self._reaches(actor, uid)}
+        return tuple(one for one in found if one.study_instance_uid in studies)
+
+    def _reaches(self, actor: Actor, study: str) -> bool:
+        try:
+            self._policy.check(actor, Action.RETRIEVE, study)
+        except NotReached:
+            return False
+        return True
 
     def present(self, actor: Actor, instance: Instance) -> Instance:
         """The same, brought when it is kept elsewhere: only then are its transfer syntax and frames known."""
@@ -157,6 +176,12 @@ class Retrieval:
             with suppress(NotAcceptable):  # pixels that this compression cannot hold
                 return self._transcoded(instance, target)
         raise NotAcceptable(f"cannot be given in another syntax than {instance.transfer_syntax_uid}")
+
+    def require_whole(self, actor: Actor, instance: Instance) -> None:
+        """Damaged unless its bytes are those that came: asked before it leaves for an archive or a medium that will be
+        believed."""
+        self._policy.check(actor, Action.RETRIEVE, instance.study_instance_uid)
+        self._blobs.require_whole(self._here(instance))
 
     def with_frames(self, actor: Actor, study: str, series: str, instance: str) -> tuple[Instance, FrameTable]:
         """An instance and where its frames are, for `frames`; NotFound when it is not held, NotHere when elsewhere."""

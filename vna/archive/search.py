@@ -8,7 +8,7 @@ from storage.index.engine import Database
 from storage.index.search import Bounds, count, search
 from vna.model.access import Action, Actor
 from vna.model.query import Element, Match, Query, SearchPage, Total
-from vna.security.policy import Policy, narrowed, without_patient_counts
+from vna.security.policy import WITHIN_REACH, Policy, without_patient_counts
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ class Search:
 
         Raises NotAuthorized; BadRequest when a key has a value that its VR does not allow; Unavailable.
         """
-        self._policy.check(actor, Action.QUERY, actor.study_instance_uid)
-        query = narrowed(actor, query)
+        self._policy.check(actor, Action.QUERY, actor.study_instance_uid or WITHIN_REACH)
+        asked, query = query, self._policy.narrowed(actor, query)
         started = time.perf_counter()
         page = search(self._database, self._heard(query), self._said, self._bounds)
-        if query.within_study:
-            page = replace(page, matches=tuple(map(_of_one_study, page.matches)))
+        if query is not asked:
+            page = replace(page, matches=tuple(map(_uncounted, page.matches)))
         log.debug(
             "search answered",
             extra={
@@ -63,12 +63,12 @@ class Search:
 
     def count(self, actor: Actor, query: Query) -> Total:
         """How many match in all, whatever `limit` and `offset` say. Raises as `find` does."""
-        self._policy.check(actor, Action.QUERY, actor.study_instance_uid)
-        return count(self._database, self._heard(narrowed(actor, query)), self._bounds)
+        self._policy.check(actor, Action.QUERY, actor.study_instance_uid or WITHIN_REACH)
+        return count(self._database, self._heard(self._policy.narrowed(actor, query)), self._bounds)
 
     def _heard(self, query: Query) -> Query:
         return replace(query, phonetic=True) if self._phonetic and query.fuzzy else query
 
 
-def _of_one_study(match: Match) -> Match:
+def _uncounted(match: Match) -> Match:
     return replace(match, own=without_patient_counts(match.own), above=without_patient_counts(match.above))

@@ -27,7 +27,7 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
         rows = [
             {
                 "node": node.name,
-                "state": "running" if is_alive(node) else "silent",
+                "state": "running" if is_alive(node) else "silent" if node.started_at else "stopped",
                 "seen": node.seen_at[:19],
                 "url": node.url,
                 "version": node.version,
@@ -39,17 +39,21 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
     show_rows(("Node", "State", "Seen", "URL", "Version", "Waiting", "Bytes"), rows, as_json=style is Format.JSON)
 
 
-@app.command("forget", epilog=example("vna node forget node-3"))
+@app.command("forget", epilog=example("vna node forget node-3", "vna node forget node-3 --lost"))
 def forget(
-    context: typer.Context, name: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.")]
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NODE", help="Name of a node.")],
+    lost: Annotated[
+        bool, typer.Option("--lost", help="Its disk is lost, and with it what lies in its spool alone.")
+    ] = False,
 ) -> None:
-    """Forget a node that will not come back; refused while it runs, or while its spool holds what is nowhere else."""
+    """Forget a node that will not come back; refused while it runs or its spool may hold what is nowhere else."""
     from vna.cli.output import say
     from vna.model.access import SYSTEM
 
     session: Session = context.obj
     with session.archive() as archive:
-        archive.keeping.nodes.forget(SYSTEM, name)
+        archive.keeping.nodes.forget(SYSTEM, name, lost=lost)
     say(f"{name} is forgotten")
 
 

@@ -1,7 +1,6 @@
 """`vna user`: who logs in on HTTP."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,17 +43,17 @@ RoleOption = Annotated[
     typer.Option(
         "--role",
         metavar="ROLE",
-        help="What the user is: citizen, clinician, radiologist, hospital-administrator, national-operator, "
-        "payer-clerk, payer-inspector. Empty takes it away.",
-        show_default=False,
+        help="What the user is, which bounds rights and whose studies are reached: citizen, clinician, radiologist, "
+        "hospital-administrator, national-operator, payer-clerk, payer-inspector. Empty takes it away.",
+        show_default="none",
     ),
 ]
 PersonOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--person-file",
-        metavar="FILE",
-        help="File with the national number of the person; - is standard input.",
+        "--person",
+        metavar="NUMBER",
+        help="National number of the person; - reads it from standard input.",
         show_default=False,
     ),
 ]
@@ -72,7 +71,9 @@ AddressesOption = Annotated[
 @app.command(
     "add",
     epilog=example(
-        "vna user add ayse --rights query,retrieve", "echo secret-words | vna user add ayse --password-stdin"
+        "vna user add ayse --rights query,retrieve",
+        "vna user add dr-ali --role clinician --facility 34001",
+        "echo secret-words | vna user add ayse --password-stdin",
     ),
 )
 def add(
@@ -82,7 +83,7 @@ def add(
     facility: FacilityOption = None,
     priority: PriorityOption = None,
     role: RoleOption = None,
-    person_file: PersonOption = None,
+    person: PersonOption = None,
     addresses: AddressesOption = None,
     temporary: Annotated[
         bool, typer.Option("--temporary", help="The password has to be changed at the first login.")
@@ -96,7 +97,7 @@ def add(
     from vna.model.access import SYSTEM
     from vna.model.errors import BadRequest
 
-    details = _details(rights, facility, priority, role, person_file, addresses)
+    details = _details(rights, facility, priority, role, person, addresses)
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif not sys.stdin.isatty():
@@ -117,14 +118,14 @@ def change(
     facility: FacilityOption = None,
     priority: PriorityOption = None,
     role: RoleOption = None,
-    person_file: PersonOption = None,
+    person: PersonOption = None,
     addresses: AddressesOption = None,
 ) -> None:
     """Change what is given of a user, and keep the rest and the password."""
     from vna.cli.output import say
     from vna.model.access import SYSTEM
 
-    details = _details(rights, facility, priority, role, person_file, addresses)
+    details = _details(rights, facility, priority, role, person, addresses)
     session: Session = context.obj
     with session.archive() as archive:
         archive.accounts.change_user(SYSTEM, name, details)
@@ -160,21 +161,20 @@ def _details(
     facility: str | None,
     priority: str | None,
     role: str | None,
-    person_file: Path | None,
+    person: str | None,
     addresses: str | None,
 ) -> "Details":
     from vna.model.priority import priority_of
     from vna.security.addresses import parse_addresses
-    from vna.security.rights import parse_rights, parse_role
+    from vna.security.rights import parse_rights
     from vna.security.users import Details
 
     return Details(
         rights=None if rights is None else parse_rights(rights),
         facility=facility,
         priority=None if priority is None else priority_of(priority),
-        role=parse_role(role) if role else None,
-        no_role=role == "",
-        person=None if person_file is None else _number(person_file),
+        role=None if role is None else role.strip(),
+        person=None if person is None else _number(person),
         addresses=None if addresses is None else parse_addresses(addresses),
     )
 
@@ -220,15 +220,6 @@ def remove(context: typer.Context, name: Name) -> None:
     say(f"{name} is removed")
 
 
-def _number(path: Path) -> str:
-    """The national number in a file: not on the command line, which other users of the machine can read."""
-    from vna.model.errors import BadRequest
-
-    try:
-        text = sys.stdin.readline() if str(path) == "-" else path.read_text("utf-8")
-    except (OSError, UnicodeError) as error:
-        raise BadRequest(f"{path} cannot be read") from error
-    number = text.strip()
-    if not number.isascii() or not number.isalnum() or len(number) > 32:
-        raise BadRequest("the file holds a national number alone")
-    return number
+def _number(said: str) -> str:
+    """A national number, or the next line of standard input: other users of the machine can read command lines."""
+    return sys.stdin.readline().strip() if said == "-" else said

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from storage.index import documents
+from storage.index import documents, reached_documents
 from storage.index.document_queries import Depth
 from storage.index.documents import Found, Link
 from storage.index.engine import Connection
@@ -11,6 +11,7 @@ from vna.documents.problems import ErrorCode, refused
 from vna.documents.stored_queries import Arguments
 from vna.model.documents import RELATIONSHIPS, AssociationKind, Condition, DocumentQuery, Kind
 from vna.model.identifiers import patient_identifier
+from vna.model.reach import Reach
 
 __all__ = ["Answer", "Found", "Link", "Reader"]
 
@@ -27,17 +28,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Answers one query in one snapshot; `references` reads no more of an object than that it is there."""
+    """Answers one query in one snapshot; `references` reads no more of an object than that it is there, `reach` is what
+    the caller may know of."""
 
     connection: Connection
     arguments: Arguments
     references: bool
     limit: int
+    reach: Reach | None = None
 
     def answer(self) -> Answer:
         """Refused with XDSTooManyResults, or XDSResultNotSinglePatient where whole objects are asked for by id."""
         query = self.arguments.query
         answer = ANSWERS[query.name](self)
+        if self.reach is not None:
+            answer = _within(self.connection, answer, self.reach)
         if len(answer.objects) + len(answer.links) > self.limit:
             raise refused(ErrorCode.TOO_MANY_RESULTS, f"{query.name} finds more than {self.limit} objects")
         if not self.references and len({found.patient for found in answer.objects}) > 1:
@@ -83,6 +88,15 @@ class Reader:
 
 def _uuids(found: Iterable[Found | Link]) -> list[str]:
     return [one.entry_uuid for one in found]
+
+
+def _within(connection: Connection, answer: Answer, reach: Reach) -> Answer:
+    """What of it may be known: associations whose ends may be, or are associations themselves."""
+    ends = [end for link in answer.links for end in (link.source, link.target)]
+    named = dict.fromkeys([*_uuids(answer.objects), *ends])
+    hidden = reached_documents.hidden(connection, named, reach)
+    objects = [found for found in answer.objects if found.entry_uuid not in hidden]
+    return Answer(objects, [link for link in answer.links if hidden.isdisjoint((link.source, link.target))])
 
 
 def _documents(reader: Reader) -> Answer:

@@ -23,7 +23,7 @@ from vna.identity.patients import Patients
 from vna.model.access import Action, Actor
 from vna.model.documents import Association, DocumentEntry, DocumentQuery, Kind, Status, Submission
 from vna.model.events import EventKind
-from vna.security.policy import Policy
+from vna.security.policy import WITHIN_REACH, Policy
 
 Also = Callable[[Connection], None]
 """What is done in the transaction of a registration, or not at all."""
@@ -85,10 +85,11 @@ class Registry:
 
     def query(self, actor: Actor, arguments: Arguments, *, references: bool = False) -> Answer:
         """Answer a stored query (ITI TF-2 3.18); only entryUUIDs with `references`."""
-        self._policy.check(actor, Action.READ_DOCUMENTS)
+        self._policy.check(actor, Action.READ_DOCUMENTS, WITHIN_REACH)
+        reach = self._policy.within(actor)
         opened = self._database.glance if arguments.query.one_list else self._database.read
         with opened() as connection:
-            reader = answers.Reader(connection, arguments, references, self.rules.max_results)
+            reader = answers.Reader(connection, arguments, references, self.rules.max_results, reach)
             return reader.answer()
 
     def update(self, actor: Actor, submission: Submission) -> Submission:

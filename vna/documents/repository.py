@@ -9,7 +9,7 @@ from typing import Protocol
 
 from storage.blobs.base import BlobStore
 from storage.blobs.known import Known, stream_known
-from storage.index import events, held_documents, jobs
+from storage.index import events, held_documents, jobs, reached_documents
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.held_documents import HeldDocument
@@ -23,7 +23,7 @@ from vna.model.access import Action, Actor
 from vna.model.documents import DocumentEntry, Submission
 from vna.model.errors import NotFound, OutOfResources, Unavailable
 from vna.model.events import EventKind
-from vna.security.policy import Policy
+from vna.security.policy import WITHIN_REACH, Policy
 
 __all__ = ["Content", "Given", "InMemory", "RemoteRegistry", "Repository", "WantedDocument"]
 
@@ -114,8 +114,13 @@ class Repository:
     def retrieve(self, actor: Actor, wanted: Sequence[WantedDocument]) -> tuple[list[Given], list[Problem]]:
         """What can be given, each document once and in the order of the request, and what cannot, with the reason
         (ITI TF-2 3.43)."""
-        self._policy.check(actor, Action.READ_DOCUMENTS)
+        self._policy.check(actor, Action.READ_DOCUMENTS, WITHIN_REACH)
         found = self._found(wanted)
+        reach = self._policy.within(actor)
+        if reach is not None:
+            with self._database.read() as connection:
+                shown = reached_documents.within(connection, (unique_id for _, unique_id in found), reach)
+            found = {key: held for key, held in found.items() if key[1] in shown}
         given: list[Given] = []
         problems: list[Problem] = []
         for one in dict.fromkeys(wanted):

@@ -5,6 +5,7 @@ It never asks another community, whatever it is asked: so no request can go in c
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from storage.scratch import Scratch
 from vna.documents import imaging_source, repository
@@ -16,7 +17,8 @@ from vna.documents.registry import Registry
 from vna.documents.repository import Repository, WantedDocument
 from vna.documents.stored_queries import Arguments
 from vna.model.access import Action, Actor
-from vna.security.policy import Policy
+from vna.model.errors import NotReached
+from vna.security.policy import WITHIN_REACH, Policy
 
 
 class RespondingGateway:
@@ -37,7 +39,7 @@ class RespondingGateway:
 
         Refused for another community, and for objects without their community.
         """
-        self._policy.check(actor, Action.READ_DOCUMENTS)
+        self._policy.check(actor, Action.READ_DOCUMENTS, WITHIN_REACH)
         if asked.by_patient and asked.targets and not asked.home:
             if self.home not in map(home_community_id, asked.targets):
                 return Answer()
@@ -49,7 +51,7 @@ class RespondingGateway:
 
     def retrieve(self, actor: Actor, wanted: Sequence[WantedDocument]) -> tuple[list[repository.Given], list[Problem]]:
         """What of it is here and can be given, and what cannot, with the reason (ITI TF-2 3.39.4.1.3)."""
-        self._policy.check(actor, Action.READ_DOCUMENTS)
+        self._policy.check(actor, Action.READ_DOCUMENTS, WITHIN_REACH)
         places, problems = self._directory.of_documents(wanted)
         given, missing = self._repository.retrieve(actor, places.get(self.home, []))
         return given, located([*problems, *missing], self.home)
@@ -59,7 +61,8 @@ class RespondingGateway:
     ) -> tuple[list[imaging_source.Given], list[Problem]]:
         """The same of instances (RAD TF-2 4.75.4.1.3). `scratch` has to live until the last piece is read."""
         for study in dict.fromkeys(one.study_instance_uid for one in wanted):
-            self._policy.check(actor, Action.RETRIEVE, study)
+            with suppress(NotReached):  # then none of its instances is held, for whoever asks
+                self._policy.check(actor, Action.RETRIEVE, study)
         places, problems = self._directory.of_documents(wanted)
         here = places.get(self.home, [])
         if not here and problems:

@@ -10,7 +10,8 @@ VnaError
 ├── NotAuthorized       no rule allows it
 │   └── PasswordExpired     right, and too old: it has to be changed first
 ├── NotFound            nothing by that name
-│   └── Gone            it was there, and is no more
+│   ├── Gone            it was there, and is no more
+│   └── NotReached      for whoever asks there is nothing by that name, whether there is or not
 ├── NotAcceptable       cannot be answered in a form the caller takes
 ├── Rejected            understood and refused by a rule
 │   ├── RuleBroken      a rule of the national profile, by its name
@@ -86,6 +87,10 @@ class NotFound(VnaError):
 
 class Gone(NotFound):
     """It was there, and its time is over."""
+
+
+class NotReached(NotFound):
+    """It is not among what whoever asks may know of: told as what is not held is told."""
 
 
 class NotAcceptable(VnaError):

@@ -51,6 +51,9 @@ class EventKind(StrEnum):
     PEER_CHANGED = "peer.changed"
     SOURCE_CHANGED = "source.changed"
     ACCOUNT_CHANGED = "account.changed"
+    PERMIT_CHANGED = "permit.changed"
+    FACILITY_CHANGED = "facility.changed"
+    GLASS_BROKEN = "glass.broken"
     LINK_CHANGED = "link.changed"
     LINK_OPENED = "link.opened"
 

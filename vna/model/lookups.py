@@ -41,6 +41,7 @@ class Basis(StrEnum):
 
     LOCAL = "local"
     OWN_PATIENT = "own patient"
+    PERMIT = "permit"
     BREAK_GLASS = "break-glass"
 
 

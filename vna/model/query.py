@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from vna.model.reach import Reach
+
 Element = dict[str, Any]
 """One element of the DICOM JSON model (PS3.18 F.2): {"vr": "CS", "Value": ["CT"]}."""
 
@@ -55,7 +57,7 @@ class Query:
     `combined_datetime` matches range keys of a date and its time as one range of moments (PS3.4 C.2.2.2.5.4).
     `empty_value_matching` gives the value `""` (two quotation marks) the meaning of no value (PS3.4 C.2.2.2.7).
     `multiple_value_matching` wants every value of a key matched, not one of them (PS3.4 C.2.2.2.8).
-    `within_study` is the one study that the caller may see, whatever the keys say; empty where they may see all.
+    `within` is what the caller may see, whatever the keys say; None where they may see all.
     `order` comes before the archive's own order: newest studies first, series and instances by number.
     """
 
@@ -67,7 +69,7 @@ class Query:
     combined_datetime: bool = True
     empty_value_matching: bool = False
     multiple_value_matching: bool = False
-    within_study: str = ""
+    within: Reach | None = None
     limit: int | None = None
     offset: int = 0
     order: tuple[Order, ...] = ()

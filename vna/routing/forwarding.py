@@ -292,6 +292,7 @@ class Forwarding:
         if not found or not found[0].is_here:
             step.gone.add(uid)
             raise NotFound("it is not here any more")
+        self._retrieval.require_whole(SYSTEM, found[0])
         step.contents[uid] = content_of(bytes.fromhex(found[0].sha256), coercion_text(found[0].coercion))
         outgoing = self._retrieval.dataset(SYSTEM, found[0], accepted)
         if self._pace.limits(priority):

@@ -154,11 +154,14 @@ class Accounts:
         facility: str | None = None,
         priority: Priority | None = None,
         *,
+        role: str | None = None,
+        person: str | None = None,
         details: Details | None = None,
         temporary: bool = False,
     ) -> None:
-        """Add a user, who may store, query and retrieve unless `rights` says otherwise; or change the password of one,
-        and of everything else what is given. Sessions, and tokens that were granted for the password before, end.
+        """Add a user, who may store, query and retrieve, or what the role may, unless `rights` says otherwise; or
+        change the password of one, and of everything else what is given. Sessions, and tokens that were granted for the
+        password before, end.
 
         A temporary password has to be changed at the first login.
         """
@@ -167,7 +170,7 @@ class Accounts:
             raise BadRequest("a user name is 1 to 128 printable characters without colon and slash")
         self._rules.require(name, password)
         password_hash, now = self._passwords.hashed(password), time_text(datetime.now(UTC))
-        said = details or Details(rights, facility, priority)
+        said = details or Details(rights, facility, priority, role, person)
         with self._database.transaction() as connection:
             held = rows.user(connection, name) or UserRow(name, "", rights_text(GIVEN_RIGHTS), "", now)
             row = replace(

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vna.model.access import Action, Actor, ActorKind, Role
-from vna.model.errors import NotAuthorized
+from vna.model.errors import BadRequest, NotAuthorized
+from vna.security.people import as_role, require_complete
+from vna.security.roles import ROLES
 
 PREFIX = "oidc/"
 """What the names of people and programs begin with that a provider knows; no account of the archive has a slash."""
@@ -29,7 +31,7 @@ class ClaimRules:
         role = self._role(claims)
         if role is None:
             raise NotAuthorized("the identity provider gives you no role that is known here")
-        return self._actor(claims, address, ActorKind.USER, role, rights_of(role))
+        return self._actor(claims, address, ActorKind.USER, role, ROLES[role].actions)
 
     def caller_of(self, claims: Mapping[str, Any], address: str) -> Actor:
         """Whoever shows an access token: with a role, or a program with scopes such as `vna:query`, which is then all
@@ -37,7 +39,7 @@ class ClaimRules:
         role, scopes = self._role(claims), _scopes(claims)
         if role is None and not scopes:
             raise NotAuthorized("the token gives neither a role nor a scope that is known here")
-        rights = rights_of(role) if role is not None else scopes
+        rights = ROLES[role].actions if role is not None else scopes
         return self._actor(claims, address, ActorKind.TOKEN, role, rights & scopes if scopes else rights)
 
     def _actor(
@@ -47,7 +49,11 @@ class ClaimRules:
         if name == PREFIX:
             raise NotAuthorized("the identity provider gives you no name")
         facility, person = _word(claims, self.facility, "facility"), _word(claims, self.person, "person")
-        return Actor(kind, name, rights, facility, address, role=role, person=person)
+        try:
+            require_complete(role, facility, person)
+        except BadRequest as error:
+            raise NotAuthorized("the identity provider leaves out what your role needs, or it is none") from error
+        return as_role(Actor(kind, name, rights, facility, address), role.value if role is not None else "", person)
 
     def _role(self, claims: Mapping[str, Any]) -> Role | None:
         said = _words(_found(claims, self.role))
@@ -57,18 +63,6 @@ class ClaimRules:
 def has(claims: Mapping[str, Any], path: str) -> bool:
     """Whether there is such a claim."""
     return _found(claims, path) is not None
-
-
-def rights_of(role: Role) -> frozenset[Action]:
-    """What an account of this role usually may."""
-    return _RIGHTS.get(role, _READ)
-
-
-_READ = frozenset({Action.QUERY, Action.RETRIEVE, Action.READ_DOCUMENTS})
-_RIGHTS = {
-    Role.PAYER_CLERK: frozenset({Action.CHECK_BILLS}),
-    Role.NATIONAL_OPERATOR: frozenset(Action),
-}
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[Action]:

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, TooLarge, VnaError
 from vna.security.accounts import Accounts
+from vna.security.break_glass import FIELD, in_emergency
 from vna.security.browsers import SESSION, cookie, is_forged, is_navigation
 from vna.security.forwarded import FORWARDED_HOST, ForwardedFields
 from vna.security.links import Links
@@ -289,7 +290,10 @@ class Login:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             try:
-                actor = await self._actor(scope)
+                actor = in_emergency(await self._actor(scope), Headers(scope=scope).get(FIELD, ""))
+            except BadRequest as error:
+                await _refuse(scope, send, 400, str(error))
+                return
             except NotAuthorized as error:
                 if scope["path"] not in self._rules.own_logins:
                     await self._turn_away(scope, send, error)

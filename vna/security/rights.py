@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from vna.model.access import Action, Role
+from vna.model.access import Action
 from vna.model.errors import BadRequest
 
 GIVEN_RIGHTS = (Action.STORE, Action.QUERY, Action.RETRIEVE)
@@ -25,11 +25,3 @@ def parse_rights(text: str, known: Iterable[Action] = Action) -> frozenset[Actio
 def rights_text(rights: Iterable[Action]) -> str:
     """The set as text, in one order."""
     return ",".join(action.value for action in Action if action in frozenset(rights))
-
-
-def parse_role(text: str) -> Role:
-    """The role of this name; BadRequest names the known ones."""
-    try:
-        return Role(text)
-    except ValueError:
-        raise BadRequest(f"{text[:60]} is no role: use {', '.join(Role)}") from None

@@ -12,10 +12,11 @@ from storage.index import logins as rows
 from storage.index.engine import Connection, Database
 from storage.index.events import read_time, time_text
 from storage.index.logins import SessionRow
-from vna.model.access import Actor, ActorKind, Role
+from vna.model.access import Actor, ActorKind
 from vna.model.errors import NotAuthorized
 from vna.security.addresses import may_come_from
 from vna.security.login_trail import LoginTrail
+from vna.security.people import as_role
 from vna.security.rights import parse_rights, rights_text
 from vna.security.users import user_actor
 
@@ -131,9 +132,8 @@ def require_form_token(secret: str, given: str) -> None:
 
 
 def _actor_elsewhere(row: SessionRow, address: str) -> Actor:
-    role = Role(row.role) if row.role else None
-    rights = parse_rights(row.rights)
-    return Actor(ActorKind.USER, row.user_name, rights, row.facility, address, role=role, person=row.person)
+    actor = Actor(ActorKind.USER, row.user_name, parse_rights(row.rights), row.facility, address)
+    return as_role(actor, row.role, row.person)
 
 
 def _mark(password_hash: str) -> bytes:

@@ -8,7 +8,9 @@ from storage.index.events import read_time
 from vna.model.access import Action, Actor, ActorKind, Role
 from vna.model.priority import Priority, priority_of
 from vna.security.addresses import addresses_text
+from vna.security.people import as_role, require_complete
 from vna.security.rights import parse_rights, rights_text
+from vna.security.roles import ROLES, role_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +31,44 @@ class User:
 class Details:
     """What is said of an account beside its password; what is None stays as it is.
 
-    `role` None is no change, `no_role` takes it away. `addresses` are networks that its logins are taken from, none of
-    them any. `person` is a national number, which nothing shows.
+    An account that gets a role may what the role may, unless `rights` says otherwise; an empty role takes it away.
+    `addresses` are networks that its logins are taken from, none of them any. `person` is a national number, which
+    nothing shows.
     """
 
     rights: frozenset[Action] | None = None
     facility: str | None = None
     priority: Priority | None = None
-    role: Role | None = None
-    no_role: bool = False
+    role: str | None = None
     person: str | None = None
     addresses: tuple[str, ...] | None = None
 
     def put_into(self, row: UserRow) -> UserRow:
-        """The account as it is then."""
-        return replace(
+        """The account as it is then; BadRequest where it lacks that by which its role reaches anything."""
+        changed = replace(
             row,
-            rights=row.rights if self.rights is None else rights_text(self.rights),
+            rights=self._rights(row),
             facility=row.facility if self.facility is None else self.facility,
             priority=row.priority if self.priority is None else self.priority.word,
-            role="" if self.no_role else row.role if self.role is None else self.role.value,
+            role=row.role if self.role is None else self.role,
             person=row.person if self.person is None else self.person,
             addresses=row.addresses if self.addresses is None else addresses_text(self.addresses),
         )
+        require_complete(role_of(changed.role), changed.facility, changed.person)
+        return changed
+
+    def _rights(self, row: UserRow) -> str:
+        if self.rights is not None:
+            return rights_text(self.rights)
+        known = role_of(self.role or "")
+        return rights_text(ROLES[known].actions) if known is not None else row.rights
 
 
 def user_actor(row: UserRow, address: str) -> Actor:
     """Who logs in with this account."""
-    return Actor(
-        ActorKind.USER,
-        row.name,
-        parse_rights(row.rights),
-        row.facility,
-        address,
-        priority=priority_of(row.priority),
-        role=Role(row.role) if row.role else None,
-        person=row.person,
-    )
+    rights, priority = parse_rights(row.rights), priority_of(row.priority)
+    actor = Actor(ActorKind.USER, row.name, rights, row.facility, address, priority=priority)
+    return as_role(actor, row.role, row.person)
 
 
 def said_of(row: UserRow, *, password: bool = False) -> dict[str, object]:
@@ -82,7 +85,7 @@ def user_of(row: UserRow) -> User:
         row.facility,
         read_time(row.created_at),
         priority_of(row.priority),
-        Role(row.role) if row.role else None,
+        role_of(row.role),
         bool(row.person),
         tuple(row.addresses.split(",")) if row.addresses else (),
     )

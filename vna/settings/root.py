@@ -7,7 +7,9 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from vna.settings.access import AccessSettings
 from vna.settings.across import AcrossSettings
+from vna.settings.audit import AuditSettings
 from vna.settings.backup import BackupSettings
 from vna.settings.care import CareSettings, RetentionSettings, VerifySettings
 from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
@@ -64,6 +66,8 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     login: LoginSettings = LoginSettings()
     oidc: OidcSettings = OidcSettings()
+    access: AccessSettings = AccessSettings()
+    audit: AuditSettings = AuditSettings()
     federation: FederationSettings = FederationSettings()
     node: NodeSettings = NodeSettings()
     backup: BackupSettings = BackupSettings()

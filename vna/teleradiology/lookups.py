@@ -5,7 +5,8 @@ audited before its answer leaves, and what cannot be audited is not answered.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -15,7 +16,7 @@ from storage.index.accessions import FoundStudy
 from storage.index.engine import Connection, Database
 from vna import events as vna_events
 from vna.model.access import Action, Actor, ActorKind
-from vna.model.errors import NotAuthorized
+from vna.model.errors import NotAuthorized, NotReached
 from vna.model.events import EventKind
 from vna.model.lookups import Answer, Asked, Basis, EarlierExamination, FoundImages, Operation, Result
 from vna.model.orders import KnownOrder
@@ -113,7 +114,7 @@ class Lookups:
             return Answer(question), ""
         if question.operation is Operation.LINK:
             return self._link(self._at_home(actor, asked), question)
-        return self._looked_up(question), ""
+        return self._looked_up(actor, question), ""
 
     def note(self, actor: Actor, asked: Asked | None, result: str, basis: str = "") -> None:
         """Audit a call with what came of it; doors call it for what they refuse themselves."""
@@ -163,22 +164,22 @@ class Lookups:
         if facility is None or not actor.facility or facility.code != actor.facility:
             raise NotAuthorized("the credentials do not belong to this facility")
 
-    def _looked_up(self, question: Question) -> Answer:
+    def _looked_up(self, actor: Actor, question: Question) -> Answer:
         match question.operation:
             case Operation.LIST:
-                return self._list(question)
+                return self._list(actor, question)
             case Operation.DUPLICATES:
                 return self._duplicate(question)
             case Operation.VERIFY:
                 return self._verify(question)
             case _:
-                found = self._found(question)
+                found = self._found(actor, question)
                 return found if isinstance(found, Answer) else self._described(question, found)
 
     def _verify(self, question: Question) -> Answer:
         if not question.accession or question.is_marker:
             return Answer(fits=True, has_images=False)
-        found = self._found(question)
+        found = self._known(question)
         if isinstance(found, Answer):
             return found
         standing = [owned for owned in found if not owned.is_cancelled]
@@ -191,7 +192,24 @@ class Lookups:
         has_report = any(owned.has_report for owned in found)
         return Answer(has_images=bool(described), has_report=has_report, images=described)
 
-    def _found(self, question: Question) -> list[Owned] | Answer:
+    def _found(self, actor: Actor, question: Question) -> list[Owned] | Answer:
+        """What the caller may see of it: who is bound by a role is not told whether there is more."""
+        found = self._known(question)
+        if self._policy.within(actor) is None:
+            return found
+        if isinstance(found, Answer):
+            return Answer(Result.NOT_AUTHORISED)
+        seen = [replace(owned, studies=tuple(self._reached(actor, owned.studies))) for owned in found]
+        seen = [owned for owned in seen if owned.studies or (actor.facility and owned.facility == actor.facility)]
+        return seen or Answer(Result.NOT_AUTHORISED)
+
+    def _reached(self, actor: Actor, studies: Iterable[FoundStudy]) -> Iterator[FoundStudy]:
+        for study in studies:
+            with suppress(NotReached):
+                self._policy.check(actor, Action.LOOK_UP, study.study_instance_uid)
+                yield study
+
+    def _known(self, question: Question) -> list[Owned] | Answer:
         """What the accession number stands for, as far as the patient is said and fits."""
         with self._database.glance() as connection:
             known = order_rows.with_accession(connection, question.accession)
@@ -236,7 +254,7 @@ class Lookups:
         modalities = tuple(dict.fromkeys(name for study, _ in studies for name in image_modalities(study)))
         return (FoundImages(modalities, _taken_at(first), facility, self._name(facility)),)
 
-    def _list(self, question: Question) -> Answer:
+    def _list(self, actor: Actor, question: Question) -> Answer:
         with self._database.read() as connection:
             person = self._person(connection, question)
             studies, total = accessions.of_patient(
@@ -248,6 +266,11 @@ class Lookups:
                 without=sorted(NOT_IMAGES),
                 limit=MOST_LISTED,
             )
+        if self._policy.within(actor) is not None:
+            studies = list(self._reached(actor, studies))
+            total = len(studies)
+        with self._database.read() as connection:
+            person = self._person(connection, question)
             listed = _counted(connection, [(study, self._owned(connection, study, person)) for study in studies])
         return Answer(total=total, images=tuple(self._one(study, owned) for study, owned in listed))
 
@@ -278,7 +301,7 @@ class Lookups:
     def _link(self, actor: Actor, question: Question) -> tuple[Answer, str]:
         """A link to the newest of the patient's studies under the number, one of the caller's own facility first, and
         why it could be had."""
-        found = self._found(question)
+        found = self._found(actor, question)
         if isinstance(found, Answer):
             return found, ""
         studies = [study for owned in found for study in owned.with_images]
@@ -304,6 +327,8 @@ class Lookups:
             return Basis.LOCAL
         if any(_is_at(study, actor.facility) for study in studies):
             return Basis.OWN_PATIENT
+        if self._policy.within(actor) is not None:
+            return Basis.PERMIT
         with self._database.glance() as connection:
             numbers = self._person(connection, question).numbers
             is_known = accessions.is_known_at(connection, numbers, actor.facility)

@@ -12,7 +12,7 @@ from vna.model.matching import criteria, satisfies
 from vna.model.orders import ANY_FACILITY, Order
 from vna.model.query import Key, Level, Match, Query, SearchPage
 from vna.model.wildcards import has_wildcard, is_universal
-from vna.security.policy import Policy
+from vna.security.policy import WITHIN_REACH, Policy
 from vna.worklist.scheduled_step import STEP, Elements, Shown, elements_of, is_matched, is_returned
 
 Institution = Callable[[str], str]
@@ -51,7 +51,8 @@ def ever() -> str:
 
 class Schedule:
     """Orders that are to be performed, as scheduled procedure steps. Whoever may query sees them: a known AE title
-    those of its facility and of no other station, everybody else all."""
+    those of its facility and of no other station, who is bound to a facility those of it,
+    everybody else all."""
 
     def __init__(
         self,
@@ -78,7 +79,10 @@ class Schedule:
         values for. BadRequest when a key has a
         value that its VR does not allow.
         """
-        self._policy.check(actor, Action.QUERY)
+        self._policy.check(actor, Action.QUERY, WITHIN_REACH)
+        within = self._policy.within(actor)
+        if within is not None and actor.facility not in within.facilities:
+            return SearchPage()
         known = tuple(key for key in query.keys if is_matched(key.path))
         unknown = {key.path[0] for key in query.keys if key not in known}
         unknown |= {tag for tag in query.returns or () if tag != INSTITUTION and not is_returned(tag)}
@@ -87,7 +91,13 @@ class Schedule:
         matches: list[tuple[Order, Elements]] = []
         cap = ""
         with self._database.read() as connection:
-            orders = scheduled(connection, wanted, _sight(actor), dialect_of(self._database), self._since())
+            orders = scheduled(
+                connection,
+                wanted,
+                _sight(actor, is_bound=within is not None),
+                dialect_of(self._database),
+                self._since(),
+            )
             for looked, one in enumerate(orders):
                 elements = elements_of(Shown(one.order, actor.facility, station))
                 is_match = satisfies(elements, wanted)
@@ -105,7 +115,9 @@ class Schedule:
         return Match(Level.PATIENT, {**elements, INSTITUTION: {"vr": "LO", "Value": [name]}} if name else elements, {})
 
 
-def _sight(actor: Actor) -> Sight:
+def _sight(actor: Actor, *, is_bound: bool) -> Sight:
+    if is_bound:
+        return Sight(actor.facility)
     return Sight(actor.facility, actor.name) if actor.kind is ActorKind.AE else Sight()
 
 

@@ -3,6 +3,7 @@
 from alembic import context
 
 from storage.index import (  # noqa: F401  their tables belong to the same metadata
+    audit_schema,
     backup_schema,
     care_schema,
     cluster_schema,
@@ -12,6 +13,7 @@ from storage.index import (  # noqa: F401  their tables belong to the same metad
     keeping_schema,
     login_schema,
     national_schema,
+    roles_schema,
     stores_schema,
 )
 from storage.index.migrations import compatibility

@@ -4,14 +4,13 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0017"
+down_revision = "0019"
 minimum = "0017"
 
 
 def upgrade() -> None:
     """Make the tables, and columns that nodes before leave out."""
-    for name in ("role", "person", "addresses"):
-        op.add_column("users", sa.Column(name, sa.Text(), server_default="", nullable=False))
+    op.add_column("users", sa.Column("addresses", sa.Text(), server_default="", nullable=False))
     op.add_column("users", sa.Column("password_at", sa.String(length=32), server_default="", nullable=False))
     op.add_column("users", sa.Column("temporary", sa.Integer(), server_default="0", nullable=False))
     op.create_table(

@@ -1,0 +1,1 @@
+"""The audit trail: what happened, written so that nobody alters it unnoticed."""
