@@ -169,7 +169,11 @@ def http_application(
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,
-        open_paths=web.OPEN_PATHS | national_routes.OPEN_PATHS | login.OPEN_PATHS | {lookups.path},
+        open_paths=web.OPEN_PATHS
+        | national_routes.OPEN_PATHS
+        | login.OPEN_PATHS
+        | {lookups.path}
+        | _with_assertions(application, sharing),
         login_paths=national_routes.LOGIN_PATHS,
         open_folders=web.OPEN_FOLDERS,
         own_logins=frozenset({lookups.path}),
@@ -185,6 +189,11 @@ def http_application(
             app, rules, application.accounts, application.links, logins.sessions, logins.bearer
         )
     return web.Observed(_shared(guarded, settings.http.origins))
+
+
+def _with_assertions(application: Application, sharing: list[Route]) -> frozenset[str]:
+    """Where a message itself may say who asks."""
+    return frozenset(route.path for route in sharing) if application.logins.assertions is not None else frozenset()
 
 
 def login_door(application: Application) -> LoginDoor:
@@ -230,7 +239,7 @@ def document_services(application: Application, turns: Turns) -> list[Route]:
         for path, operations, name, limits in services
         for route in Service(
             path,
-            Rules(operations),
+            Rules(operations, identify=application.logins.assertions),
             application.blobs.spool_folder,
             wsdl(name),
             application.settings.http.public_url,

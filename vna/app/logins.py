@@ -3,6 +3,9 @@
 import ssl
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
 
 from storage.index.engine import Database
 from vna.model.access import Role
@@ -17,7 +20,9 @@ from vna.security.oidc_login import ClientRules, OidcLogin
 from vna.security.passwords import PasswordRules
 from vna.security.policy import Policy
 from vna.security.provider import Provider, ProviderRules
+from vna.security.saml import Verifier
 from vna.security.sessions import SessionRules, Sessions
+from vna.security.xua import Assertions, XuaRules
 from vna.settings import Settings
 
 _AGAIN_SECONDS = 10.0
@@ -31,6 +36,7 @@ class Logins:
     sessions: Sessions
     bearer: Bearer
     elsewhere: OidcLogin | None = None
+    assertions: Assertions | None = None
 
 
 def build(settings: Settings, database: Database, policy: Policy, trail: Trail | None = None) -> Logins:
@@ -41,7 +47,25 @@ def build(settings: Settings, database: Database, policy: Policy, trail: Trail |
     times = SessionRules(timedelta(seconds=login.idle_time), timedelta(seconds=login.session_time))
     accounts = Accounts(database, policy, PasswordRules(login.password_length, max_age), lockout, told)
     tokens, elsewhere = _provider(settings, told)
-    return Logins(accounts, Sessions(database, times, told), Bearer(accounts, tokens, told), elsewhere)
+    sessions, bearer = Sessions(database, times, told), Bearer(accounts, tokens, told)
+    return Logins(accounts, sessions, bearer, elsewhere, _assertions(settings, told))
+
+
+def _assertions(settings: Settings, told: LoginTrail) -> Assertions | None:
+    xua = settings.xua
+    if not xua.issuers:
+        return None
+    verifier = Verifier({issuer: _certificates(file) for issuer, file in xua.issuers.items()}, xua.audience)
+    roles = xua.roles or {role.value: role for role in Role}
+    rules = XuaRules(roles, xua.facility_attribute, xua.person_attribute, needed=xua.needed)
+    return Assertions(verifier, rules, told)
+
+
+def _certificates(file: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(Path(file).read_bytes())
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"VNA_XUA__ISSUERS names {file}, which holds no certificate") from error
 
 
 def _provider(settings: Settings, told: LoginTrail) -> tuple[TokenRules | None, OidcLogin | None]:

@@ -1,8 +1,6 @@
 """Bearer tokens (RFC 6750): those of the archive, and those that an OpenID provider signed for it."""
 
 import hashlib
-import threading
-import time
 from dataclasses import dataclass
 
 from vna.model.access import Actor
@@ -12,9 +10,6 @@ from vna.security.claims import ClaimRules
 from vna.security.login_trail import LoginTrail
 from vna.security.provider import Provider
 from vna.security.signed_tokens import verified
-
-_REMEMBER_SECONDS = 60.0
-_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +29,6 @@ class Bearer:
         self._accounts = accounts
         self._rules = rules
         self._trail = trail or LoginTrail()
-        self._lock = threading.Lock()
-        self._came: dict[bytes, float] = {}
 
     def __call__(self, token: str, address: str) -> Actor:
         """NotAuthorized says why a token is none, except of which account it is."""
@@ -48,17 +41,5 @@ class Bearer:
         except NotAuthorized as error:
             self._trail.refused_elsewhere(address, "signed token", str(error))
             raise
-        self._note(token, actor)
+        self._trail.came_with(actor, "signed token", hashlib.sha256(token.encode()).digest())
         return actor
-
-    def _note(self, token: str, actor: Actor) -> None:
-        """A login a minute, not with every request."""
-        mark, now = hashlib.sha256(token.encode()).digest(), time.monotonic()
-        with self._lock:
-            if self._came.get(mark, 0.0) > now:
-                return
-        self._trail.came(actor, "signed token")
-        with self._lock:
-            if len(self._came) >= _REMEMBERED:
-                self._came.clear()
-            self._came[mark] = now + _REMEMBER_SECONDS

@@ -17,11 +17,24 @@ class LoginTrail:
     def __init__(self, trail: Trail | None = None) -> None:
         self._trail = trail or NoTrail()
         self._lock = threading.Lock()
+        self._came: dict[bytes, float] = {}
         self._turned_away: dict[tuple[str, str, str], float] = {}
 
     def came(self, actor: Actor, how: str) -> None:
         """Somebody logged in, in this way."""
         self._record(actor, "login", how)
+
+    def came_with(self, actor: Actor, how: str, mark: bytes) -> None:
+        """The same of who shows the same thing again and again: one record a minute. `mark` is what it is known by."""
+        now = time.monotonic()
+        with self._lock:
+            if self._came.get(mark, 0.0) > now:
+                return
+        self.came(actor, how)
+        with self._lock:
+            if len(self._came) >= _REMEMBERED:
+                self._came.clear()
+            self._came[mark] = now + _WINDOW_SECONDS
 
     def left(self, actor: Actor) -> None:
         """Somebody logged out."""

@@ -112,3 +112,39 @@ class OidcSettings(Section):
         if (self.client_id or self.audience) and not self.issuer:
             raise ValueError("client_id and audience are of an OpenID provider: issuer says which")
         return self
+
+
+class XuaSettings(Section):
+    """SAML 2.0 assertions in the header of SOAP messages (IHE XUA)."""
+
+    issuers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Who may say who somebody is: file of certificates (PEM) by name of the issuer, as JSON "
+        '(environment) or `[xua.issuers]` (vna.toml): `{"urn:example:sts": "sts.pem"}`. Empty: assertions are not '
+        "taken.",
+    )
+    audience: str = Field(
+        default="",
+        description="Who we are to issuers: the audience that assertions have to be for. Needed with issuers.",
+    )
+    roles: dict[str, Role] = Field(
+        default_factory=dict,
+        description='Which role a code of the role attribute is, as JSON or `[xua.roles]`: `{"112247003": '
+        '"clinician"}`. Empty: codes are names of roles.',
+    )
+    facility_attribute: str = Field(
+        default="urn:oasis:names:tc:xspa:1.0:subject:organization-id",
+        description="Attribute of the code of somebody's facility.",
+    )
+    person_attribute: str = Field(default="", description="Attribute of somebody's national number. Empty: none is.")
+    needed: bool = Field(
+        default=False, description="Whether SOAP messages of document sharing without an assertion are refused."
+    )
+
+    @model_validator(mode="after")
+    def _has_an_audience(self) -> "XuaSettings":
+        if self.issuers and not self.audience:
+            raise ValueError("issuers need an audience: who we are to them")
+        if self.needed and not self.issuers:
+            raise ValueError("assertions that are needed need issuers")
+        return self
