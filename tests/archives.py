@@ -187,7 +187,7 @@ class LiveArchive:
 
 
 _READY = re.compile(
-    r"page +(?P<http>http://\S+?)/\n.*?DICOM +\S+@\S+:(?P<dimse>\d+)\n +HL7 +\S+:(?P<hl7>\d+)\n", re.DOTALL
+    r"page +(?P<http>https?://\S+?)/\n.*?DICOM +\S+@\S+:(?P<dimse>\d+)\n +HL7 +\S+:(?P<hl7>\d+)\n", re.DOTALL
 )
 
 

@@ -36,7 +36,9 @@ from dimse.upper_layer.associate_items import (
 from dimse.upper_layer.negotiation import MOST_CONTEXTS, Proposal
 from dimse.upper_layer.stream import INVALID_PARAMETER, PDU_HEADER, ProtocolError
 
-CALLED_AE, CALLING_AE = slice(10, 26), slice(26, 42)
+PROTOCOL_VERSION, CALLED_AE, CALLING_AE = slice(6, 8), slice(10, 26), slice(26, 42)
+"""Of the version bit 0 alone is looked at: a peer may speak later ones as well (PS3.8 Table 9-11)."""
+
 UNPRINTABLE: Final = re.compile(rb"[^ -\[\]-~]")
 """Control characters, the backslash and what is not ASCII: not in the repertoire of AE (PS3.5 6.2)."""
 
@@ -67,6 +69,7 @@ class LeanAssociateRequest(pdu.A_ASSOCIATE_RQ):
         if len(bytestream) < FIXED_PART:
             raise ProtocolError(INVALID_PARAMETER, "A-ASSOCIATE-RQ too short")
         fixed = bytearray(bytestream[:FIXED_PART])
+        fixed[PROTOCOL_VERSION] = (int.from_bytes(fixed[PROTOCOL_VERSION]) & 1).to_bytes(2)
         for title in (CALLED_AE, CALLING_AE):
             fixed[title] = UNPRINTABLE.sub(b"?", bytes(fixed[title]).replace(b"\0", b" "))
         user_information: dict[int, list[bytes]] = {}

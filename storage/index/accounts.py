@@ -46,7 +46,8 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
-    """A known application entity; `coercion` is a rule set as JSON, or empty."""
+    """A known application entity; `coercion` is a rule set as JSON, or empty, `addresses` a comma list, `certificates`
+    a list as JSON, or empty, `tls` 0 or 1."""
 
     ae_title: str
     host: str
@@ -55,6 +56,9 @@ class PeerRow:
     rights: str
     coercion: str
     priority: str = ""
+    addresses: str = ""
+    certificates: str = ""
+    tls: int = 0
 
 
 @dataclass(frozen=True, slots=True)

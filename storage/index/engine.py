@@ -50,9 +50,11 @@ class Database:
     starves some and idles the disk.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 20, memory: Path | None = None) -> None:
-        """`memory` is a file in which this node remembers what of PostgreSQL's servers was the newest primary."""
+    def __init__(self, url: str, *, pool_size: int = 20, memory: Path | None = None, session: str = "") -> None:
+        """`memory` is a file in which this node remembers what of PostgreSQL's servers was the newest primary,
+        `session` what its sessions show there to be told from others' (storage.index.guards)."""
         self.url: URL = parsed(url)
+        self._session = session
         self._primary = Primary(memory)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
@@ -93,6 +95,8 @@ class Database:
 
         @event.listens_for(engine, "do_connect")
         def _connect(dialect: Any, record: Any, _arguments: Any, parameters: Any) -> Any:
+            if self._session:
+                parameters["options"] = f"{parameters.get('options', '')} -c vna.session={self._session}".strip()
             connection = self._primary.connect(dialect.connect, parameters)
             record.info["timeline"] = self._primary.timeline
             return connection

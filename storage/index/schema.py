@@ -280,6 +280,9 @@ peers = sa.Table(
     _text("rights"),
     _text("coercion"),
     _text("priority"),
+    _text("addresses"),
+    _text("certificates"),
+    _count("tls"),
 )
 
 sources = sa.Table(

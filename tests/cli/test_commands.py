@@ -28,7 +28,6 @@ COMMANDS = (
     "codes load", "codes list", "codes show", "codes demo",
     "report list", "report show", "report file", "report approve",
     "match list", "match add", "match release", "quarantine list", "quarantine release",
-    "audit search", "audit export", "audit verify",
     "deleted list", "deleted restore", "deleted purge",
     "hold add", "hold list", "hold release", "retention list",
     "hl7 send", "hl7 sample", "hl7 listen",
@@ -40,6 +39,7 @@ COMMANDS = (
     "correct set", "correct list", "correct revoke", "study move",
     "patient merge", "patient unmerge", "patient link", "patient unlink", "patient show",
     "export write", "export verify", "export minutes",
+    "conformance run",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 
@@ -74,6 +74,7 @@ COMMANDS = (
         "patient",
         "export",
         "forward",
+        "conformance",
         "xds",
         *COMMANDS,
     ],

@@ -154,7 +154,7 @@ def listen() -> Iterator[Listen]:
     ) -> Live:
         sock = socket.create_server(("127.0.0.1", 0))
         plain = Plain()
-        listener = Listener(answering or plain, limits or Limits(), tls, admits)
+        listener = Listener(answering or plain, limits or Limits(), (lambda: tls) if tls else None, admits)
         stop = threading.Event()
 
         def run() -> None:

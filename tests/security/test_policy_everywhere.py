@@ -199,6 +199,9 @@ WITHOUT_POLICY = {
     (Matching, "every"),  # a job
     (Holds, "held"),  # for use cases that asked before
     (Nodes, "beat"),  # a node says of itself that it is there
+    (Nodes, "leave"),
+    (Nodes, "require_name"),
+    (Nodes, "require_store"),
     (Nodes, "run"),
     (Stores, "answering"),  # which stores answer says nothing about what is held
     (Matching, "look"),  # the inner half of what follows events

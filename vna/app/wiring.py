@@ -13,6 +13,7 @@ from storage.index.engine import Connection, Database
 from storage.limits import Limits
 from vna.app import corrections, guarding, keeping, logins, national, spooling
 from vna.app.blobs import blob_store, ready_blobs
+from vna.app.certificates import Certificates, for_calls
 from vna.app.communities import clients
 from vna.app.guarding import Guarding
 from vna.app.keeping import Keeping
@@ -147,6 +148,7 @@ class Application:
     removing: Removing
     national: National
     keeping: Keeping
+    certificates: Certificates
     guarding: Guarding
 
     @property
@@ -225,10 +227,13 @@ class Application:
         self.database.close()
 
 
-def build(settings: Settings, *, policy: Policy | None = None) -> Application:
-    """Wire an archive; nothing is started, and the schema has to be there (`prepare`)."""
+def build(settings: Settings, *, policy: Policy | None = None, certificates: Certificates | None = None) -> Application:
+    """Wire an archive; nothing is started, and the schema has to be there (`prepare`). Doors need `certificates`, which
+    commands do without: they may be run by somebody who cannot read the keys."""
+    certificates = certificates or for_calls(settings)
     memory = settings.data_dir / "primary"
-    database = Database(settings.database_url, pool_size=settings.database.pool_size, memory=memory)
+    shown, most = guarding.session(settings), settings.database.pool_size
+    database = Database(settings.database_url, pool_size=most, memory=memory, session=shown)
     blobs = blob_store(settings, database)
     spooling.ask_neighbours(blobs, database, settings)
     local = settings.security.mode is SecurityMode.LOCAL
@@ -303,6 +308,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
+        certificates=certificates,
         database=database,
         blobs=blobs,
         policy=policy,
@@ -389,6 +395,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         keeping=keeping.build(
             keeping.Surroundings(
                 settings=settings,
+                certificates=certificates,
                 database=database,
                 blobs=blobs,
                 policy=policy,
@@ -475,7 +482,8 @@ def prepare(settings: Settings) -> None:
 def make_ready(settings: Settings) -> BlobStore:
     """Data folder, schema (migrated here only on the embedded default), seeds, bucket; also while an archive runs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database_url, pool_size=1, memory=settings.data_dir / "primary")
+    memory, shown = settings.data_dir / "primary", guarding.session(settings)
+    database = Database(settings.database_url, pool_size=1, memory=memory, session=shown)
     try:
         if database.is_sqlite:
             migrate.upgrade(database)

@@ -15,6 +15,8 @@ from vna.model.audit import AuditRecord
 from vna.model.events import Event
 
 _LONGEST = 4_000
+_BEFORE = 1_000
+"""An event that a job delivers again, alone, may be in a record that is known by another before it."""
 _Group = tuple[str, str, str, str, str]
 
 
@@ -29,7 +31,7 @@ class Noticing:
         """Events that are in the trail already are passed over."""
         ids = [event.event_id for event in batch]
         with self._database.transaction() as connection:
-            known = recorded_events(connection, min(ids), max(ids))
+            known = recorded_events(connection, min(ids) - (_BEFORE if len(ids) == 1 else 0), max(ids))
             fresh = [event for event in batch if event.event_id not in known]
             actors = _Actors(connection)
             self._trail.write_in(connection, [_record(group, actors) for group in _groups(fresh)])

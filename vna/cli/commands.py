@@ -11,6 +11,7 @@ from vna.cli import (
     backup,
     codes,
     commitment,
+    conformance,
     correct,
     delete,
     demo,
@@ -151,6 +152,7 @@ for group, words in (
     (correct.study_app, "study"),
     (patient.app, "patient"),
     (export.app, "export"),
+    (conformance.app, "conformance"),
     (xds.app, "xds"),
 ):
     app.add_typer(group, name=words)

@@ -181,9 +181,10 @@ def listen(
         sock = socket.create_server((host, port), family=family)
     except OSError as exc:
         raise Unavailable(f"cannot listen on {host}:{port}: {exc.strerror or exc}") from exc
+    tls = (lambda: secured) if secured is not None else None
     with sock:
         remark(f"listening on {host}:{sock.getsockname()[1]}" + (" with TLS" if secured is not None else ""))
-        Listener(_Showing(Code(answer), count, stop, folder), Limits(), secured).run(sock, stop, grace_seconds=5)
+        Listener(_Showing(Code(answer), count, stop, folder), Limits(), tls).run(sock, stop, grace_seconds=5)
 
 
 class _Showing:

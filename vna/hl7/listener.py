@@ -61,12 +61,12 @@ class Listener:
         self,
         answering: Answering,
         limits: Limits,
-        tls: ssl.SSLContext | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
         admits: Callable[[str], bool] | None = None,
         caller: Callable[[socket.socket, Any], Any] | None = None,
     ) -> None:
-        """`admits` says of an address whether anybody known sends from there, `caller` of a balancer's connection who
-        is behind it."""
+        """`tls` gives the context of the next connection, `admits` says of an address whether anybody known sends from
+        there, `caller` of a balancer's connection who is behind it."""
         self._caller = caller
         self._answering = answering
         self._limits = limits
@@ -142,7 +142,7 @@ class Listener:
         try:
             if not await self._in_thread(partial(self._admits, address)):
                 raise ConnectionError("no source sends from there")
-            return await _Connection.open(sock, self._tls, self._limits)
+            return await _Connection.open(sock, self._tls() if self._tls is not None else None, self._limits)
         except (OSError, VnaError) as exc:
             log.warning("connection refused", extra={"address": address, "reason": _reason(exc)})
             return None

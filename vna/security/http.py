@@ -25,8 +25,10 @@ from vna.model.errors import BadRequest, NotAuthorized, TooLarge, VnaError
 from vna.security.accounts import Accounts
 from vna.security.break_glass import FIELD, in_emergency
 from vna.security.browsers import SESSION, cookie, is_forged, is_navigation
+from vna.security.certified import Certified
 from vna.security.forwarded import FORWARDED_HOST, ForwardedFields
 from vna.security.links import Links
+from vna.security.peers import Peers
 from vna.security.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -85,12 +87,15 @@ def enforced(
     rules: HttpRules,
     accounts: Accounts,
     links: Links | None = None,
+    peers: Peers | None = None,
     sessions: Sessions | None = None,
     bearer: BearerLogin | None = None,
 ) -> ASGIApp:
     """The application for those who log in, by Basic (RFC 7617), Bearer (RFC 6750) or with a browser, or came by a
-    link."""
-    login = Login(app, rules, accounts, sessions, bearer)
+    link, or show the certificate of one of `peers`."""
+    login: ASGIApp = Login(app, rules, accounts, sessions, bearer)
+    if peers is not None:
+        login = Certified(app, login, peers)
     guarded = SameOrigin(_with_links(app, login, links), rules, loopback_only=False)
     return ForwardedFields(BodyBounds(guarded, rules), rules.trusted_proxies)
 

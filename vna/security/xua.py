@@ -32,6 +32,8 @@ _PURPOSES: Mapping[str, Purpose] = {
     "OPERATIONS": Purpose.OPERATIONS,
 }
 """Codes of ISO 14265 as HL7 has them, and the words of XSPA."""
+_NODES = frozenset({ActorKind.ANONYMOUS, ActorKind.AE})
+"""Whose rights do not bound a person's: a node that its certificate proves has rights of DICOM alone."""
 _SHORTEST_REASON, _LONGEST_REASON = 5, 500
 
 
@@ -85,7 +87,7 @@ class Assertions:
         except BadRequest as error:
             raise NotAuthorized("the assertion leaves out what its role needs", authenticated=False) from error
         rights = ROLES[role].actions
-        if sender.kind is not ActorKind.ANONYMOUS:
+        if sender.kind not in _NODES:
             rights &= sender.rights
         priority = sender.priority
         made = Actor(ActorKind.USER, PREFIX + said.name, rights, facility, sender.address, priority=priority)

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from vna.settings.syslog import SyslogSettings
 from vna.settings.values import Section
 
 
@@ -37,6 +38,11 @@ class AuditSettings(Section):
         description="File of the certificates (PEM) that its time stamps are checked against: roots, those between, "
         "and its own where time stamps leave it out.",
     )
+    watch_database: bool = Field(
+        default=True,
+        description="Record what anybody but a node changes in PostgreSQL, rows and schema, by triggers (true or "
+        "false).",
+    )
     years: int = Field(
         default=5,
         ge=0,
@@ -51,3 +57,4 @@ class AuditSettings(Section):
         description="Years that records of logins, refusals, security settings and the archive's own running are kept. "
         "0: for ever.",
     )
+    syslog: SyslogSettings = SyslogSettings()

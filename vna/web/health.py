@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from vna.archive.backup_standing import Standing
 from vna.archive.status import Care, Readiness
-from vna.metrics import CONTENT_TYPE, Labels
+from vna.metrics import CONTENT_TYPE, Gauges, Labels
 from vna.model.errors import VnaError
 from vna.version import version
 from vna.web.site import Site
@@ -58,6 +58,7 @@ async def metrics(_request: Request, site: Site) -> Response:
         gauges["vna_free_bytes"] = ("Free space of the blob store", {(): float(found.free_bytes)})
     gauges.update(await _spool(site))
     gauges.update(await _backups(site))
+    gauges.update(await _guarding(site))
     text = await run_sync(site.metrics.exposition, gauges)
     return Response(text, headers=_FRESH, media_type=CONTENT_TYPE)
 
@@ -102,6 +103,14 @@ async def _backups(site: Site) -> dict[str, tuple[str, Mapping[Labels, float]]]:
     if found.test_age is not None:
         gauges["vna_restore_test_age_seconds"] = ("Time since the last good restore test", {(): found.test_age})
     return gauges
+
+
+async def _guarding(site: Site) -> Gauges:
+    """Nothing while the index does not answer."""
+    found: Gauges = {}
+    with suppress(VnaError), anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.guarding, abandon_on_cancel=True, limiter=_limiter())
+    return found
 
 
 async def _care(site: Site) -> Care | None:

@@ -8,7 +8,7 @@ from vna.archive.backup_standing import BackupStanding
 from vna.archive.node_spool import NodeSpool
 from vna.archive.search import Search
 from vna.archive.status import Status
-from vna.metrics import Metrics
+from vna.metrics import Gauges, Metrics
 from vna.routing.trial import Trial
 from vna.security.links import Links
 from vna.security.sources import Sources
@@ -39,10 +39,15 @@ def never() -> bool:
     return False
 
 
+def no_gauges() -> Gauges:
+    """Where there is nothing more to tell."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """One archive, as its page shows it; `mode` is `local` or `enforced`, `viewer` the folder of the viewer's files,
-    `draining` whether this node is being stopped."""
+    `draining` whether this node is being stopped, `guarding` how the audit trail stands."""
 
     mode: str
     addresses: Addresses
@@ -58,3 +63,4 @@ class Site:
     viewer: Path
     spool: NodeSpool
     draining: Callable[[], bool] = never
+    guarding: Callable[[], Gauges] = no_gauges

@@ -258,6 +258,13 @@ def test_another_protocol_version_is_rejected(peer: RawPeer) -> None:
     assert peer.receive() == (0x03, bytes((0, 1, 2, 2)))
 
 
+def test_a_peer_that_speaks_later_protocol_versions_too_is_accepted(peer: RawPeer) -> None:
+    request = bytearray(associate_request(context_item(1, CT, EXPLICIT)))
+    request[6:8] = b"\0\x03"
+    peer.send(bytes(request))
+    assert peer.receive()[0] == 0x02
+
+
 def test_shutting_down_lets_a_running_store_finish(store: MemoryStore) -> None:
     entered, finish = threading.Event(), threading.Event()
 
