@@ -170,9 +170,9 @@ class LiveArchive:
     hl7_port: int
     environment: dict[str, str] = field(default_factory=dict)
 
-    def vna(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def vna(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command on the same archive."""
-        return forks.run(arguments, env=self.environment, stdin=stdin, timeout=120)
+        return forks.run(arguments, env=self.environment, stdin=stdin, timeout=timeout)
 
     @property
     def dicomweb(self) -> str:

@@ -237,6 +237,40 @@ def test_a_merge_is_taken_back_and_what_came_since_goes_where_its_bytes_say(arch
         archive.keeping.people.unmerge(SYSTEM, old)
 
 
+@pytest.mark.parametrize("corrected", ["", WRONG, RIGHT], ids=["nobody", "who was merged", "who survives"])
+def test_after_a_merge_all_images_say_what_the_survivor_is_called_and_so_does_a_search(
+    archive: Application, corrected: str
+) -> None:
+    """A correction of who was merged is not one of the survivor."""
+    if corrected:
+        correcting(corrected, PatientName="Duzelt^I")(archive)
+        settle(archive)
+    before = said(archive)
+    old, new = (PatientIdentifier(value, DOMAIN) for value in (PATIENT, KEEPER))
+    archive.keeping.people.merge(SYSTEM, old, new)
+    settle(archive)
+    late = put(archive, part10(ct(PatientID=PATIENT, PatientName="Eski^Ad")))
+
+    after = said(archive)
+    expected = "Duzelt^I" if corrected == RIGHT else "Asil^Ad"
+    assert {values[3:6] for values in after.values()} == {(KEEPER, expected, "19700101")}
+    for _ in range(2):
+        list(archive.reindex.run(SYSTEM))
+        settle(archive)
+        assert said(archive) == after
+
+    name = correcting(WRONG, PatientName="Sonra^Ad")(archive)
+    settle(archive)
+    assert {values[4] for values in said(archive).values()} == {"Sonra^Ad"}
+    archive.keeping.corrections.revoke(SYSTEM, name)
+    settle(archive)
+    assert said(archive) == after
+    archive.deletion.delete(SYSTEM, late.study_instance_uid)
+    archive.keeping.people.unmerge(SYSTEM, old)
+    settle(archive)
+    assert said(archive) == before
+
+
 def test_linked_patients_keep_their_numbers_and_the_link_is_shown_until_it_is_taken_back(archive: Application) -> None:
     one, two, three = (PatientIdentifier(value, DOMAIN) for value in (PATIENT, KEEPER, "THIRD"))
     people = archive.keeping.people

@@ -60,7 +60,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "clinician": {"role": "clinician", "facility": "34001"},
     "radiologist": {"role": "radiologist", "facility": "34001"},
     "hospital-administrator": {"role": "hospital-administrator", "facility": "34001"},
-    "national-operator": {"role": "national-operator", "facility": "34001"},
+    "national-operator": {"role": "national-operator"},
     "payer-clerk": {"role": "payer-clerk", "facility": "99001"},
     "payer-inspector": {"role": "payer-inspector", "facility": "99001"},
     "system": {"rights": frozenset({Action.STORE, Action.QUERY, Action.RETRIEVE, Action.READ_DOCUMENTS})},
@@ -112,6 +112,13 @@ EXPECTED: dict[str, dict[str, tuple[str, str]]] = {
         "radiologist": (GIVEN, HIDDEN),
         "hospital-administrator": (GIVEN, HIDDEN),
         "payer-inspector": (HIDDEN, HIDDEN),
+    },
+    "status of an order": {
+        "citizen": (REFUSED, REFUSED),
+        "clinician": (GIVEN, HIDDEN),
+        "radiologist": (GIVEN, HIDDEN),
+        "hospital-administrator": (GIVEN, HIDDEN),
+        "payer-inspector": (REFUSED, REFUSED),
     },
     "check of a bill": {
         "citizen": (HIDDEN, HIDDEN),
@@ -247,6 +254,10 @@ class Doors:
         answer = self.soap(name, imaging_source.PATH, rad69.ACTION, request([asked]))
         return REFUSED if "no right" in answer else GIVEN if "ResponseStatusType:Success" in answer else HIDDEN
 
+    def order(self, name: str, study: Study) -> str:
+        answer = self.web[name].get(f"/api/teleradiology/orders/{study.facility}/{study.accession}")
+        return {200: GIVEN, 404: HIDDEN, 403: REFUSED}[answer.status_code]
+
     def look_up(self, name: str, study: Study, operation: str, **fields: Any) -> str:
         facility = ACCOUNTS[name].get("facility", "34001")
         said = {"saglikTesisKodu": MEDULA[facility], **fields}
@@ -355,6 +366,7 @@ _DOORS: dict[str, Callable[[Doors, str, Study], str]] = {
     "check of a bill": lambda d, n, s: d.look_up(
         n, s, "accessionDogrula", accession=s.accession, hastaTCK=s.patient, sutKodu="804150"
     ),
+    "status of an order": lambda d, n, s: d.order(n, s),
     "other archives": lambda d, n, s: d.get(n, "/dicom-web/studies", StudyInstanceUID=s.uid, across="true"),
     "settings of sources": lambda d, n, _s: d.get(n, "/api/sources"),
 }

@@ -69,6 +69,8 @@ from vna.archive.stores import Stores
 from vna.archive.sweeping import Sweeping
 from vna.archive.tags import SearchTags
 from vna.archive.verifying import Verifying
+from vna.audit.reading import Reading
+from vna.audit.verifying import Verification
 from vna.documents.communities import Asked
 from vna.documents.imaging_source import ImagingSource, Wanted
 from vna.documents.initiating_gateway import InitiatingGateway
@@ -295,6 +297,8 @@ USE_CASES = (
     "deletion",
     "changes",
     "jobs",
+    "guarding.reading",
+    "guarding.verification",
     "keeping.nodes",
     "keeping.holds",
     "keeping.care.verifying",
@@ -367,6 +371,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Deletion,
             Changes,
             Jobs,
+            Reading,
+            Verification,
             Nodes,
             Holds,
             Verifying,

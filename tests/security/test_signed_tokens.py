@@ -53,7 +53,7 @@ def bearer_of(issuer: Issuer, kept: Kept | None = None, claims: ClaimRules | Non
 
     provider = Provider(ProviderRules(issuer.url, **rules))
     taken = TokenRules(provider, AUDIENCE, ALGORITHMS, claims or ClaimRules())
-    return Bearer(NoAccounts(), taken, LoginTrail(kept))
+    return Bearer(NoAccounts(), taken, LoginTrail(kept or Kept()))
 
 
 @pytest.mark.parametrize(

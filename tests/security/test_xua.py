@@ -25,7 +25,7 @@ SENDER = Actor(ActorKind.TOKEN, "his/1", frozenset({Action.READ_DOCUMENTS, Actio
 
 def assertions(kept: Kept | None = None, **rules: object) -> Assertions:
     verifier = Verifier({ISSUER: [OTHER.certificate, STS.certificate]}, AUDIENCE)
-    return Assertions(verifier, XuaRules(person="urn:example:national-number", **rules), LoginTrail(kept))  # type: ignore[arg-type]
+    return Assertions(verifier, XuaRules(person="urn:example:national-number", **rules), LoginTrail(kept or Kept()))  # type: ignore[arg-type]
 
 
 def test_an_assertion_says_who_asks_with_role_facility_person_and_purpose() -> None:

@@ -19,6 +19,10 @@ from vna.jobs.workers import Work
 from vna.security.tls import client_context
 from vna.settings import Settings
 from vna.settings.syslog import SyslogSettings
+from xds import imaging_source, registry, repository, responding_gateway
+from xds.transaction import number_of
+
+_ACTORS = (registry, repository, imaging_source, responding_gateway)
 
 LADDERS: Mapping[str, Ladder] = {DELIVER: LADDER}
 """When sending is tried again."""
@@ -60,4 +64,5 @@ def us(settings: Settings) -> Us:
         url=settings.node.url or f"http://{http.host}:{http.port}",
         host=socket.gethostname(),
         process=str(os.getpid()),
+        paths={number_of(module): actor.PATH for actor in _ACTORS for module in actor.TRANSACTIONS},
     )

@@ -1,10 +1,13 @@
 """TLS of every door, and of our calls to AE titles, from the settings to contexts that follow their files."""
 
 import mmap
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from vna.model.sources import Source
+from vna.security.expiry import Expiry, Held, held
 from vna.security.secured import Calling, Secured, TlsFiles, of_server
 from vna.settings import Settings, TlsSettings
 
@@ -57,6 +60,22 @@ def read(settings: Settings) -> Certificates:
         Calling(_files(settings.dimse.tls), asked),
         asked,
     )
+
+
+def expiry(settings: Settings, certificates: Certificates, sources: Callable[[], Iterable[Source]]) -> Expiry:
+    """How long all of them are good, with those of communities and of `sources`."""
+
+    def others() -> Iterator[Held]:
+        for community in settings.xds.communities:
+            yield from _held(f"community {community.home_community_id}", community.tls.certificate, community.tls.ca)
+        for source in sources():
+            yield from _held(f"source {source.name}", source.archive.tls_certificate, source.archive.tls_ca)
+
+    return Expiry(certificates.doors, others, settings.security.certificate_days)
+
+
+def _held(owner: str, certificate: str, ca: str) -> Iterable[Held]:
+    return held(owner, Path(certificate) if certificate else None, Path(ca) if ca else None)
 
 
 def for_calls(settings: Settings) -> Certificates:

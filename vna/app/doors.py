@@ -24,7 +24,7 @@ from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
 from vna import web
-from vna.app import spooling
+from vna.app import certificates, spooling
 from vna.app.communities import message_bytes
 from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
@@ -137,6 +137,7 @@ def http_application(
         looks=application.national.looks,
         spool=spooling.for_nodes(application.blobs, settings),
         draining=draining,
+        expiry=certificates.expiry(settings, application.certificates, application.sources.all),
         guarding=application.guarding.gauges,
     )
     national = NationalDoor(

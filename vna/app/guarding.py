@@ -8,11 +8,12 @@ from pathlib import Path
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import atna, national
+from vna.app import atna, national, spooling
 from vna.archive.reindex import Replay
 from vna.audit import key as keys
 from vna.audit.authority import Authority
 from vna.audit.chain import CHAIN, Chain
+from vna.audit.clock_watch import ClockWatch
 from vna.audit.delivery import DELIVER, unsent
 from vna.audit.expiring import EXPIRE, SHORT, Expiring
 from vna.audit.key import AuditKey
@@ -60,6 +61,7 @@ class Guarding:
     trail: Trail
     reading: Reading
     verification: Verification
+    clock: ClockWatch
     permits: Permits
     kinds: Mapping[str, Regular]
     subscribed: Mapping[str, Subscriber]
@@ -123,6 +125,13 @@ def build(around: Surroundings) -> Guarding:
         trail=trail,
         permits=Permits(database, policy),
         reading=Reading(database, policy, trail),
+        clock=ClockWatch(
+            trail,
+            node=spooling.node_name(around.settings),
+            server=settings.time_server,
+            most=settings.time_offset,
+            every=settings.time_seconds,
+        ),
         verification=Verification(database, blobs, policy, key, authority),
         kinds=kinds,
         subscribed=subscribers,

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from storage.index.engine import Database
 from vna.model.access import Role
-from vna.model.audit import Trail
+from vna.model.audit import NO_TRAIL, Trail
 from vna.model.errors import Unavailable
 from vna.security.accounts import Accounts
 from vna.security.bearer import Bearer, TokenRules
@@ -39,7 +39,7 @@ class Logins:
     assertions: Assertions | None = None
 
 
-def build(settings: Settings, database: Database, policy: Policy, trail: Trail | None = None) -> Logins:
+def build(settings: Settings, database: Database, policy: Policy, trail: Trail = NO_TRAIL) -> Logins:
     """Wire it."""
     login, told = settings.login, LoginTrail(trail)
     max_age = timedelta(days=login.password_days) if login.password_days else None

@@ -126,7 +126,12 @@ def _jobs(start: Start, application: Application) -> None:
     workers = threading.Thread(target=application.workers().run, args=(start.stop,), name="workers")
     workers.start()
     upload = partial(spooling.upload, application.blobs, application.settings)
-    beside = (application.keeping.nodes.run, application.keeping.regularly().run, upload)
+    beside = (
+        application.keeping.nodes.run,
+        application.keeping.regularly().run,
+        application.guarding.clock.run,
+        upload,
+    )
     for run_beside in beside:
         threading.Thread(target=run_beside, args=(start.stop,), name="beside", daemon=True).start()
     application.dispatcher().run(start.stop)

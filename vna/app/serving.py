@@ -32,6 +32,7 @@ _GRACE_SECONDS = 20.0
 _PAUSE_AFTER_DEATH = 0.5
 _QUICK_DEATH_SECONDS = 2.0
 _POLL_SECONDS = 0.25
+_WARN_SECONDS = 86_400.0
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class Supervisor:
         self._drained_at = 0.0
         self._children: dict[int, _Child] = {}
         self._again: list[tuple[float, str]] = []
+        self._expiry = certificates.expiry(settings, found, tuple)
+        self._warned_at = -_WARN_SECONDS
         self._lifeline_read, self._lifeline_write = os.pipe()
         self._http = _listen("HTTP", settings.http.host, settings.http.port, backlog=2048)
         dimse = _listen("DIMSE", settings.dimse.host, settings.dimse.port, backlog=4096)
@@ -104,7 +107,7 @@ class Supervisor:
                 self._acceptor.poll(_POLL_SECONDS)
                 self._reap()
                 self._restart()
-                self._certificates.look()  # so that what is started anew has those of now
+                self._watch_certificates()
                 self._drain()
         finally:
             self._end()
@@ -203,6 +206,15 @@ class Supervisor:
             self._stopping = True
         self._draining.begin()
         self._drained_at = time.monotonic() + seconds
+
+    def _watch_certificates(self) -> None:
+        """What is started anew has those of now; once a day the log says what expires."""
+        self._certificates.look()
+        now = time.monotonic()
+        if now - self._warned_at >= _WARN_SECONDS:
+            self._warned_at = now
+            for sentence in self._expiry.standing().warnings:
+                log.warning("certificate needs care", extra={"reason": sentence})
 
     def _look_at_certificates(self, _number: int, _frame: object) -> None:
         log.info("certificates are looked at")

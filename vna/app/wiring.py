@@ -241,7 +241,7 @@ def build(settings: Settings, *, policy: Policy | None = None, certificates: Cer
     policy = policy or guarding.audited(
         LocalPolicy() if local else EnforcedPolicy(guarding.reaching(settings, database)), trail
     )
-    peers = Peers(database, policy, local=local)
+    peers = Peers(database, policy, local=local, trail=trail)
 
     def coercion_for(ae_title: str) -> Coercion | None:
         peer = peers.get(ae_title)
@@ -276,14 +276,16 @@ def build(settings: Settings, *, policy: Policy | None = None, certificates: Cer
     patients = Patients(
         database, policy, authority=settings.xds.affinity_domain, registers=settings.xds.unknown_patients == "register"
     )
-    documents = Registry(database, policy, patients, rendition, _registry_rules(settings.xds))
+    documents = Registry(database, policy, patients, rendition, _registry_rules(settings.xds), trail=trail)
 
     def describing() -> Describing:
         return Describing(said, own(), settings.xds.affinity_domain)
 
     remote = RemoteRegistry(settings.xds.registry_url, blobs.spool_folder) if settings.xds.registry_url else None
     most = int(settings.xds.max_document_bytes)
-    repository = Repository(database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote)
+    repository = Repository(
+        database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote, trail=trail
+    )
     imaging = ImagingSource(policy, retrieval, own, sources_known.archives)
     communities = clients(settings.xds, blobs.spool_folder, space.check)
     responding, initiating = None, None
@@ -300,6 +302,7 @@ def build(settings: Settings, *, policy: Policy | None = None, certificates: Cer
         settings.dimse.max_matches,
         settings.database.max_scanned,
         phonetic=settings.search.phonetic,
+        trail=trail,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     deletion = Deletion(database, blobs, policy, store, Limits())
@@ -390,6 +393,7 @@ def build(settings: Settings, *, policy: Policy | None = None, certificates: Cer
                 links=links,
                 sources=sources_known,
                 shared=settings.data_dir / SHARED,
+                trail=trail,
             ),
         ),
         keeping=keeping.build(

@@ -55,13 +55,15 @@ class Corrections:
         level = _checked(said, series, instance, reason)
         with self._database.transaction() as connection:
             _require(connection, study, series, instance)
-            studies = [study]
+            studies, of = [study], {}
             if level is Level.PATIENT:
                 studies = corrections.studies_of_same(connection, study, _MOST_STUDIES + 1)
                 if len(studies) > _MOST_STUDIES:
                     raise BadRequest(f"the patient has more than {_MOST_STUDIES} studies")
+                filed = patients.of_study(connection, study)
+                of = {"PatientID": filed.patient_id} if filed is not None else {}
             made = [
-                Correction("", CorrectionKind.ATTRIBUTES, one, series, instance, said=dict(said)) for one in studies
+                Correction("", CorrectionKind.ATTRIBUTES, one, series, instance, said={**said, **of}) for one in studies
             ]
             return self._make(connection, actor, made, reason)
 

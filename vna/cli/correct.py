@@ -63,7 +63,7 @@ def list_(context: typer.Context, study: Study, style: FormatOption = Format.TAB
                 "kind": one.kind.value,
                 "series": one.series_instance_uid,
                 "instance": one.sop_instance_uid,
-                "said": ", ".join(f"{keyword}={value}" for keyword, value in one.said.items()),
+                "said": ", ".join(f"{keyword}={value}" for keyword, value in one.values.items()),
                 "at": one.made_at[:19],
                 "by": one.actor,
                 "reason": one.reason,

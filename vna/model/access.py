@@ -75,6 +75,8 @@ class Actor:
     `person` is the national number of the person behind it, where the login proves one: a citizen sees what is theirs.
     `user` is who works at an application entity, where it proved that.
     `reason` is why somebody says that it is an emergency (`purpose`): only with it, glass is broken.
+    `service` is by what service or transaction they ask, in the standard's words (`C-FIND`, `RAD-69`), where a door
+    says so: for the audit trail alone.
     """
 
     kind: ActorKind
@@ -89,6 +91,7 @@ class Actor:
     purpose: Purpose = Purpose.TREATMENT
     reason: str = ""
     user: str = ""
+    service: str = ""
 
 
 SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))

@@ -106,11 +106,8 @@ class Accounts:
         elif not may_come_from(user.addresses, address):
             is_right = self._passwords.verifies(user.password_hash, password)  # slowly, as any that is refused
             why = "right password from elsewhere" if is_right else "wrong password"
-        elif self._passwords.is_remembered(user.password_hash, password):
-            return user
-        elif self._passwords.verifies(user.password_hash, password):
+        elif self._passwords.matches(user.password_hash, password):
             self._trail.came(user_actor(user, address), "password")
-            self._passwords.remember(user.password_hash, password)
             return user
         else:
             why = "wrong password"
@@ -136,14 +133,16 @@ class Accounts:
         if token.expires_at and read_time(token.expires_at) <= datetime.now(UTC):
             self._trail.turned_away(Actor(ActorKind.TOKEN, token.token_id, address=address), "token", "expired")
             raise NotAuthorized("the token has expired", authenticated=False)
-        actor = user_actor(user, address)
-        return replace(
-            actor,
+        found = user_actor(user, address)
+        actor = replace(
+            found,
             kind=ActorKind.TOKEN,
             name=f"{user.name}/{token.token_id}",
-            rights=parse_rights(token.rights) & actor.rights,
-            priority=min(priority_of(token.priority), actor.priority),
+            rights=parse_rights(token.rights) & found.rights,
+            priority=min(priority_of(token.priority), found.priority),
         )
+        self._trail.came(actor, "token")
+        return actor
 
     def add_user(
         self,

@@ -5,44 +5,31 @@ import time
 from datetime import UTC, datetime
 
 from vna.model.access import Actor, ActorKind
-from vna.model.audit import AuditKind, AuditRecord, NoTrail, Outcome, Trail
+from vna.model.audit import NO_TRAIL, AuditKind, AuditRecord, Trail
 
 _WINDOW_SECONDS = 60.0
 _REMEMBERED = 10_000
 
 
 class LoginTrail:
-    """User Authentication (PS3.15 A.5.3): a record each, durable before anybody is let in or told."""
+    """User Authentication (PS3.15 A.5.3): durable before anybody is let in or told."""
 
-    def __init__(self, trail: Trail | None = None) -> None:
-        self._trail = trail or NoTrail()
+    def __init__(self, trail: Trail = NO_TRAIL) -> None:
+        self._trail = trail
         self._lock = threading.Lock()
-        self._came: dict[bytes, float] = {}
         self._turned_away: dict[tuple[str, str, str], float] = {}
 
     def came(self, actor: Actor, how: str) -> None:
-        """Somebody logged in, in this way."""
-        self._record(actor, "login", how)
-
-    def came_with(self, actor: Actor, how: str, mark: bytes) -> None:
-        """The same of who shows the same thing again and again: one record a minute. `mark` is what it is known by."""
-        now = time.monotonic()
-        with self._lock:
-            if self._came.get(mark, 0.0) > now:
-                return
-        self.came(actor, how)
-        with self._lock:
-            if len(self._came) >= _REMEMBERED:
-                self._came.clear()
-            self._came[mark] = now + _WINDOW_SECONDS
+        """Somebody logged in, in this way; of who does so again and again one record a minute."""
+        self._trail.entered(actor, how)
 
     def left(self, actor: Actor) -> None:
         """Somebody logged out."""
-        self._record(actor, "logout", "session")
+        self._trail.record(AuditRecord(AuditKind.LOGIN, "logout", actor, datetime.now(UTC)))
 
     def failed(self, actor: Actor, how: str, why: str = "") -> None:
         """A login was refused, for a reason that its caller is not told."""
-        self._record(actor, "login", how, Outcome.MINOR_FAILURE, why)
+        self._trail.kept_out(actor, how, why)
 
     def turned_away(self, actor: Actor, how: str, why: str) -> None:
         """The same where it costs the caller nothing: one record a minute for an address and a reason, so that nobody
@@ -59,7 +46,3 @@ class LoginTrail:
     def refused_elsewhere(self, address: str, how: str, why: str) -> None:
         """The same of somebody whom only a provider knows."""
         self.turned_away(Actor(ActorKind.ANONYMOUS, "", address=address), how, why)
-
-    def _record(self, actor: Actor, what: str, how: str, outcome: Outcome = Outcome.SUCCESS, why: str = "") -> None:
-        at = datetime.now(UTC)
-        self._trail.record(AuditRecord(AuditKind.LOGIN, what, actor, at, outcome, reason=why, detail={"by": how}))

@@ -66,17 +66,19 @@ class Passwords:
         """What a login under an unknown name is checked against, so that it takes as long as any other."""
         return self._hasher.hash(secrets.token_hex(16))
 
-    def is_remembered(self, known_hash: str, password: str) -> bool:
-        """Whether it was right within the last minute."""
+    def matches(self, known_hash: str, password: str) -> bool:
+        """Whether it is the password, at once where it was right within the last minute."""
+        mark = self._mark(known_hash, password)
         with self._lock:
-            return self._remembered.get(self._mark(known_hash, password), 0.0) > time.monotonic()
-
-    def remember(self, known_hash: str, password: str) -> None:
-        """It is right."""
+            if self._remembered.get(mark, 0.0) > time.monotonic():
+                return True
+        if not self.verifies(known_hash, password):
+            return False
         with self._lock:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
-            self._remembered[self._mark(known_hash, password)] = time.monotonic() + _REMEMBER_SECONDS
+            self._remembered[mark] = time.monotonic() + _REMEMBER_SECONDS
+        return True
 
     def verifies(self, known_hash: str, password: str) -> bool:
         """Whether it is the password, which takes its time."""

@@ -9,6 +9,7 @@ from storage.index import accounts, events
 from storage.index.accounts import PeerRow
 from storage.index.engine import Connection, Database
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Peer
+from vna.model.audit import NO_TRAIL, Trail
 from vna.model.certificates import Certificate
 from vna.model.coercion import coercion_of, coercion_text, require_allowed
 from vna.model.errors import BadRequest, NotAuthorized, NotFound, Unavailable
@@ -38,9 +39,10 @@ class Peers:
     A title that is not in it may have been added since: for that it is read again after a tenth of a second.
     """
 
-    def __init__(self, database: Database, policy: Policy, *, local: bool) -> None:
+    def __init__(self, database: Database, policy: Policy, *, local: bool, trail: Trail = NO_TRAIL) -> None:
         self._database = database
         self._policy = policy
+        self._trail = trail
         self._local = local
         self._read_at = 0.0
         self._table: dict[str, Peer] = {}
@@ -93,12 +95,23 @@ class Peers:
         is not known; else NotAuthorized. A known title has to fit its address and certificate in any mode."""
         peer = self.get(calling_ae)
         if peer is not None:
-            require_fit(peer, address, certificate)
+            self._require_fit(peer, address, certificate)
             rights = peer.rights | {Action.ECHO}
-            return Actor(ActorKind.AE, peer.ae_title, rights, peer.facility, address, priority=peer.priority)
+            actor = Actor(ActorKind.AE, peer.ae_title, rights, peer.facility, address, priority=peer.priority)
+            self._trail.entered(actor, "association")
+            return actor
         if self._local:
             return Actor(ActorKind.LOCAL, calling_ae.strip(), _LOCAL_RIGHTS, "", address)
-        raise NotAuthorized("the calling AE title is not known")
+        why = "the calling AE title is not known"
+        self._trail.kept_out(Actor(ActorKind.AE, calling_ae.strip(), address=address), "association", why)
+        raise NotAuthorized(why)
+
+    def _require_fit(self, peer: Peer, address: str, certificate: Certificate | None) -> None:
+        try:
+            require_fit(peer, address, certificate)
+        except NotAuthorized as error:
+            self._trail.kept_out(Actor(ActorKind.AE, peer.ae_title, address=address), "association", str(error))
+            raise
 
     def certified(self, certificate: Certificate, address: str) -> Actor:
         """Who shows this certificate where no title is said; NotAuthorized when it is not that of exactly one."""

@@ -43,6 +43,15 @@ class AuditSettings(Section):
         description="Record what anybody but a node changes in PostgreSQL, rows and schema, by triggers (true or "
         "false).",
     )
+    time_server: str = Field(
+        default="",
+        description="Name or address of an NTP server, and a port where it is another than 123, that the clock of this "
+        "node is checked against. Empty: none.",
+    )
+    time_seconds: int = Field(default=300, ge=16, le=86400, description="Seconds between two checks of the clock.")
+    time_offset: float = Field(
+        default=1.0, gt=0, le=3600, description="Seconds by which the clock may be wrong before that is an alarm."
+    )
     years: int = Field(
         default=5,
         ge=0,

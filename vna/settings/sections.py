@@ -439,6 +439,11 @@ class SecuritySettings(Section):
         description="`local`: no login, only while every door is bound to loopback. `enforced`: users, tokens and "
         "known AE titles with rights.",
     )
+    certificate_days: float = Field(
+        default=30.0,
+        ge=0,
+        description="Days before the end of a certificate from which `/readyz` and the log warn of it.",
+    )
 
 
 class LogSettings(Section):

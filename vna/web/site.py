@@ -10,6 +10,7 @@ from vna.archive.search import Search
 from vna.archive.status import Status
 from vna.metrics import Gauges, Metrics
 from vna.routing.trial import Trial
+from vna.security.expiry import Expiry
 from vna.security.links import Links
 from vna.security.sources import Sources
 from vna.teleradiology.looks import Looks
@@ -63,4 +64,5 @@ class Site:
     viewer: Path
     spool: NodeSpool
     draining: Callable[[], bool] = never
+    expiry: Expiry | None = None
     guarding: Callable[[], Gauges] = no_gauges
