@@ -79,7 +79,8 @@ class Service:
             raise
 
     async def _answer(self, request: Request, scratch: Scratch) -> Response:
-        limits = self.limits if actor_of(request).kind is not ActorKind.ANONYMOUS else self.limits.at_most(_OF_ANYBODY)
+        is_anybody = self.rules.identify is not None and actor_of(request).kind is ActorKind.ANONYMOUS
+        limits = self.limits.at_most(_OF_ANYBODY) if is_anybody else self.limits
         arrival = Arrival(request, limits)
         version, http_action = _said_by_http(request)
         exchange = Exchange(self.rules, self.limits.envelope, actor_of(request), http_action, version)
