@@ -12,12 +12,13 @@ from storage.blobs.base import BlobStore
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
-from vna.app import corrections, guarding, keeping, national, spooling
+from vna.app import corrections, guarding, keeping, logins, national, spooling
 from vna.app.blobs import blob_store, ready_blobs, store_itself
 from vna.app.certificates import Certificates, for_calls
 from vna.app.communities import clients
 from vna.app.guarding import Guarding
 from vna.app.keeping import Keeping
+from vna.app.logins import Logins
 from vna.app.national import National
 from vna.app.remotes import Remotes
 from vna.archive import merging
@@ -109,7 +110,7 @@ class Application:
     blobs: BlobStore
     policy: Policy
     peers: Peers
-    accounts: Accounts
+    logins: Logins
     links: Links
     store: Store
     search: Search
@@ -157,6 +158,11 @@ class Application:
     def local(self) -> bool:
         """Whether nobody has to log in."""
         return self.settings.security.mode is SecurityMode.LOCAL
+
+    @property
+    def accounts(self) -> Accounts:
+        """Users and tokens."""
+        return self.logins.accounts
 
     def dispatcher(self) -> Dispatcher:
         """What hands events to their subscribers."""
@@ -313,7 +319,7 @@ def build(settings: Settings, *, policy: Policy | None = None, certificates: Cer
         blobs=blobs,
         policy=policy,
         peers=peers,
-        accounts=Accounts(database, policy, trail),
+        logins=logins.build(settings, database, policy, trail),
         links=links,
         store=store,
         search=search,

@@ -8,6 +8,7 @@ VnaError
 ├── CannotUnderstand    bytes that are no usable DICOM object
 │   └── Damaged         what is held cannot be read: its pixels are no pixels, its bytes are gone or cut
 ├── NotAuthorized       no rule allows it
+│   └── PasswordExpired     right, and too old: it has to be changed first
 ├── NotFound            nothing by that name
 │   ├── Gone            it was there, and is no more
 │   └── NotReached      for whoever asks there is nothing by that name, whether there is or not
@@ -72,6 +73,13 @@ class NotAuthorized(VnaError):
     def __init__(self, message: str, *, authenticated: bool = True) -> None:
         super().__init__(message)
         self.authenticated = authenticated
+
+
+class PasswordExpired(NotAuthorized):
+    """The password is right, and has to be changed before anything else."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, authenticated=False)
 
 
 class NotFound(VnaError):
