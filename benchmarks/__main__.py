@@ -13,6 +13,7 @@ make bench ARGS="migrate" measures taking over from Orthanc (benchmarks/migrate.
 make bench ARGS="sizing" measures what an instance costs (benchmarks/sizing.py)
 make bench ARGS="move" measures C-MOVE and C-GET of a study beside Orthanc (benchmarks/move.py)
 make bench ARGS="spool" measures bursts acknowledged from the spool (benchmarks/spool.py)
+make bench ARGS="audit" measures what the audit trail costs, and its search (benchmarks/audit.py)
 make bench ARGS="grown" measures storing and searching in a large archive (benchmarks/grown.py)
 """
 
@@ -28,6 +29,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import (
+    audit,
     documents,
     grown,
     lookups,
@@ -81,6 +83,7 @@ def measure(contestants: Sequence[Contestant], groups: list[list[Path]], env: di
 
 def main() -> None:
     others = {
+        "audit": audit.main,
         "search": search.main,
         "spool": spool.main,
         "documents": documents.main,

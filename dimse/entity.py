@@ -29,19 +29,24 @@ from dimse.upper_layer.profile import (
     CALLING_AE_NOT_RECOGNIZED,
     LOCAL_LIMIT_EXCEEDED,
     TEMPORARY_CONGESTION,
+    USER_IDENTITY_REFUSED,
     Profile,
     Rejection,
+    Secure,
     Service,
 )
 from vna import events as signals
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.store import Store
+from vna.model.access import Actor
 from vna.model.errors import NotAuthorized, VnaError
 from vna.model.priority import Priority
 from vna.model.sop_classes import STORAGE_CLASSES, VERIFICATION
 from vna.model.transfer_syntaxes import QUERY_TRANSFER_SYNTAXES, STORAGE_TRANSFER_SYNTAXES
 from vna.places import Places
+from vna.security.certificates import shown
+from vna.security.identity import Identities, Identity, IdentityType
 from vna.security.peers import Peers
 from vna.turns import Turns
 from vna.worklist.performed import PerformedSteps
@@ -67,14 +72,23 @@ def contexts(*, unknown_sop_classes: bool) -> ContextTable:
 class Admission:
     """Who may associate: known AE titles in `enforced` mode, where the called title has to be ours as well.
 
-    `bulk` are the associations that those may have together whose requests are bulk, whatever they say of them.
+    `bulk` are the associations that those may have together whose requests are bulk, whatever they say of them;
+    `identities` say who works there, where somebody has to log in at all.
     """
 
-    def __init__(self, peers: Peers, *ae_titles: str, local: bool, bulk: Places | None = None) -> None:
+    def __init__(
+        self,
+        peers: Peers,
+        *ae_titles: str,
+        local: bool,
+        bulk: Places | None = None,
+        identities: Identities | None = None,
+    ) -> None:
         self._peers = peers
         self._ae_titles = frozenset(filter(None, ae_titles))
         self._local = local
         self._bulk = bulk
+        self._identities = identities
 
     def __call__(self, assoc: LeanAssociation) -> Rejection | None:
         """Leaves the actor in the association, or says why not."""
@@ -84,14 +98,34 @@ class Admission:
         if not self._local and str(assoc.called_ae).strip() not in self._ae_titles:
             return _refused(CALLED_AE_NOT_RECOGNIZED, "called AE title", calling, address)
         try:
-            assoc.actor = self._peers.actor_for(calling, address)
-        except NotAuthorized:
-            return _refused(CALLING_AE_NOT_RECOGNIZED, "calling AE title", calling, address)
+            certificate = shown(assoc.peer_certificate) if assoc.peer_certificate else None
+            assoc.actor = self._peers.actor_for(calling, address, certificate)
+        except NotAuthorized as exc:
+            return _refused(CALLING_AE_NOT_RECOGNIZED, "calling AE title", calling, address, str(exc))
+        except VnaError as exc:
+            return _refused(TEMPORARY_CONGESTION, str(exc), calling, address)
+        try:
+            assoc.actor = self._with_user(assoc)
+        except NotAuthorized as exc:
+            return _refused(USER_IDENTITY_REFUSED, "user identity", calling, address, str(exc))
         except VnaError as exc:
             return _refused(TEMPORARY_CONGESTION, str(exc), calling, address)
         if assoc.actor.priority is Priority.BULK and not self._has_room(assoc):
             return _refused(LOCAL_LIMIT_EXCEEDED, "bulk associations", calling, address)
         return None
+
+    def _with_user(self, assoc: LeanAssociation) -> Actor:
+        asked = assoc.requestor.user_identity
+        entity: Actor = assoc.actor
+        if asked is None:
+            return entity
+        if asked.user_identity_type == IdentityType.KERBEROS:
+            raise NotAuthorized("Kerberos tickets are not taken")
+        assoc.identity_response = b""
+        if self._local or self._identities is None:
+            return entity
+        identity = Identity(asked.user_identity_type or 0, asked.primary_field or b"", asked.secondary_field or b"")
+        return self._identities.with_user(entity, identity)
 
     def _has_room(self, assoc: LeanAssociation) -> bool:
         free = self._bulk.take(Priority.BULK) if self._bulk is not None else None
@@ -108,9 +142,9 @@ class Admission:
         return True
 
 
-def _refused(rejection: Rejection, reason: str, calling: str, address: str) -> Rejection:
+def _refused(rejection: Rejection, reason: str, calling: str, address: str, why: str = "") -> Rejection:
     signals.emit("association.refused", reason=reason)
-    log.warning("association refused", extra={"peer_ae": calling, "address": address, "reason": reason})
+    log.warning("association refused", extra={"peer_ae": calling, "address": address, "reason": why or reason})
     return rejection
 
 
@@ -131,10 +165,11 @@ def profile(
     broker: Broker | None = None,
     retrieving: Turns | None = None,
     storing: Turns | None = None,
+    calling: Secure | None = None,
 ) -> Profile:
-    """What the upper layer offers on the archive's behalf."""
+    """What the upper layer offers on the archive's behalf; `calling` is for destinations that are called over TLS."""
     services: dict[str, Service] = dict.fromkeys(FIND_CLASSES, find_service(search, ae_title, broker=broker))
-    sender = Profile(ae_title, ContextTable([]), limits=limits)
+    sender = Profile(ae_title, ContextTable([]), limits=limits, calling=calling)
     services.update(retrieve_services(retrieval, peers.get, sender, move_rules, retrieving))
     services[VERIFICATION] = echo
     services[MODALITY_WORKLIST] = worklist_service(schedule)

@@ -4,7 +4,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, Final, Protocol
 
@@ -136,7 +136,7 @@ class FindProvider:
     def _found(
         self, assoc: Any, sop_class_uid: str, read: _Read, is_cancelled: _IsCancelled
     ) -> tuple[Request, SearchPage]:
-        actor = self._actor_of(assoc)
+        actor = replace(self._actor_of(assoc), service="C-FIND")
         try:
             request = self._request(assoc, sop_class_uid, read())
         except VnaError:

@@ -20,7 +20,7 @@ from dimse.extended import FindOptions
 from dimse.identifiers import read_request
 from dimse.models import MODELS, UNIQUE_KEYS, InformationModel
 from dimse.priority import priority_of
-from dimse.scu import Destination, StoreSCU
+from dimse.scu import Destination, StoreSCU, destination_of
 from dimse.status import RETRIEVE_STATUS, UNABLE_TO_PROCESS, status_of
 from dimse.suboperations import Reports, Tally
 from dimse.upper_layer.association import LeanAssociation
@@ -199,7 +199,7 @@ class MoveProvider(_Provider):
         peer = self._destinations(ae_title.strip())
         if peer is None or not peer.host or not peer.port:
             raise NotFound("the Move Destination is not a known application entity")
-        return Destination(peer.host, peer.port, peer.ae_title)
+        return destination_of(peer)
 
 
 class GetProvider(_Provider):

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -16,12 +17,14 @@ from dimse.status import SUCCESS
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.negotiation import MOST_CONTEXTS, ContextTable
-from dimse.upper_layer.profile import Profile
-from dimse.upper_layer.request import ProposedContext, open_association
+from dimse.upper_layer.profile import Profile, Secure
+from dimse.upper_layer.request import ProposedContext, ProposedRole, open_association
+from vna.model.access import Peer
 from vna.model.destination import Item, Sent, failed
 from vna.model.errors import Rejected, Unavailable, VnaError
 from vna.model.sop_classes import VERIFICATION
 from vna.model.transfer_syntaxes import IMPLICIT_LE
+from vna.security.certificates import shown
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +38,30 @@ MOST_ATTEMPTS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """An application entity to send to."""
+    """An application entity to send to; with `tls` over TLS, where it has to show one of `certificates` if there are
+    any, else one for its host."""
 
     host: str
     port: int
     ae_title: str
+    tls: bool = False
+    certificates: tuple[str, ...] = ()
 
 
-def sender(ae_title: str, limits: Limits | None = None) -> Profile:
-    """The profile of an application entity that only sends."""
-    return Profile(ae_title, ContextTable(()), limits=limits or Limits())
+def destination_of(peer: Peer) -> Destination:
+    """A known application entity as one."""
+    return Destination(peer.host, peer.port, peer.ae_title, peer.tls, peer.certificates)
+
+
+def sender(ae_title: str, limits: Limits | None = None, calling: Secure | None = None) -> Profile:
+    """The profile of an application entity that only sends; `calling` is for destinations with TLS."""
+    return Profile(ae_title, ContextTable(()), limits=limits or Limits(), calling=calling)
 
 
 def echo(destination: Destination, profile: Profile) -> None:
     """Verify that a peer answers (C-ECHO); Unavailable, NotAuthorized or Rejected say why it does not."""
     contexts = (ProposedContext(VERIFICATION, (IMPLICIT_LE,)),)
-    assoc = _open(destination, profile, contexts)
+    assoc = opened(destination, profile, contexts)
     try:
         status = assoc.send_c_echo().get("Status")
     except RuntimeError as error:
@@ -63,10 +74,34 @@ def echo(destination: Destination, profile: Profile) -> None:
         raise Rejected(f"the peer answered C-ECHO with status {status:04X}")
 
 
-def _open(destination: Destination, profile: Profile, contexts: Sequence[ProposedContext]) -> LeanAssociation:
+def opened(
+    destination: Destination,
+    profile: Profile,
+    contexts: Sequence[ProposedContext],
+    roles: Sequence[ProposedRole] = (),
+) -> LeanAssociation:
+    """A new association with a destination, over TLS where it wants that."""
+    tls, accepts = None, None
+    if destination.tls:
+        if profile.calling is None:
+            raise Unavailable(f"{destination.ae_title} is called over TLS, and nothing here says how")
+        tls = profile.calling(not destination.certificates)
+        if destination.certificates:
+            accepts = partial(_is_one_of, destination.certificates)
     return open_association(
-        destination.host, destination.port, contexts, called_ae=destination.ae_title, profile=profile
+        destination.host,
+        destination.port,
+        contexts,
+        called_ae=destination.ae_title,
+        profile=profile,
+        roles=roles,
+        tls=tls,
+        accepts=accepts,
     )
+
+
+def _is_one_of(expected: tuple[str, ...], certificate: bytes) -> bool:
+    return shown(certificate).fits(expected)
 
 
 def _end(assoc: LeanAssociation) -> None:
@@ -117,7 +152,7 @@ class StoreSCU:
 
     def open(self, contexts: Sequence[ProposedContext]) -> LeanAssociation:
         """A new association with the destination."""
-        return _open(self._destination, self._profile, contexts)
+        return opened(self._destination, self._profile, contexts)
 
     def deliveries(self, assoc: LeanAssociation) -> Deliveries:
         """What sends over it."""

@@ -170,9 +170,9 @@ class LiveArchive:
     hl7_port: int
     environment: dict[str, str] = field(default_factory=dict)
 
-    def vna(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def vna(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command on the same archive."""
-        return forks.run(arguments, env=self.environment, stdin=stdin, timeout=120)
+        return forks.run(arguments, env=self.environment, stdin=stdin, timeout=timeout)
 
     @property
     def dicomweb(self) -> str:
@@ -187,7 +187,7 @@ class LiveArchive:
 
 
 _READY = re.compile(
-    r"page +(?P<http>http://\S+?)/\n.*?DICOM +\S+@\S+:(?P<dimse>\d+)\n +HL7 +\S+:(?P<hl7>\d+)\n", re.DOTALL
+    r"page +(?P<http>https?://\S+?)/\n.*?DICOM +\S+@\S+:(?P<dimse>\d+)\n +HL7 +\S+:(?P<hl7>\d+)\n", re.DOTALL
 )
 
 

@@ -28,6 +28,8 @@ Name = Literal[
     "store.silent",  # store: it did not answer, and others were asked
     "spool.uploaded",  # bytes, seconds
     "spool.failed",  # reason
+    "clock.checked",  # offset (seconds), wrong
+    "clock.unknown",  # (nothing): the time server did not answer
     "worker.started",  # kind, pid
     "worker.died",  # kind, pid
 ]

@@ -101,6 +101,14 @@ class Metrics:
         self._damaged = counter("vna_blobs_damaged_total", "Reads that met bytes that are gone or bad", "store")
         self._silent = counter("vna_store_failures_total", "Times that one of several stores did not answer", "store")
         self._worker_deaths = counter("vna_worker_deaths_total", "Worker processes that died and were replaced", "kind")
+        self._clock = Gauge(
+            "vna_clock_offset_seconds",
+            "By how much the clock was behind the time server, when it was last asked",
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._clock_wrong = counter("vna_clock_alarms_total", "Times that the clock was found wrong")
+        self._clock_unknown = counter("vna_clock_failures_total", "Times that the time server did not answer")
         self._handlers: Mapping[events.Name, events.Subscriber] = {
             "instance.accepted": self._on_accepted,
             "instance.refused": self._on_refused,
@@ -120,6 +128,8 @@ class Metrics:
             "objects.verified": self._on_verified,
             "blob.damaged": self._on_damaged,
             "store.silent": self._on_silent,
+            "clock.checked": self._on_clock,
+            "clock.unknown": self._on_clock_unknown,
             "worker.died": self._on_worker_died,
         }
 
@@ -210,6 +220,14 @@ class Metrics:
     def _on_silent(self, *, store: str, **_fields: Any) -> None:
         self._child(self._silent, store).inc()
 
+    def _on_clock(self, *, offset: float, wrong: bool) -> None:
+        self._clock.set(offset)
+        if wrong:
+            self._clock_wrong.inc()
+
+    def _on_clock_unknown(self) -> None:
+        self._clock_unknown.inc()
+
     def _on_worker_died(self, *, kind: str, pid: int, **_fields: Any) -> None:
         from prometheus_client.multiprocess import mark_process_dead
 
@@ -235,5 +253,9 @@ def _gauge_lines(gauges: Gauges) -> Iterable[bytes]:
     for name, (words, values) in gauges.items():
         yield f"# HELP {name} {words}\n# TYPE {name} gauge\n".encode()
         for labels, value in values.items():
-            said = ",".join(f'{label}="{text}"' for label, text in labels)
+            said = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
             yield f"{name}{f'{{{said}}}' if said else ''} {value}\n".encode()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from vna.documents.imaging_source import ImagingSource
 from vna.soap.exchange import Operation
 from xds import rad69
+from xds.transaction import by_action
 
 PATH = "/xds/imaging-source"
 
@@ -13,4 +14,4 @@ TRANSACTIONS = (rad69,)
 
 def operations(source: ImagingSource) -> Mapping[str, Operation]:
     """Every transaction by its action."""
-    return {module.ACTION: module.operation(source) for module in TRANSACTIONS}
+    return by_action(TRANSACTIONS, source)

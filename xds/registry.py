@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from vna.documents.registry import Registry
 from vna.soap.exchange import Operation
 from xds import iti18, iti42, iti57, iti61, iti62, iti92
+from xds.transaction import by_action
 
 PATH = "/xds/registry"
 
@@ -13,4 +14,4 @@ TRANSACTIONS = (iti42, iti18, iti57, iti61, iti62, iti92)
 
 def operations(registry: Registry) -> Mapping[str, Operation]:
     """Every transaction by its action."""
-    return {module.ACTION: module.operation(registry) for module in TRANSACTIONS}
+    return by_action(TRANSACTIONS, registry)

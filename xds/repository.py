@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from vna.documents.repository import Repository
 from vna.soap.exchange import Operation
 from xds import iti41, iti43, iti86
+from xds.transaction import by_action
 
 PATH = "/xds/repository"
 
@@ -13,4 +14,4 @@ TRANSACTIONS = (iti41, iti43, iti86)
 
 def operations(repository: Repository) -> Mapping[str, Operation]:
     """Every transaction by its action."""
-    return {module.ACTION: module.operation(repository) for module in TRANSACTIONS}
+    return by_action(TRANSACTIONS, repository)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from vna.documents.responding_gateway import RespondingGateway
 from vna.soap.exchange import Operation
 from xds import iti38, iti39, rad75
+from xds.transaction import by_action
 
 PATH = "/xds/responding-gateway"
 
@@ -13,4 +14,4 @@ TRANSACTIONS = (iti38, iti39, rad75)
 
 def operations(gateway: RespondingGateway) -> Mapping[str, Operation]:
     """Every transaction by its action."""
-    return {module.ACTION: module.operation(gateway) for module in TRANSACTIONS}
+    return by_action(TRANSACTIONS, gateway)

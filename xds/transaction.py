@@ -1,7 +1,10 @@
 """From a use case to an operation of a service: what it refuses becomes registry errors, whatever else is a fault."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
 
 from lxml import etree
 
@@ -52,6 +55,25 @@ def transaction(
         return Reply(f"{action}Response", body)
 
     return operation
+
+
+def by_action(modules: Iterable[ModuleType], served: Any) -> Mapping[str, Operation]:
+    """The operations of transactions by their action; whoever asks is known to ask by the transaction that a module is
+    named for."""
+    return {module.ACTION: _asked_by(number_of(module), module.operation(served)) for module in modules}
+
+
+def number_of(module: ModuleType) -> str:
+    """`ITI-18` of `xds.iti18`."""
+    name = module.__name__.rpartition(".")[2].upper()
+    return f"{name[:3]}-{name[3:]}"
+
+
+def _asked_by(number: str, operation: Operation) -> Operation:
+    def named(message: Message, actor: Actor) -> Reply:
+        return operation(message, replace(actor, service=number))
+
+    return named
 
 
 def problems_of(error: VnaError, codes: Mapping[type[VnaError], ErrorCode] = CODES) -> Sequence[Problem]:

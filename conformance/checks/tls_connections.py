@@ -101,8 +101,8 @@ def works(session: Session, there: Endpoint) -> None:
             raise Failed(f"the answer is {status}")
     else:
         with Connection(session, context, session.targets.tls_hl7) as connection:
-            answer = connection.ask(order_message(session, new_order(session, 41)))
-        if not answer.code:
+            told = connection.ask(order_message(session, new_order(session, 41)))
+        if not told.code:
             raise Failed("the answer has no MSA-1")
 
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from pynetdicom.presentation import PresentationContext
 
-from dimse.scu import Destination
+from dimse.scu import Destination, opened
 from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.profile import Profile
-from dimse.upper_layer.request import ProposedContext, ProposedRole, open_association
+from dimse.upper_layer.request import ProposedContext, ProposedRole
 from vna.model.errors import Rejected
 from vna.model.transfer_syntaxes import EXPLICIT_LE, IMPLICIT_LE
 
@@ -20,14 +20,7 @@ def associated(
     destination: Destination, profile: Profile, sop_class_uid: str, *, roles: tuple[ProposedRole, ...] = ()
 ) -> Iterator[tuple[LeanAssociation, PresentationContext]]:
     """The association with its one context; released in the end, aborted when the block raises."""
-    assoc = open_association(
-        destination.host,
-        destination.port,
-        (ProposedContext(sop_class_uid, (EXPLICIT_LE, IMPLICIT_LE)),),
-        called_ae=destination.ae_title,
-        profile=profile,
-        roles=roles,
-    )
+    assoc = opened(destination, profile, (ProposedContext(sop_class_uid, (EXPLICIT_LE, IMPLICIT_LE)),), roles)
     try:
         contexts = assoc.accepted_contexts
         if not contexts:

@@ -9,7 +9,7 @@ from pynetdicom.dimse_primitives import N_CREATE
 from dimse.client.associated import associated
 from dimse.models import AVAILABILITY_NOTIFICATION
 from dimse.normalized import Elements, ask, written
-from dimse.scu import Destination
+from dimse.scu import destination_of
 from dimse.status import DUPLICATE_SOP_INSTANCE, SUCCESS
 from dimse.upper_layer.profile import Profile
 from vna.model.access import Peer
@@ -31,8 +31,7 @@ class NoticeSCU:
         request.MessageID = 1
         request.AffectedSOPClassUID = AVAILABILITY_NOTIFICATION
         request.AffectedSOPInstanceUID = sop_instance_uid
-        destination = Destination(peer.host, peer.port, peer.ae_title)
-        with associated(destination, self._profile, AVAILABILITY_NOTIFICATION) as (assoc, context):
+        with associated(destination_of(peer), self._profile, AVAILABILITY_NOTIFICATION) as (assoc, context):
             request.AttributeList = written(elements, context)
             response = ask(assoc, request, context, self._profile.limits.dimse_timeout)
         if response.Status not in _TAKEN:

@@ -13,7 +13,7 @@ from dimse.client.associated import associated
 from dimse.commitment import PUSH_MODEL_INSTANCE, REQUEST_COMMITMENT, CommitmentProvider, report_on
 from dimse.models import STORAGE_COMMITMENT
 from dimse.normalized import ask, written
-from dimse.scu import Destination
+from dimse.scu import Destination, destination_of
 from dimse.status import SUCCESS
 from dimse.upper_layer.profile import Profile
 from dimse.upper_layer.request import ProposedRole
@@ -38,8 +38,10 @@ class ReportSCP:
 
         A peer that takes the context without a word on roles is told all the same: some do not negotiate them.
         """
-        destination = Destination(peer.host, peer.port, peer.ae_title)
-        with associated(destination, self._profile, STORAGE_COMMITMENT, roles=_AS_PROVIDER) as (assoc, context):
+        with associated(destination_of(peer), self._profile, STORAGE_COMMITMENT, roles=_AS_PROVIDER) as (
+            assoc,
+            context,
+        ):
             report_on(assoc, context, transaction_uid, outcomes, self._profile.ae_title)
 
 

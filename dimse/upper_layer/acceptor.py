@@ -1,4 +1,5 @@
-"""One listening socket for all workers: connections go to the worker with the fewest, or are refused politely.
+"""Listening sockets, one or two, for all workers: connections go to the worker with the fewest, or are refused
+politely.
 
 The supervisor owns the loop: it calls poll(), and adds and removes workers as it forks and reaps them.
 """
@@ -12,6 +13,7 @@ import os
 import selectors
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,19 +68,27 @@ class Acceptor:
     """Spreads connections over workers; at most `limit` associations at once, and `refusals` on their way out."""
 
     def __init__(
-        self, listen_sock: socket.socket, limit: int = 400, *, refusals: int = 256, refusal_seconds: float = 5.0
+        self,
+        listen_sock: socket.socket,
+        limit: int = 400,
+        *,
+        also: Sequence[socket.socket] = (),
+        refusals: int = 256,
+        refusal_seconds: float = 5.0,
     ) -> None:
+        """`also` are more sockets that listen: whoever serves a connection sees by its own port whence it came."""
         self.limit = limit
         self.counters = Counters()
-        self._listener = listen_sock
+        self._listeners = (listen_sock, *also)
         self._refusal_limit = refusals
         self._refusal_seconds = refusal_seconds
         self._workers: dict[socket.socket, int] = {}
         self._refusals: dict[socket.socket, Refusal] = {}
         self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._selector = selectors.DefaultSelector()
-        listen_sock.setblocking(False)
-        self._selector.register(listen_sock, selectors.EVENT_READ)
+        for listener in self._listeners:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ)
 
     def fileno(self) -> int:
         """Readable when poll() has work, for a loop of the supervisor's own; refusals time out in poll() only."""
@@ -112,8 +122,8 @@ class Acceptor:
         for key, _ in self._selector.select(timeout):
             sock = key.fileobj
             assert isinstance(sock, socket.socket)
-            if sock is self._listener:
-                self._accept()
+            if sock in self._listeners:
+                self._accept(sock)
             elif sock in self._workers:
                 self._hear(sock)
             elif sock in self._refusals and self._refusals[sock].advance():
@@ -127,20 +137,21 @@ class Acceptor:
         for sock in list(self._refusals):
             self._end_refusal(sock)
         self._selector.close()
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         self._give_up_spare()
 
     def forget(self) -> None:
         """In a process forked from the supervisor: let go of every descriptor, and change nothing that is shared."""
         self._selector.close()
-        for sock in (self._listener, *self._workers, *self._refusals):
+        for sock in (*self._listeners, *self._workers, *self._refusals):
             sock.close()
         self._give_up_spare()
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
             try:
-                sock, _ = self._listener.accept()
+                sock, _ = listener.accept()
             except BlockingIOError:
                 return
             except ConnectionError:
@@ -148,7 +159,7 @@ class Acceptor:
             except OSError as error:
                 if error.errno not in OUT_OF_DESCRIPTORS:
                     raise
-                self._shed()
+                self._shed(listener)
                 return
             if self.active >= self.limit or not self._hand_over(sock):
                 self._refuse(sock)
@@ -203,12 +214,12 @@ class Acceptor:
         for sock in [sock for sock, refusal in self._refusals.items() if refusal.deadline < now]:
             self._end_refusal(sock)
 
-    def _shed(self) -> None:
+    def _shed(self, listener: socket.socket) -> None:
         """Out of descriptors: use the spare one to turn a waiting connection away, or it would be reported for ever."""
         log.error("out of file descriptors")
         self._give_up_spare()
         try:
-            self._listener.accept()[0].close()
+            listener.accept()[0].close()
             self.counters.dropped += 1
         except OSError:
             time.sleep(PAUSE_WITHOUT_DESCRIPTORS)

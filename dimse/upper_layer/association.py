@@ -21,9 +21,11 @@ from dimse.upper_layer.dimse_provider import LeanDIMSE
 from dimse.upper_layer.dul import LeanDUL
 from dimse.upper_layer.handlers import StoreAnswer, StoreCommand, StoreHandler
 from dimse.upper_layer.profile import Profile
+from dimse.upper_layer.secure import Tls, secured
 from dimse.upper_layer.sockets import LeanSocket
 from dimse.upper_layer.stream import PDU_HEADER, PDV_HEADER
 from vna import events as signals
+from vna.security.tls import reason_of
 
 if TYPE_CHECKING:
     from pynetdicom.ae import ApplicationEntity
@@ -37,6 +39,7 @@ class LeanAssociation(Association):
     """One thread receives and stores (LeanDUL); this one serves all other requests, asleep until there is one.
 
     actor: whatever Profile.admit learned about the peer; services and store handlers read it.
+    peer_certificate: the certificate that an acceptor was shown (DER), None where there was none.
     extended_answers: SOP Class UID to the application information that was agreed on.
     """
 
@@ -48,8 +51,9 @@ class LeanAssociation(Association):
         self.identity_response: bytes | None = None
         self.extended_answers: dict[str, bytes] = {}
         self.role_answers: dict[str, tuple[bool, bool]] = {}
-        self.tls: tuple[ssl.SSLContext, str] | None = None
-        self.peer_certificate: dict[str, Any] | None = None
+        self.tls: Tls | None = None
+        self.peer_certificate: bytes | None = None
+        self.connection_error = ""
         self.draining = False
         self.message_lock = threading.RLock()
         self.on_end: Callable[[LeanAssociation], None] | None = None
@@ -213,13 +217,13 @@ class LeanAssociation(Association):
         assert sock is not None
         try:
             if self._server_tls is not None:
-                sock.settimeout(self.limits.acse_timeout)
-                sock = self._server_tls.wrap_socket(sock, server_side=True)
-                self.peer_certificate = sock.getpeercert()
+                sock = secured(sock, self._server_tls, self.limits.acse_timeout)
+                self.peer_certificate = sock.getpeercert(binary_form=True)
             self.set_socket(LeanSocket(self, sock))
             evt.trigger(self, evt.EVT_CONN_OPEN, {"address": sock.getpeername()})
         except OSError as error:
-            log.info("connection not secured", extra={"reason": str(error), **self.log_fields})
+            log.warning("connection not secured", extra={"reason": reason_of(error), **self.log_fields})
+            signals.emit("association.refused", reason="TLS")
             sock.close()
             return False
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,10 @@ It may leave who was recognised in assoc.actor, and a positive response to a use
 ExtendedNegotiation = Callable[[bytes], bytes | None]
 """Service Class Application Information as asked for, to what we answer (PS3.7 D.3.3.5); None: no answer."""
 
+Secure = Callable[[bool], ssl.SSLContext]
+"""TLS for associations that we request; the argument says whether the certificate has to be for the name that we
+call."""
+
 EventHandler = tuple[Any, ...]
 """pynetdicom's (event, handler) or (event, handler, arguments)."""
 
@@ -61,5 +66,6 @@ class Profile:
     admit: Admit | None = None
     extended: Mapping[str, ExtendedNegotiation] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    calling: Secure | None = None
     implementation_class_uid: str = "2.25.170790316983496353971419150695322508764"
     implementation_version_name: str = "VNA"

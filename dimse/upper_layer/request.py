@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydicom.uid import UID
@@ -15,6 +15,7 @@ from dimse.upper_layer.association import LeanAssociation
 from dimse.upper_layer.handlers import StoreHandler
 from dimse.upper_layer.negotiation import MOST_CONTEXTS
 from dimse.upper_layer.profile import Profile
+from dimse.upper_layer.secure import Tls
 from dimse.upper_layer.server import application_entity
 from dimse.upper_layer.sockets import LeanSocket, address_information
 from vna.model.errors import BadRequest, NotAuthorized, Unavailable
@@ -47,9 +48,11 @@ def open_association(
     roles: Sequence[ProposedRole] = (),
     user_identity: UserIdentityNegotiation | None = None,
     tls: ssl.SSLContext | None = None,
+    accepts: Callable[[bytes], bool] | None = None,
     store: StoreHandler | None = None,
 ) -> LeanAssociation:
-    """Associate as `profile.ae_title`; `store` takes what a C-GET of ours brings.
+    """Associate as `profile.ae_title`; `store` takes what a C-GET of ours brings, `accepts` judges the certificate
+    that the peer shows.
 
     Unavailable when there is no connection or no answer, NotAuthorized when the peer rejects permanently.
     The caller ends it with release() or abort().
@@ -58,7 +61,8 @@ def open_association(
         raise BadRequest(f"an association takes 1 to {MOST_CONTEXTS} presentation contexts, not {len(contexts)}")
     address = resolve(host, port)
     assoc = LeanAssociation(application_entity(profile), "requestor", profile, store)
-    assoc.tls = (tls, host) if tls else None
+    if tls is not None:
+        assoc.tls = Tls(tls, host) if accepts is None else Tls(tls, host, accepts)
     assoc.acceptor.ae_title = called_ae
     assoc.acceptor.address_info = address_information(address)
     configure_requestor(assoc)
@@ -119,4 +123,4 @@ def refusal(assoc: LeanAssociation) -> Unavailable | NotAuthorized:
         return Unavailable("the peer takes the association and none of its presentation contexts")
     if assoc.dul.was_connected:
         return Unavailable("the peer does not take the association; is it a DICOM port?")
-    return Unavailable("no connection to the peer")
+    return Unavailable(assoc.connection_error or "no connection to the peer")

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 class Server:
     """Serves whatever connections it is given, each in its own threads."""
 
-    def __init__(self, profile: Profile, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, profile: Profile, tls: Callable[[socket.socket], ssl.SSLContext | None] | None = None) -> None:
+        """`tls` gives the context of a connection: None where it is plain."""
         self._profile = profile
         self._tls = tls
         self._ae = application_entity(profile)
@@ -74,7 +75,7 @@ class Server:
 
     def _make_association(self, sock: socket.socket, peer: AddressInformation) -> LeanAssociation:
         assoc = LeanAssociation(self._ae, "acceptor", self._profile, self._profile.store)
-        assoc.take_connection(sock, self._tls)
+        assoc.take_connection(sock, self._tls(sock) if self._tls is not None else None)
         assoc.requestor.address_info = peer
         acceptor = assoc.acceptor
         acceptor.ae_title = self._profile.ae_title

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import threading
 from typing import TYPE_CHECKING, cast
 
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
+from dimse.upper_layer.secure import Tls, calling, is_of_tls
 from dimse.upper_layer.wire import Wire, make_wire
+from vna.security.tls import reason_of
 
 if TYPE_CHECKING:
     from dimse.upper_layer.association import LeanAssociation
@@ -45,7 +46,8 @@ class LeanSocket(AssociationSocket):
             assoc.requestor.address_info = address_information(sock.getsockname())
             primitive.result = "Evt2"
         except OSError as error:
-            log.info("no connection", extra={"reason": str(error), **assoc.log_fields})
+            assoc.connection_error = f"no TLS with the peer: {reason_of(error)}" if is_of_tls(error) else ""
+            log.info("no connection", extra={"reason": reason_of(error), **assoc.log_fields})
             primitive.result = "Evt17"
         finally:
             self.provider_queue.put(primitive)
@@ -77,16 +79,10 @@ class LeanSocket(AssociationSocket):
             wire.close()
 
 
-def open_connection(address: tuple[str, int], timeout: float, tls: tuple[ssl.SSLContext, str] | None) -> socket.socket:
+def open_connection(address: tuple[str, int], timeout: float, tls: Tls | None) -> socket.socket:
+    """Connect, with TLS where it is asked for; OSError says what went wrong."""
     sock = socket.create_connection(address, timeout)
-    if tls is None:
-        return sock
-    context, hostname = tls
-    try:
-        return context.wrap_socket(sock, server_hostname=hostname)
-    except BaseException:
-        sock.close()
-        raise
+    return sock if tls is None else calling(sock, tls, timeout)
 
 
 def address_information(address: tuple[str, int] | tuple[str, int, int, int]) -> AddressInformation:

@@ -12,12 +12,13 @@ from pathlib import Path
 import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error
+from minio.helpers import check_bucket_name
 
 from storage.blobs.base import CHUNK, Piece
 from storage.blobs.body import Body
 from storage.blobs.s3_upload import S3Uploads, of_bytes, of_file
 from storage.blobs.tries import Passing, Tries
-from vna.model.errors import Damaged, NotFound, OutOfResources, Unavailable, VnaError
+from vna.model.errors import BadRequest, Damaged, NotFound, OutOfResources, Unavailable, VnaError
 
 _FULL = {"XMinioStorageFull", "InsufficientCapacity", "QuotaExceeded", "EntityTooLarge"}
 _ABSENT = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
@@ -42,6 +43,17 @@ _RESUMED = 8
 _LONGEST_WAIT = 10.0
 
 
+def _check_name(bucket: str, *, new: bool = False) -> None:
+    """BadRequest for what S3 allows no bucket to be called; some stores have buckets of older rules."""
+    try:
+        check_bucket_name(bucket, strict=new)
+    except ValueError as exc:
+        raise BadRequest(
+            f"{bucket or 'nothing'} is no name of a bucket: it has 3 to 63 lower-case letters, digits, dots and "
+            "hyphens, a letter or digit first and last"
+        ) from exc
+
+
 class S3Blobs:
     """Names are keys; a spool folder on local disk holds what is on its way in."""
 
@@ -58,6 +70,7 @@ class S3Blobs:
     ) -> None:
         """`seconds` is how long one operation is tried, and the time in which an answer has to begin and to go on
         is half of it."""
+        _check_name(bucket)
         scheme, _, host = endpoint.rpartition("://")
         pool = urllib3.PoolManager(
             maxsize=connections,
@@ -80,6 +93,7 @@ class S3Blobs:
         def made() -> None:
             with translated(self.bucket):
                 if not self.client.bucket_exists(self.bucket):
+                    _check_name(self.bucket, new=True)
                     self.client.make_bucket(self.bucket)
 
         self._tries.run(made)

@@ -40,7 +40,8 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class PeerRow:
-    """A known application entity; `coercion` is a rule set as JSON, or empty."""
+    """A known application entity; `coercion` is a rule set as JSON, or empty, `addresses` a comma list, `certificates`
+    a list as JSON, or empty, `tls` 0 or 1."""
 
     ae_title: str
     host: str
@@ -49,6 +50,9 @@ class PeerRow:
     rights: str
     coercion: str
     priority: str = ""
+    addresses: str = ""
+    certificates: str = ""
+    tls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class SourceRow:
     hl7_host: str = ""
     hl7_port: int = 0
     hl7_tls: int = 0
+    certificates: str = ""
 
 
 SOURCE_SECRETS = ("password", "token")

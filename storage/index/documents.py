@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from storage.index import document_queries, identities
 from storage.index.document_queries import Depth, Row, contents, listed
 from storage.index.identities import Identity
-from storage.index.schema import document_associations, document_objects
+from storage.index.schema import document_associations, document_objects, patient_identifiers
 from vna.model import document_json
 from vna.model.documents import (
     KINDS,
@@ -153,6 +153,20 @@ def versions(connection: sa.Connection, logical_id: str) -> list[Found]:
     return [
         _found(Kind(row.kind), (row.entry_uuid, row.patient_fk, None, row.body), stands[row.patient_fk]) for row in rows
     ]
+
+
+def patients_of(connection: sa.Connection, unique_ids: Iterable[str]) -> dict[str, PatientIdentifier]:
+    """Whose documents these are, by uniqueId, as they were registered; those that are not registered here are left
+    out."""
+    columns = (objects.c.unique_id, patient_identifiers.c.value, patient_identifiers.c.authority)
+    chosen = sa.select(*columns).join_from(
+        objects, patient_identifiers, objects.c.patient_fk == patient_identifiers.c.id
+    )
+    return {
+        unique_id: PatientIdentifier(value, authority)
+        for some in _batches(unique_ids, _CHUNK)
+        for unique_id, value, authority in connection.execute(chosen.where(objects.c.unique_id.in_(some)))
+    }
 
 
 def uses(connection: sa.Connection, unique_ids: Iterable[str]) -> list[Found]:

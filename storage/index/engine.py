@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import sqlite3
 import time
 from collections import deque
@@ -50,9 +51,11 @@ class Database:
     starves some and idles the disk.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 20, memory: Path | None = None) -> None:
-        """`memory` is a file in which this node remembers what of PostgreSQL's servers was the newest primary."""
+    def __init__(self, url: str, *, pool_size: int = 20, memory: Path | None = None, session: str = "") -> None:
+        """`memory` is a file in which this node remembers what of PostgreSQL's servers was the newest primary,
+        `session` what its sessions show there to be told from others' (storage.index.guards)."""
         self.url: URL = parsed(url)
+        self._session = session
         self._primary = Primary(memory)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
@@ -93,6 +96,8 @@ class Database:
 
         @event.listens_for(engine, "do_connect")
         def _connect(dialect: Any, record: Any, _arguments: Any, parameters: Any) -> Any:
+            if self._session:
+                parameters["options"] = f"{parameters.get('options', '')} -c vna.session={self._session}".strip()
             connection = self._primary.connect(dialect.connect, parameters)
             record.info["timeline"] = self._primary.timeline
             return connection
@@ -278,6 +283,25 @@ def sql_state(error: BaseException | None) -> str | None:
     return str(found) if found else None
 
 
+_REFUSALS = (
+    ("password authentication failed", "PostgreSQL refuses the user or the password"),
+    ("no password supplied", "PostgreSQL wants a password, and none was given"),
+    (r"no pg_hba\.conf entry", "PostgreSQL does not let this user in from here (pg_hba.conf)"),
+    ('database "[^"]*" does not exist', "PostgreSQL has no database of this name"),
+    ('role "[^"]*" does not exist', "PostgreSQL has no user of this name"),
+    ("too many clients", "PostgreSQL has no free connection (max_connections)"),
+    ("connection slots are reserved", "PostgreSQL has no free connection (max_connections)"),
+)
+"""What its answer has when it lets nobody in, which has no SQLSTATE in the driver; and what is said of it."""
+
+
+def _refusal(text: str) -> str:
+    for part, words in _REFUSALS:
+        if re.search(part, text):
+            return f": {words}"
+    return ""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Foreign errors of the index become ours, by meaning."""
@@ -287,7 +311,7 @@ def translated() -> Iterator[None]:
         text = str(exc).lower()
         if "is full" in text or "no space" in text:
             raise OutOfResources("the index has no space left") from exc
-        raise Unavailable("the index does not answer") from exc
+        raise Unavailable("the index does not answer" + _refusal(text)) from exc
     except (sa.exc.InterfaceError, sqlite3.InterfaceError, psycopg.InterfaceError) as exc:
         raise Unavailable("the index does not answer") from exc
     except (sa.exc.InternalError, psycopg.InternalError) as exc:

@@ -16,15 +16,18 @@ from vna.model.events import EventKind
 
 _ROWS = 1000
 _KEPT_BACK: Final = frozenset(
-    {"users", "tokens", "links", "link_visits", "sources", "facts", "jobs", "leases", "nodes", "regular"}
+    {"users", "tokens", "links", "link_visits", "sources", "facts", "jobs", "leases", "nodes", "regular", "permits"}
+    | {"permit_studies", "facility_details"}
 )
-"""Accounts, secrets, and the work of this archive."""
+"""Accounts, secrets, who may see what here, and the work of this archive."""
 _SECRET_EVENTS: Final = (
     EventKind.ACCOUNT_CHANGED,
     EventKind.LINK_CHANGED,
     EventKind.LINK_OPENED,
     EventKind.SOURCE_CHANGED,
     EventKind.PEER_CHANGED,
+    EventKind.PERMIT_CHANGED,
+    EventKind.FACILITY_CHANGED,
 )
 
 

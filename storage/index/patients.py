@@ -245,6 +245,23 @@ _JOINED = (
 )
 
 
+def own_headers(connection: sa.Connection, key: PatientKey, facility: str, most: int) -> list[tuple[bytes, str]]:
+    """Header (packed) and coercion (as text) of the first instance of each study filed under a patient, of one facility
+    or of any; of the first so many studies."""
+    first = (
+        sa.select(sa.func.min(instances.c.id).label("id"))
+        .select_from(_JOINED.join(patients, patients.c.id == studies.c.patient_fk))
+        .where(patients.c.patient_id == key.patient_id, patients.c.issuer == key.issuer, _of_facility(facility))
+        .group_by(studies.c.id)
+        .order_by(studies.c.id)
+        .limit(most)
+        .subquery()
+    )
+    columns = instances.c.header, sa.func.coalesce(coercions.c.rules, "")
+    found = sa.select(*columns).select_from(_JOINED.join(first, first.c.id == instances.c.id))
+    return [(bytes(row[0]), str(row[1])) for row in connection.execute(found.order_by(studies.c.id))]
+
+
 def uids_of(connection: sa.Connection, study_instance_uid: str) -> list[str]:
     """The SOP Instance UIDs of a study, in the order in which they came."""
     statement = (

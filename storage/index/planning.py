@@ -38,6 +38,9 @@ is an index of each."""
 _FEW = 2000
 """Rows that are rather sorted than met on a walk along the list."""
 
+_MANY = 20_000
+"""The same where it is all that somebody may see: what a walk would pass is of everybody else."""
+
 _NAMED = 50
 """Studies that are named by whoever may see only them: with more of them indexes are asked which key is the best."""
 
@@ -119,9 +122,10 @@ def _within(reach: Reach, level: Level, dialect: Dialect) -> Translated:
     """What the caller may see, as a clause like any other. What studies are within is said of the rows of patients
     too, so that those without any are not listed."""
     if level is Level.PATIENT:
-        return Translated(reached.patients_within(reach, dialect), True, patients)
+        where, found = reached.patients_within(reach, dialect), reached.probes(reach, dialect, "patient_fk")
+        return Translated(where, True, patients, found, most=_MANY)
     where, is_few = reached.within(reach, dialect), reach.is_named and len(reach.studies) <= _NAMED
-    return Translated(where, True, studies, () if is_few else reached.probes(reach, dialect), few=is_few)
+    return Translated(where, True, studies, () if is_few else reached.probes(reach, dialect), few=is_few, most=_MANY)
 
 
 def _paths(query: Query) -> set[tuple[str, ...]]:
@@ -170,7 +174,9 @@ def _beginning(connection: sa.Connection, plan: Plan, dialect: Dialect) -> _Begi
     if named is not None:
         return _Beginning(_LEVELS[named.table], named.where, named)
     part = next((one for one in plan.clauses if one.listed and plan.is_in_order_of_studies), None)
-    probed = sorted((one for one in plan.clauses if one.probes and one is not part), key=lambda one: one.by_text)
+    probed = sorted(
+        (one for one in plan.clauses if one.probes and one is not part), key=lambda one: (one.most, one.by_text)
+    )
     if probed and not dialect.sqlite:
         _use_indexes(connection)
     best: tuple[list[int], Translated] | None = None
@@ -194,8 +200,9 @@ def _keys(connection: sa.Connection, clause: Translated) -> list[int] | None:
     """Those for which the clause may hold; None when there are too many to begin with."""
     keys: set[int] = set()
     for probe in clause.probes:
-        keys.update(connection.execute(probe.limit(_FEW + 1)).scalars())
-        if len(keys) > _FEW:
+        most = clause.most or _FEW
+        keys.update(connection.execute(probe.limit(most + 1)).scalars())
+        if len(keys) > most:
             return None
     return list(keys)
 

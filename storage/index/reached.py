@@ -104,18 +104,19 @@ def within(reach: Reach, dialect: Dialect) -> Clause:
     return sa.or_(*parts) if parts else sa.false()
 
 
-def probes(reach: Reach, dialect: Dialect) -> tuple[sa.Select[Any], ...]:
-    """Keys of the same rows, each part from an index."""
+def probes(reach: Reach, dialect: Dialect, key: str = "id") -> tuple[sa.Select[Any], ...]:
+    """Keys of the same rows, or of their patients (`patient_fk`), each part from an index."""
     found: list[sa.Select[Any]] = []
     if reach.studies:
         uids = among(studies.c.study_instance_uid, reach.studies, sqlite=dialect.sqlite)
-        found.append(sa.select(studies.c.id).where(uids))
+        found.append(sa.select(studies.c[key]).where(uids))
     if reach.facilities:
-        found.append(sa.select(studies.c.id).where(among(studies.c.facility, reach.facilities, sqlite=dialect.sqlite)))
+        made = among(studies.c.facility, reach.facilities, sqlite=dialect.sqlite)
+        found.append(sa.select(studies.c[key]).where(made))
         by = (orders.c.facility, orders.c.performing_facility)
-        found += [_matched(among(column, reach.facilities, sqlite=dialect.sqlite)) for column in by]
+        found += [_matched(among(column, reach.facilities, sqlite=dialect.sqlite), key) for column in by]
     if reach.numbers:
-        found += _of_numbers(reach.numbers, dialect)
+        found += _of_numbers(reach.numbers, dialect, key)
     return tuple(found)
 
 
@@ -143,7 +144,7 @@ def _ordered_by(facilities: Collection[str], dialect: Dialect) -> Clause:
     )
 
 
-def _of_numbers(numbers: Collection[str], dialect: Dialect) -> Sequence[sa.Select[Any]]:
+def _of_numbers(numbers: Collection[str], dialect: Dialect, key: str = "id") -> Sequence[sa.Select[Any]]:
     """Keys of studies of who has one of these national numbers; under names of their own, so that they stand alone."""
     study, patient = studies.alias(), patients.alias()
     filed = study.join(patient, patient.c.id == study.c.patient_fk)
@@ -153,14 +154,14 @@ def _of_numbers(numbers: Collection[str], dialect: Dialect) -> Sequence[sa.Selec
     named = study.join(other_ids, other_ids.c.study_instance_uid == study.c.study_instance_uid)
     is_of = among(orders.c.national_number, numbers, sqlite=dialect.sqlite)
     return (
-        sa.select(study.c.id).select_from(filed).where(among(patient.c.patient_id, numbers, sqlite=dialect.sqlite)),
-        sa.select(study.c.id).select_from(named).where(among(other_ids.c.number, numbers, sqlite=dialect.sqlite)),
-        _matched(is_of),
-        sa.select(study.c.id).select_from(of_file).where(is_of, orders.c.patient_id != "", study.c.facility != ""),
+        sa.select(study.c[key]).select_from(filed).where(among(patient.c.patient_id, numbers, sqlite=dialect.sqlite)),
+        sa.select(study.c[key]).select_from(named).where(among(other_ids.c.number, numbers, sqlite=dialect.sqlite)),
+        _matched(is_of, key),
+        sa.select(study.c[key]).select_from(of_file).where(is_of, orders.c.patient_id != "", study.c.facility != ""),
     )
 
 
-def _matched(of_orders: Clause) -> sa.Select[Any]:
+def _matched(of_orders: Clause, key: str) -> sa.Select[Any]:
     study = studies.alias()
     found = _ORDERED.join(study, study.c.study_instance_uid == order_matches.c.study_instance_uid)
-    return sa.select(study.c.id).select_from(found).where(of_orders, order_matches.c.released == 0)
+    return sa.select(study.c[key]).select_from(found).where(of_orders, order_matches.c.released == 0)

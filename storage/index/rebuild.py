@@ -21,6 +21,7 @@ from storage.index.national_schema import (
     quarantine,
     reports,
 )
+from storage.index.roles_schema import facility_details, permit_studies, permits
 from storage.index.schema import (
     coercions,
     conflicts,
@@ -57,6 +58,7 @@ _EMPTIED = (
     *(rejections, rejected, corrections, patient_links),
     blob_places,
     forwarded,
+    *(permits, permit_studies, facility_details),
 )
 
 

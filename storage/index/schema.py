@@ -280,6 +280,9 @@ peers = sa.Table(
     _text("rights"),
     _text("coercion"),
     _text("priority"),
+    _text("addresses"),
+    _text("certificates"),
+    _count("tls"),
 )
 
 sources = sa.Table(
@@ -317,6 +320,7 @@ sources = sa.Table(
     _text("hl7_host"),
     _count("hl7_port"),
     _count("hl7_tls"),
+    _text("certificates"),
 )
 """Systems elsewhere: what feeds us by HL7 messages (`addresses` is a comma list), and archives that we read from."""
 

@@ -77,7 +77,8 @@ class Translated:
 
     `probes` give, each from an index, keys of `table`: together all those for which `where` holds; none where no index
     knows. `few` when no more rows match than the key has values; `listed` when they lie together in the list;
-    `by_text` when probes look for pieces of text, which takes longer than a look at an index's order.
+    `by_text` when probes look for pieces of text, which takes longer than a look at an index's order; `most` bounds the
+    rows that are worth beginning with, where that is not as usual.
     """
 
     where: Clause
@@ -87,6 +88,7 @@ class Translated:
     few: bool = False
     listed: bool = False
     by_text: bool = False
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Whether a medium is what its manifest says, and its DICOMDIR leads to what is there (PS3.10 8.6)."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,9 @@ from typing import BinaryIO
 from storage.media import dicomdir, manifest
 from storage.part10 import read_file_meta
 from vna.model.errors import CannotUnderstand, Damaged
+
+OBJECTS = "DICOM"
+"""The folder of a medium in which its objects are, and nothing else."""
 
 _MOST_NAMED = 1000
 _HEAD_BYTES = 4096
@@ -47,6 +51,7 @@ def check(folder: Path, tell: Callable[[int], None], *, durable: bool = False) -
             found.files += 1
             found.bytes += line.size
             tell(line.size)
+        _strangers(folder, listed, found)
         if (folder / dicomdir.NAME).exists() or listed.count():
             _directory(folder / dicomdir.NAME, listed, found)
     return found
@@ -65,6 +70,15 @@ def _file(folder: Path, line: manifest.Line, found: Checked, *, durable: bool) -
         found.wrong(f"{line.path} cannot be read: {exc.strerror}")
 
 
+def _strangers(folder: Path, listed: "_Listed", found: Checked) -> None:
+    """Files among the objects that the manifest does not have."""
+    for where, _, names in os.walk(folder / OBJECTS):
+        for name in names:
+            relative = (Path(where) / name).relative_to(folder).as_posix()
+            if not listed.has(relative):
+                found.wrong(f"{relative} is not in the manifest")
+
+
 class _Listed:
     """Instances of the manifest, beside memory: there may be millions."""
 
@@ -80,6 +94,9 @@ class _Listed:
 
     def add(self, line: manifest.Line) -> None:
         self._rows.execute("INSERT OR IGNORE INTO lines (path, uid) VALUES (?, ?)", (line.path, line.sop_instance_uid))
+
+    def has(self, path: str) -> bool:
+        return self._rows.execute("SELECT 1 FROM lines WHERE path = ?", (path,)).fetchone() is not None
 
     def count(self) -> int:
         return int(self._rows.execute("SELECT count(*) FROM lines").fetchone()[0])

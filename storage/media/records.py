@@ -92,6 +92,10 @@ KEYS: Final[Mapping[str, tuple[Key, ...]]] = {  # PS3.3 F.5.1 to F.5.46
     "PLAN": (),
 }
 
+_WHERE_SAID: Final[Mapping[str, tuple[Key, ...]]] = {"PATIENT": _keys(("00100021", "LO"))}
+"""What a record has beside its keys, where the object says it: a Patient ID alone does not tell patients of two issuers
+apart."""
+
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _BY_CLASS: Final = {
     _STORAGE + suffix: kind
@@ -137,7 +141,10 @@ def body(kind: str, header: Elements, file: Elements | None = None) -> bytes:
     }
     for key in KEYS[kind]:
         made[key.tag] = _found(key, header)
-    return encode(made)
+    for key in _WHERE_SAID.get(kind, ()):
+        if "Value" in (said := _found(key, header)):
+            made[key.tag] = said
+    return encode(dict(sorted(made.items())))
 
 
 def reference(path: str, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> Elements:

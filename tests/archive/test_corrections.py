@@ -19,9 +19,9 @@ from tests.archive.test_rejection import seen, settle
 from tests.archives import Backend, Open, put, rows
 from tests.objects import ct, part10
 from vna.app import Application
-from vna.model.access import SYSTEM
+from vna.model.access import SYSTEM, Peer
 from vna.model.errors import BadRequest, Conflict, NotFound
-from vna.model.identifiers import PatientIdentifier, PatientKey
+from vna.model.identifiers import PatientIdentifier, PatientKey, issued_identifier
 from vna.model.instances import Outcome, Selection
 from vna.model.query import Level, Query
 
@@ -237,6 +237,70 @@ def test_a_merge_is_taken_back_and_what_came_since_goes_where_its_bytes_say(arch
         archive.keeping.people.unmerge(SYSTEM, old)
 
 
+@pytest.mark.parametrize("corrected", ["", WRONG, RIGHT], ids=["nobody", "who was merged", "who survives"])
+def test_after_a_merge_all_images_say_what_the_survivor_is_called_and_so_does_a_search(
+    archive: Application, corrected: str
+) -> None:
+    """A correction of who was merged is not one of the survivor."""
+    if corrected:
+        correcting(corrected, PatientName="Duzelt^I")(archive)
+        settle(archive)
+    before = said(archive)
+    old, new = (PatientIdentifier(value, DOMAIN) for value in (PATIENT, KEEPER))
+    archive.keeping.people.merge(SYSTEM, old, new)
+    settle(archive)
+    late = put(archive, part10(ct(PatientID=PATIENT, PatientName="Eski^Ad")))
+
+    after = said(archive)
+    expected = "Duzelt^I" if corrected == RIGHT else "Asil^Ad"
+    assert {values[3:6] for values in after.values()} == {(KEEPER, expected, "19700101")}
+    for _ in range(2):
+        list(archive.reindex.run(SYSTEM))
+        settle(archive)
+        assert said(archive) == after
+
+    name = correcting(WRONG, PatientName="Sonra^Ad")(archive)
+    settle(archive)
+    assert {values[4] for values in said(archive).values()} == {"Sonra^Ad"}
+    archive.keeping.corrections.revoke(SYSTEM, name)
+    settle(archive)
+    assert said(archive) == after
+    archive.deletion.delete(SYSTEM, late.study_instance_uid)
+    archive.keeping.people.unmerge(SYSTEM, old)
+    settle(archive)
+    assert said(archive) == before
+
+
+def test_patients_of_an_issuer_by_its_name_are_merged_and_parted(archive: Application) -> None:
+    archive.peers.add(SYSTEM, Peer("SCANNER", facility="42"))
+    for value in ("M1", "M2"):
+        put(archive, part10(ct(PatientID=value, PatientName=value, IssuerOfPatientID="HIS")), source="SCANNER")
+    before = said(archive)
+    one, two = (issued_identifier(text) for text in ("M1^^^HIS", "M2^^^HIS"))
+    assert one is not None
+    assert two is not None
+    archive.keeping.people.merge(SYSTEM, one, two)
+    settle(archive)
+    assert {values[3:5] for values in said(archive).values() if values[3].startswith("M")} == {("M2", "M2")}
+    archive.keeping.people.unmerge(SYSTEM, one)
+    settle(archive)
+    assert said(archive) == before
+    assert [issued_identifier(text) for text in ("M1", "M1^^^", "^^^HIS", "M1^^^&HIS&ISO")] == [None] * 4
+
+
+def test_a_patient_who_is_not_known_is_called_what_the_move_says(archive: Application) -> None:
+    called = {"PatientName": "Bir^Ad", "PatientBirthDate": "19810203"}
+    with pytest.raises(BadRequest):
+        moving(WRONG, to_patient=PatientKey("P9", "HIS"), called={"PatientBirthDate": "soon"})(archive)
+    with pytest.raises(BadRequest):
+        moving(WRONG, to_patient=PatientKey(KEEPER, ""), called=called)(archive)
+
+    moving(WRONG, to_patient=PatientKey("P9", "HIS"), called=called)(archive)
+    settle(archive)
+
+    assert {said(archive)[f"{WRONG}.{number}"][3:6] for number in "1234"} == {("P9", "Bir^Ad", "19810203")}
+
+
 def test_linked_patients_keep_their_numbers_and_the_link_is_shown_until_it_is_taken_back(archive: Application) -> None:
     one, two, three = (PatientIdentifier(value, DOMAIN) for value in (PATIENT, KEEPER, "THIRD"))
     people = archive.keeping.people
@@ -259,6 +323,7 @@ def test_linked_patients_keep_their_numbers_and_the_link_is_shown_until_it_is_ta
         ((WRONG,), {"PatientID": "X"}),
         ((WRONG,), {"Rows": "5"}),
         ((WRONG,), {"StudyDate": "yesterday"}),
+        ((WRONG,), {"PatientSex": "Q"}),
         ((WRONG, SERIES), {"StudyDescription": "half"}),
         ((WRONG, SERIES), {"PatientName": "Bir"}),
         ((WRONG,), {}),

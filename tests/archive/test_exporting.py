@@ -92,9 +92,33 @@ def test_an_export_has_corrections_and_nothing_deleted_and_the_rows_of_its_studi
     assert exporting.verify(tmp_path / "out", _ignored).problem_count == 0
 
 
+def test_a_medium_tells_patients_of_two_issuers_apart_and_a_file_that_was_added_is_noticed(
+    open_archive: Open, tmp_path: Path
+) -> None:
+    archive = open_archive()
+    for issuer in ("HIS", "LIS", ""):
+        made = ct(PatientID="P1")
+        if issuer:
+            made.IssuerOfPatientID = issuer
+        put(archive, part10(made))
+    archive.keeping.exports.run(SYSTEM, tmp_path / "out", Order(Scope()), _ignored)
+    volume = tmp_path / "out/VOL00001"
+    patients = [
+        (record.PatientID, record.get("IssuerOfPatientID"))
+        for record in pydicom.dcmread(volume / "DICOMDIR").DirectoryRecordSequence
+        if record.DirectoryRecordType == "PATIENT"
+    ]
+    assert sorted(patients, key=str) == [("P1", "HIS"), ("P1", "LIS"), ("P1", None)]
+    assert exporting.verify(tmp_path / "out", _ignored).problem_count == 0
+
+    (volume / "DICOM/STRANGE").write_bytes(b"x")
+
+    assert exporting.verify(tmp_path / "out", _ignored).problems == ["DICOM/STRANGE is not in the manifest"]
+
+
 def test_an_export_is_refused_of_nothing_and_on_too_small_a_medium(open_archive: Open, tmp_path: Path) -> None:
     archive = open_archive()
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="no study fits"):
         archive.keeping.exports.run(SYSTEM, tmp_path / "out", Order(Scope(facility="X")), _ignored)
     with pytest.raises(BadRequest):
         archive.keeping.exports.run(SYSTEM, tmp_path / "out", Order(Scope(), medium_bytes=1000), _ignored)

@@ -118,7 +118,8 @@ def test_both_studies_are_the_survivors_on_every_way_out(archive: Application) -
     (patient,) = found(archive, "NEW", Level.PATIENT)
     assert patient.own["00100010"]["Value"] == [{"Alphabetic": "Yeni^Ad"}]
     assert said(archive, old.sop_instance_uid) == ("NEW", None)
-    assert sent(archive, old.sop_instance_uid).PatientName == "Eski^Ad"  # what the image says of him stays
+    out = sent(archive, old.sop_instance_uid)
+    assert (out.PatientName, out.PatientBirthDate) == ("Yeni^Ad", "19700101")  # nobody is shown who is half another
     by_patient = archive.retrieval.instances(SYSTEM, Selection(patient_id="NEW"))
     assert {one.sop_instance_uid for one in by_patient} == {old.sop_instance_uid, new.sop_instance_uid}
     assert archive.retrieval.instances(SYSTEM, Selection(patient_id="OLD")) == ()

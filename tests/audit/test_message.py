@@ -215,3 +215,8 @@ def test_what_xml_cannot_carry_does_not_break_a_message() -> None:
     root = made(record(AuditKind.QUERY, "C-FIND", bad, patient='P"<&1', detail={"query": "\x00\udc80"}))
     assert participants(root)[0][0] == "CT"
     assert objects(root)["2"].get("ParticipantObjectID") == 'P"<&1'
+
+
+def test_whoever_works_at_an_application_entity_is_named_beside_it() -> None:
+    root = made(record(AuditKind.QUERY, "C-FIND", detail={"user": "ayse"}))
+    assert participants(root) == [("CT1", "true", "110153"), ("vna-1", "false", "110152"), ("ayse", "true", "")]

@@ -27,7 +27,6 @@ COMMANDS = (
     "codes load", "codes list", "codes show", "codes demo",
     "report list", "report show", "report file", "report approve",
     "match list", "match add", "match release", "quarantine list", "quarantine release",
-    "audit search", "audit export", "audit verify",
     "deleted list", "deleted restore", "deleted purge",
     "hold add", "hold list", "hold release", "retention list",
     "hl7 send", "hl7 sample", "hl7 listen",

@@ -20,7 +20,8 @@ class Mutation:
 
 def constant(owner: Any, name: str, value: Any, *checks: str) -> Mutation:
     """A name that has another value."""
-    return Mutation(f"{_said(owner)}.{name} is {value!r}", lambda: patch.object(owner, name, value), checks)
+    shown = "another function" if callable(value) else repr(value)
+    return Mutation(f"{_said(owner)}.{name} is {shown}", lambda: patch.object(owner, name, value), checks)
 
 
 def entry(table: Any, key: Any, value: Any, *checks: str) -> Mutation:

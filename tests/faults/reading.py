@@ -57,18 +57,18 @@ STUDY, SERIES, SOP, PATIENT = "0020000D", "0020000E", "00080018", "00100020"
 _COUNT_OF_STUDY = "00201208"
 
 
-def settled(live: LiveArchive, ledger: Ledger) -> list[str]:
+def settled(live: LiveArchive, ledger: Ledger, patience: float = 120) -> list[str]:
     """What is wrong after a fault, when nothing is being stored: no line when all is as promised.
 
     What was acknowledged is found and byte-identical; what is found can be read and was sent; each study counts
-    what it has; each patient is one row; `vna verify` finds nothing.
+    what it has; each patient is one row; `vna verify`, which may take `patience` seconds, finds nothing.
     """
     with httpx.Client(base_url=live.dicomweb, timeout=60) as client:
         found = search(client, "/instances", includefield=PATIENT)
         wrong = list(_lost(ledger, found))
         wrong += _unreadable(client, ledger, found)
         wrong += _miscounted(client, found)
-    said = live.vna("verify")
+    said = live.vna("verify", timeout=patience)
     if said.returncode:
         wrong.append(f"vna verify: {said.stdout}{said.stderr}")
     return wrong

@@ -163,7 +163,7 @@ def soak(folder: Path, out: Path, seconds: float, *, begin: Callable[[LiveArchiv
         running.run(seconds, every=max(0.5, seconds / 400))
         load.stop()
         report(running, out, seconds, "they were not compared yet in the end")
-        wrong = settled(live, load.ledger)
+        wrong = settled(live, load.ledger, patience=seconds)
         report(
             running, out, seconds, f"{len(wrong)} of them lost or different" if wrong else "all are there, unchanged"
         )

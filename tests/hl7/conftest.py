@@ -109,7 +109,7 @@ class Plain:
         self.gate.set()
         self.at_work = threading.Event()
 
-    def answer(self, data: bytes, address: str) -> bytes:
+    def answer(self, data: bytes, address: str, certificate: bytes) -> bytes:
         self.seen.append(data)
         self.at_work.set()
         self.gate.wait(10)
@@ -154,7 +154,7 @@ def listen() -> Iterator[Listen]:
     ) -> Live:
         sock = socket.create_server(("127.0.0.1", 0))
         plain = Plain()
-        listener = Listener(answering or plain, limits or Limits(), tls, admits)
+        listener = Listener(answering or plain, limits or Limits(), (lambda: tls) if tls else None, admits)
         stop = threading.Event()
 
         def run() -> None:

@@ -226,7 +226,7 @@ def test_listen_refuses_where_it_is_told_to_and_ends_after_so_many(vna: Vna, tmp
 def test_a_message_that_cannot_be_kept_is_not_accepted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     showing = _Showing(Code.ACCEPT, 0, threading.Event(), tmp_path / "file")
-    assert b"\rMSA|AR|MSG1|the message could not be kept" in showing.answer(encoded(adt()), "127.0.0.1")
+    assert b"\rMSA|AR|MSG1|the message could not be kept" in showing.answer(encoded(adt()), "127.0.0.1", b"")
     assert "not kept: " in capsys.readouterr().err
 
 

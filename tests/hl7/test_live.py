@@ -269,8 +269,17 @@ def test_serve_speaks_tls_with_client_certificates(tmp_path: Path) -> None:
         "HL7__TLS__REQUIRE_CLIENT_CERTIFICATE": "true",
     }
     live = start_archive(Backend("sqlite+folder", tmp_path), **tls, **SETTINGS)
+    bind = ("source", "add", "LAB", "--address", "127.0.0.0/8", "--certificate")
     try:
         context = client_context(ours.certificate, theirs.certificate, theirs.key)
+        for certificate, answered in ((ours.certificate, "AR"), (theirs.certificate, "AA")):
+            done = live.vna(*bind, str(certificate))
+            assert done.returncode == 0, done.stderr
+            with Sender("127.0.0.1", live.hl7_port, tls=context) as sender:
+                wait_for(
+                    lambda: sender.send(adt(application="LAB").encode()).code == answered,  # noqa: B023
+                    what=f"LAB to be answered {answered}",
+                )
         with Sender("127.0.0.1", live.hl7_port, tls=context) as sender:
             assert sender.send(adt().encode()).code == "AA"
         with MLLPClient("127.0.0.1", live.hl7_port) as client:

@@ -69,6 +69,8 @@ from vna.archive.stores import Stores
 from vna.archive.sweeping import Sweeping
 from vna.archive.tags import SearchTags
 from vna.archive.verifying import Verifying
+from vna.audit.reading import Reading
+from vna.audit.verifying import Verification
 from vna.documents.communities import Asked
 from vna.documents.imaging_source import ImagingSource, Wanted
 from vna.documents.initiating_gateway import InitiatingGateway
@@ -170,6 +172,7 @@ WITHOUT_POLICY = {
     (Peers, "get"),
     (Peers, "all"),
     (Peers, "actor_for"),
+    (Peers, "certified"),  # the same by a certificate
     (Peers, "seed"),
     (Patients, "known"),  # inner halves of queries and submissions, which ask; no door calls them
     (Patients, "admit"),
@@ -196,6 +199,9 @@ WITHOUT_POLICY = {
     (Matching, "every"),  # a job
     (Holds, "held"),  # for use cases that asked before
     (Nodes, "beat"),  # a node says of itself that it is there
+    (Nodes, "leave"),
+    (Nodes, "require_name"),
+    (Nodes, "require_store"),
     (Nodes, "run"),
     (Stores, "answering"),  # which stores answer says nothing about what is held
     (Matching, "look"),  # the inner half of what follows events
@@ -289,6 +295,8 @@ USE_CASES = (
     "deletion",
     "changes",
     "jobs",
+    "guarding.reading",
+    "guarding.verification",
     "keeping.nodes",
     "keeping.holds",
     "keeping.care.verifying",
@@ -361,6 +369,8 @@ def _operations() -> Iterator[tuple[str, type, str]]:
             Deletion,
             Changes,
             Jobs,
+            Reading,
+            Verification,
             Nodes,
             Holds,
             Verifying,

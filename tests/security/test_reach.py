@@ -19,7 +19,7 @@ from vna.app import Application, build
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Purpose, Role
 from vna.model.errors import BadRequest, NotAuthorized, NotFound, NotReached
 from vna.model.instances import Selection
-from vna.model.orders import OrderedPatient
+from vna.model.orders import OrderedPatient, OrderKey
 from vna.model.query import Key, Level, Query
 from vna.security.roles import ROLES
 
@@ -284,6 +284,19 @@ def test_the_change_feed_and_the_worklist_are_narrowed(site: Site) -> None:
     assert schedule.find(citizen, Query(Level.PATIENT)).matches == ()
     assert schedule.find(clinician, Query(Level.PATIENT)).matches == ()
     assert len(schedule.find(_somebody(Role.CLINICIAN, "34003"), Query(Level.PATIENT)).matches) == 1
+
+
+def test_look_ups_and_orders_are_of_the_facility_of_who_asks(site: Site) -> None:
+    tracking, keys = site.archive.national.tracking, [OrderKey("34001", "A8"), OrderKey("34003", "A9")]
+    assert len(tracking.status(SYSTEM, keys)) == 2
+    (known,) = tracking.status(_somebody(Role.CLINICIAN, "34003"), keys)
+    assert known.known.order.key == keys[1]
+    for action in (Action.LOOK_UP, Action.REPORT, Action.MATCH):
+        with pytest.raises(NotAuthorized, match="of no facility"):
+            site.archive.policy.check(_somebody(Role.HOSPITAL_ADMINISTRATOR), action)
+        site.archive.policy.check(_somebody(Role.NATIONAL_OPERATOR), action)
+    with pytest.raises(NotReached):
+        site.archive.national.looks.opened_study(_somebody(Role.CLINICIAN, "34003"), site.uids["own"], BEREN)
 
 
 def test_an_account_has_what_its_role_needs(site: Site) -> None:

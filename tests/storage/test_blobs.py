@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -57,12 +58,25 @@ Bad = tuple[WrongStore, S3Blobs]
 _names = (f"studies/aa/{number}" for number in itertools.count())
 
 
-@pytest.fixture
-def bad(server: Server, tmp_path: Path) -> Iterator[Bad]:
-    """A store behind something that does wrong, of which little patience is asked."""
+@contextmanager
+def _behind(server: Server, folder: Path, seconds: float) -> Iterator[Bad]:
     with wrong_store.wrong_store(server.port) as proxy:
         bucket = server.new_bucket()
-        yield proxy, s3(server, tmp_path, bucket=bucket, endpoint=proxy.endpoint, seconds=2.0)
+        yield proxy, s3(server, folder, bucket=bucket, endpoint=proxy.endpoint, seconds=seconds)
+
+
+@pytest.fixture
+def bad(server: Server, tmp_path: Path) -> Iterator[Bad]:
+    """A store behind something that does wrong."""
+    with _behind(server, tmp_path, 20.0) as made:
+        yield made
+
+
+@pytest.fixture
+def hopeless(server: Server, tmp_path: Path) -> Iterator[Bad]:
+    """The same, of which little patience is asked."""
+    with _behind(server, tmp_path, 2.0) as made:
+        yield made
 
 
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT], ids=["nothing", "a byte", "much"])
@@ -121,8 +135,8 @@ def test_a_large_object_goes_in_parts_and_comes_back_whole(server: Server, tmp_p
     assert store.read("studies/large", s3_upload.PART_BYTES - 5, 10) == content[s3_upload.PART_BYTES - 5 :][:10]
 
 
-def test_parts_of_an_upload_that_failed_are_taken_away(bad: Bad, tmp_path: Path) -> None:
-    proxy, store = bad
+def test_parts_of_an_upload_that_failed_are_taken_away(hopeless: Bad, tmp_path: Path) -> None:
+    proxy, store = hopeless
     (path := tmp_path / "large").write_bytes(CONTENT * 40)
     proxy.fail(wrong_store.BUSY, 100, "PUT")
     with pytest.raises(Unavailable):
@@ -157,8 +171,8 @@ def test_what_fails_on_its_way_in_is_sent_again_and_arrives(bad: Bad, tmp_path: 
     assert store.read("studies/large") == CONTENT * 40
 
 
-def test_bytes_that_never_arrive_whole_are_never_acknowledged(bad: Bad) -> None:
-    proxy, store = bad
+def test_bytes_that_never_arrive_whole_are_never_acknowledged(hopeless: Bad) -> None:
+    proxy, store = hopeless
     proxy.fail(wrong_store.CORRUPT_UPLOAD, 100, "PUT")
     with pytest.raises(Unavailable):
         store.put("studies/one", [CONTENT])
@@ -177,8 +191,8 @@ def test_a_read_that_breaks_off_is_gone_on_with(bad: Bad, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", [wrong_store.BUSY, wrong_store.SILENT])
-def test_nobody_waits_long_for_a_store_that_does_nothing(bad: Bad, how: str) -> None:
-    proxy, store = bad
+def test_nobody_waits_long_for_a_store_that_does_nothing(hopeless: Bad, how: str) -> None:
+    proxy, store = hopeless
     calls: list[Callable[[], object]] = [
         lambda: store.read("a"),
         lambda: store.size("a"),

@@ -66,7 +66,7 @@ def build(around: Surroundings, repair: Replica | None = None) -> Committing:
     """Wire it; `repair` puts a copy from another store in the place of what is damaged."""
     settings = around.settings.commitment
     requests = Commitments(around.database, around.policy, most=settings.max_instances)
-    profile = sender(around.settings.dimse.ae_title)
+    profile = sender(around.settings.dimse.ae_title, calling=around.certificates.calling)
     return Committing(
         commitments=requests,
         checking=Checking(around.database, around.blobs, lasting=without_spool(around.blobs), repair=repair),

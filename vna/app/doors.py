@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from socket import socket
 from ssl import SSLContext
 from urllib.parse import urlsplit
 
@@ -22,7 +24,7 @@ from dimse.retrieve import MoveRules
 from dimse.upper_layer.limits import Limits
 from dimse.upper_layer.server import Server
 from vna import web
-from vna.app import spooling
+from vna.app import certificates, spooling
 from vna.app.communities import message_bytes
 from vna.app.unmatched import unmatched
 from vna.app.wiring import SHARED, Application
@@ -40,9 +42,10 @@ from vna.model.priority import Priority
 from vna.places import Places
 from vna.proxied import Proxies
 from vna.security import http as http_security
-from vna.security import tls
 from vna.security.http import HttpRules
-from vna.settings import DimseSettings, Settings, TlsSettings
+from vna.security.identity import Identities
+from vna.security.secured import Secured
+from vna.settings import DimseSettings, Settings
 from vna.sgk import contract
 from vna.sgk.service import LookupService
 from vna.soap.exchange import Rules
@@ -65,6 +68,7 @@ class Addresses:
     http: tuple[str, int]
     dimse: tuple[str, int]
     hl7: tuple[str, int] | None = None
+    dimse_tls: tuple[str, int] | None = None
 
 
 _ASKED = ("Accept", "Authorization", "Content-Type", "If-Modified-Since", "If-None-Match", "If-Range", "Range")
@@ -131,6 +135,8 @@ def http_application(
         looks=application.national.looks,
         spool=spooling.for_nodes(application.blobs, settings),
         draining=draining,
+        expiry=certificates.expiry(settings, application.certificates, application.sources.all),
+        guarding=application.guarding.gauges,
     )
     national = NationalDoor(
         listings=application.national.listings,
@@ -176,7 +182,7 @@ def http_application(
     if application.local:
         guarded = http_security.local(app, rules, application.links)
     else:
-        guarded = http_security.enforced(app, rules, application.accounts, application.links)
+        guarded = http_security.enforced(app, rules, application.accounts, application.links, application.peers)
     return web.Observed(_shared(guarded, settings.http.origins))
 
 
@@ -242,8 +248,8 @@ def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     )
 
 
-def dimse_server(application: Application) -> Server:
-    """The DICOM door of one process."""
+def dimse_server(application: Application, tls_port: int | None = None) -> Server:
+    """The DICOM door of one process; `tls_port` is the only one that speaks TLS, where there are two."""
     settings, across = application.settings.dimse, application.settings.across
     broker = None
     if across.ae_title:
@@ -262,6 +268,7 @@ def dimse_server(application: Application) -> Server:
             across.ae_title,
             local=application.local,
             bulk=_bulk_associations(application),
+            identities=Identities(application.accounts.authenticate_basic, application.accounts.authenticate_token),
         ),
         limits=Limits(
             max_pdu=settings.max_pdu_bytes,
@@ -277,8 +284,15 @@ def dimse_server(application: Application) -> Server:
         broker=broker,
         retrieving=application.turns("retrievals", waiting=_waiting_retrievals(settings)),
         storing=application.turns("C-STORE", waiting=settings.max_associations),
+        calling=application.certificates.calling,
     )
-    return Server(entity)
+    door = application.certificates.dimse
+    return Server(entity, partial(_dimse_tls, door, tls_port) if door is not None else None)
+
+
+def _dimse_tls(door: Secured, tls_port: int | None, sock: socket) -> SSLContext | None:
+    is_plain = tls_port is not None and sock.getsockname()[1] != tls_port
+    return None if is_plain else door.context()
 
 
 def _waiting_retrievals(settings: DimseSettings) -> int:
@@ -317,21 +331,10 @@ def hl7_listener(application: Application) -> Listener:
         idle_seconds=settings.idle_timeout,
     )
     caller = proxies(application.settings).caller
-    return Listener(hl7_dispatch(application), limits, tls_context(settings.tls), application.sources.admits, caller)
+    tls = application.certificates.hl7.context if application.certificates.hl7 is not None else None
+    return Listener(hl7_dispatch(application), limits, tls, application.sources.admits, caller)
 
 
 def proxies(settings: Settings) -> Proxies:
     """The balancers in front of DICOM and HL7."""
     return Proxies(settings.node.trusted_proxies)
-
-
-def tls_context(settings: TlsSettings) -> SSLContext | None:
-    """For a door that speaks TLS itself; None when none was asked for. Unavailable names the file that is no use."""
-    if not settings.certificate:
-        return None
-    return tls.server_context(
-        Path(settings.certificate),
-        Path(settings.key) if settings.key else None,
-        Path(settings.ca) if settings.ca else None,
-        client_certificate=settings.require_client_certificate,
-    )

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from dimse.scu import Destination as Entity
-from dimse.scu import StoreSCU, sender
+from dimse.scu import StoreSCU, destination_of, sender
+from dimse.upper_layer.profile import Profile
 from storage.index.engine import Database
 from vna.app.remotes import Remotes
 from vna.board import SharedBoard
@@ -67,18 +67,17 @@ class Sending:
 class Ways:
     """The way to each name: an application entity, else a source that takes instances over HTTP."""
 
-    def __init__(self, peers: Peers, sources: Sources, remotes: Remotes, ae_title: str) -> None:
+    def __init__(self, peers: Peers, sources: Sources, remotes: Remotes, profile: Profile) -> None:
         self._peers = peers
         self._sources = sources
         self._remotes = remotes
-        self._profile = sender(ae_title)
+        self._profile = profile
 
     def __call__(self, name: str, priority: Priority) -> Destination:
         """NotFound says what has to be known of it."""
         peer = self._peers.get(name)
         if peer is not None and peer.host and peer.port:
-            entity = Entity(peer.host, peer.port, peer.ae_title)
-            return StoreSCU(entity, self._profile, parallel=2, priority=_DIMSE_PRIORITY[priority])
+            return StoreSCU(destination_of(peer), self._profile, parallel=2, priority=_DIMSE_PRIORITY[priority])
         source = self._source(name)
         ways = self._remotes.destinations(source) if source is not None else []
         if not ways:
@@ -105,7 +104,8 @@ def build(around: Surroundings) -> Sending:
     """Wire it."""
     settings, database = around.settings, around.database
     rules = [_rule(one) for one in settings.forward]
-    ways = Ways(around.peers, around.sources, around.remotes, settings.dimse.ae_title)
+    profile = sender(settings.dimse.ae_title, calling=around.certificates.calling)
+    ways = Ways(around.peers, around.sources, around.remotes, profile)
     return Sending(
         database=database,
         desk=ForwardDesk(database, around.policy, rules, ways.require),

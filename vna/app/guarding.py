@@ -8,11 +8,13 @@ from pathlib import Path
 
 from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
-from vna.app import national
+from vna.app import atna, national, spooling
 from vna.archive.reindex import Replay
 from vna.audit import key as keys
 from vna.audit.authority import Authority
 from vna.audit.chain import CHAIN, Chain
+from vna.audit.clock_watch import ClockWatch
+from vna.audit.delivery import DELIVER, unsent
 from vna.audit.expiring import EXPIRE, SHORT, Expiring
 from vna.audit.key import AuditKey
 from vna.audit.noticing import Noticing
@@ -21,10 +23,12 @@ from vna.audit.seals import Sealing
 from vna.audit.timestamps import HttpAuthority
 from vna.audit.trail import AuditTrail
 from vna.audit.verifying import Verification
+from vna.audit.watching import WATCH, Watching
 from vna.jobs.dispatch import Subscriber
 from vna.jobs.regular import Regular
 from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
+from vna.metrics import Gauges
 from vna.model.audit import AuditKind, NoTrail, Trail
 from vna.model.events import EventKind
 from vna.security import permits
@@ -35,6 +39,7 @@ from vna.settings import Settings
 from vna.settings.audit import AuditSettings
 
 _YEAR = timedelta(days=365.25)
+_WATCH_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,11 @@ class Surroundings:
 class Guarding:
     """Use cases of the audit trail, in one process."""
 
+    database: Database
     trail: Trail
     reading: Reading
     verification: Verification
+    clock: ClockWatch
     permits: Permits
     kinds: Mapping[str, Regular]
     subscribed: Mapping[str, Subscriber]
@@ -70,7 +77,11 @@ class Guarding:
 
     def ladders(self) -> Mapping[str, Ladder]:
         """When jobs that failed are tried again, where that is not as usual."""
-        return {}
+        return atna.LADDERS
+
+    def gauges(self) -> Gauges:
+        """How it stands, as numbers."""
+        return unsent(self.database) if DELIVER in self.does else {}
 
 
 REPLAYS: Mapping[EventKind, Replay] = {
@@ -102,12 +113,25 @@ def build(around: Surroundings) -> Guarding:
         sealing = Sealing(database, blobs, key, authority, timedelta(seconds=settings.seal_seconds))
         works[CHAIN] = Chain(database, key, sealing)
         works[EXPIRE] = Expiring(database, blobs, key, trail, _ages(settings))
+        works[WATCH] = Watching(database, key, trail, is_on=settings.watch_database)
         kinds[CHAIN] = Regular(timedelta(seconds=settings.chain_seconds), priority=0)
         kinds[EXPIRE] = Regular(timedelta(days=1), at_once=False)
+        if settings.watch_database and not database.is_sqlite:
+            kinds[WATCH] = Regular(timedelta(seconds=_WATCH_SECONDS), priority=0)
+        kinds |= atna.regularly(around.settings)
+        works |= atna.works(around.settings, database)
     return Guarding(
+        database=database,
         trail=trail,
         permits=Permits(database, policy),
         reading=Reading(database, policy, trail),
+        clock=ClockWatch(
+            trail,
+            node=spooling.node_name(around.settings),
+            server=settings.time_server,
+            most=settings.time_offset,
+            every=settings.time_seconds,
+        ),
         verification=Verification(database, blobs, policy, key, authority),
         kinds=kinds,
         subscribed=subscribers,
@@ -141,6 +165,11 @@ def reaching(settings: Settings, database: Database) -> StudiesReached:
 def audited(policy: Policy, trail: Trail) -> Policy:
     """A policy whose answers are written down, where anything is."""
     return policy if isinstance(trail, NoTrail) else AuditedPolicy(policy, trail)
+
+
+def session(settings: Settings) -> str:
+    """What sessions of a node show the database."""
+    return audit_key(settings).session() if settings.audit.on else ""
 
 
 def audit_key(settings: Settings) -> AuditKey:

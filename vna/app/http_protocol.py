@@ -12,6 +12,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from vna.app.answering import answering
+from vna.security.certified import CLIENT_CERTIFICATE
 
 MOST_ADDRESS: Final = 65_535
 """Bytes of path and query together: what the parser can take apart."""
@@ -32,12 +33,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fields = 0
+        self._certificate = b""
         self._refusal = _MALFORMED
         self._left = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._certificate = _certificate(transport)
         self._expect()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
@@ -58,6 +61,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        if self._certificate:
+            self.scope["extensions"] = {"tls": {CLIENT_CERTIFICATE: self._certificate}}
         self._fields = 0
         self._expect()
 
@@ -120,3 +125,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _certificate(transport: asyncio.Transport) -> bytes:
+    """That of the client (DER), where it showed one."""
+    secured = transport.get_extra_info("ssl_object")
+    return (secured.getpeercert(binary_form=True) or b"") if secured is not None else b""

@@ -9,6 +9,7 @@ from storage.blobs.base import BlobStore
 from storage.index.engine import Connection, Database
 from vna.app import backups, care, commitment, corrections, forwarding, spooling
 from vna.app.care import Caring
+from vna.app.certificates import Certificates
 from vna.app.commitment import Committing
 from vna.app.data_folder import identity
 from vna.app.forwarding import Sending
@@ -61,6 +62,7 @@ class Surroundings:
     sources: Sources
     remotes: Remotes
     shared: Path
+    certificates: Certificates
     identify: Identify = nobody
     regularly: Mapping[str, Regular] = field(default_factory=dict)
 

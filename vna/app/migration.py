@@ -3,6 +3,7 @@
 from storage.index import migrate as schema
 from storage.index import nodes
 from storage.index.engine import Database
+from vna.app.guarding import session
 from vna.archive.nodes import is_alive
 from vna.model.errors import Conflict
 from vna.settings import Settings
@@ -14,7 +15,8 @@ _NODES_SINCE = "0010"
 def migrate(settings: Settings) -> tuple[str, str]:
     """Bring the schema up to date; the revisions before and after. Conflict names nodes that run and cannot bear it."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database_url, pool_size=2, memory=settings.data_dir / "primary")
+    memory, shown = settings.data_dir / "primary", session(settings)
+    database = Database(settings.database_url, pool_size=2, memory=memory, session=shown)
     try:
         _require_no_older_nodes(database)
         return schema.upgrade(database)

@@ -1,7 +1,7 @@
 """The national side: from the profile to its use cases."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from vna.jobs.dispatch import Subscriber
 from vna.jobs.retries import Ladder
 from vna.jobs.workers import Work
 from vna.model import profile
+from vna.model.audit import NoTrail, Trail
 from vna.model.events import Event, EventKind
 from vna.model.notifications import Payer
 from vna.model.profile import Profile
@@ -71,6 +72,7 @@ class Surroundings:
     links: Links
     sources: Sources
     shared: Path
+    trail: Trail = field(default_factory=NoTrail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,13 @@ def build(settings: NationalSettings, around: Surroundings) -> National:
         reports_out=ReportsOut(database, known, filed, receivers, ReportSender(said)),
         report_objects=ReportObjects(database, around.store, around.deletion, said.reports),
         schedule=Schedule(
-            database, policy, around.bounds, phonetic=around.phonetic, institution=institution, since=since
+            database,
+            policy,
+            around.bounds,
+            phonetic=around.phonetic,
+            institution=institution,
+            since=since,
+            trail=around.trail,
         ),
         performed=PerformedSteps(database, policy, known),
         rules=rules,

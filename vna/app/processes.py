@@ -12,6 +12,7 @@ from functools import partial
 
 from dimse.upper_layer.worker import ConnectionChannel, run_worker
 from vna.app import spooling
+from vna.app.certificates import Certificates
 from vna.app.doors import Addresses, dimse_server, hl7_listener, http_application, proxies
 from vna.app.draining import Draining
 from vna.app.wiring import Application, build
@@ -41,6 +42,7 @@ class Start:
     addresses: Addresses
     metrics: Metrics
     draining: Draining
+    certificates: Certificates
 
 
 def stop_event(lifeline: int) -> threading.Event:
@@ -52,6 +54,7 @@ def stop_event(lifeline: int) -> threading.Event:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is for the supervisor, and comes to the whole group of a terminal
 
     def watch() -> None:
         os.read(lifeline, 1)
@@ -66,7 +69,7 @@ def run(kind: str, start: Start) -> None:
     for door, sock in (("http", start.http), ("hl7", start.hl7)):
         if door != kind:
             sock.close()
-    application = build(start.settings)
+    application = build(start.settings, certificates=start.certificates)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)  # headers are many small objects that die young and form no cycles
@@ -78,7 +81,8 @@ def run(kind: str, start: Start) -> None:
 
 def _dimse(start: Start, application: Application) -> None:
     assert start.channel is not None
-    server = dimse_server(application)
+    own = start.addresses.dimse_tls
+    server = dimse_server(application, own[1] if own is not None else None)
     channel, caller = ConnectionChannel(start.channel), proxies(start.settings).caller
     run_worker(server, channel, start.stop, grace_seconds=_GRACE_SECONDS, caller=caller)
 
@@ -87,6 +91,7 @@ def _http(start: Start, application: Application) -> None:
     import uvicorn
 
     from vna.app.http_protocol import BoundedProtocol
+    from vna.app.https import HttpsServer
     from vna.pixels.codecs import CODECS
 
     CODECS.bound(_DECODING_AT_ONCE)
@@ -105,7 +110,11 @@ def _http(start: Start, application: Application) -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_HTTP_GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[start.http])
+    door = start.certificates.http
+    if door is None:
+        uvicorn.Server(config).run(sockets=[start.http])
+    else:
+        HttpsServer(config, start.http, door.context).run()
 
 
 def _hl7(start: Start, application: Application) -> None:
@@ -117,7 +126,12 @@ def _jobs(start: Start, application: Application) -> None:
     workers = threading.Thread(target=application.workers().run, args=(start.stop,), name="workers")
     workers.start()
     upload = partial(spooling.upload, application.blobs, application.settings)
-    beside = (application.keeping.nodes.run, application.keeping.regularly().run, upload)
+    beside = (
+        application.keeping.nodes.run,
+        application.keeping.regularly().run,
+        application.guarding.clock.run,
+        upload,
+    )
     for run_beside in beside:
         threading.Thread(target=run_beside, args=(start.stop,), name="beside", daemon=True).start()
     application.dispatcher().run(start.stop)

@@ -14,9 +14,10 @@ from dimse.upper_layer.acceptor import Acceptor, channel_pair, listen
 from dimse.upper_layer.worker import allow_many_descriptors
 from vna import events as signals
 from vna import metrics
-from vna.app import communities, processes
+from vna.app import certificates, communities, processes
+from vna.app.certificates import Certificates
 from vna.app.data_folder import occupy
-from vna.app.doors import Addresses, tls_context
+from vna.app.doors import Addresses
 from vna.app.draining import Draining
 from vna.app.wiring import build, prepare
 from vna.metrics import Metrics
@@ -31,6 +32,7 @@ _GRACE_SECONDS = 20.0
 _PAUSE_AFTER_DEATH = 0.5
 _QUICK_DEATH_SECONDS = 2.0
 _POLL_SECONDS = 0.25
+_WARN_SECONDS = 86_400.0
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class _Child:
 def serve(settings: Settings, *, demo: bool = False) -> None:
     """Serve every door until SIGTERM or SIGINT; what is being stored then is finished first."""
     allow_many_descriptors()
-    tls_context(settings.hl7.tls)  # files that are no use are found now, not by a worker
+    found = certificates.read(settings)  # files that are no use are found now, not by a worker
     communities.check(settings.xds)
     prefetch_rules.named(settings.federation.prefetch)
     occupied = occupy(settings.data_dir)  # let go of by the end of the last process
@@ -52,7 +54,7 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
         archive.keeping.nodes.require_name()
         archive.keeping.nodes.require_store(archive.blobs)
     metrics.prepare(settings.data_dir / "metrics")
-    Supervisor(settings, demo=demo).run()
+    Supervisor(settings, found, demo=demo).run()
     _leave(settings)
     os.close(occupied)
 
@@ -69,8 +71,9 @@ def _leave(settings: Settings) -> None:
 class Supervisor:
     """Owns the listening sockets, hands connections to DICOM workers, and keeps every worker alive."""
 
-    def __init__(self, settings: Settings, *, demo: bool) -> None:
+    def __init__(self, settings: Settings, found: Certificates, *, demo: bool) -> None:
         self._settings = settings
+        self._certificates = found
         self._metrics = Metrics()
         self._metrics.subscribe()
         self._demo = demo
@@ -79,17 +82,22 @@ class Supervisor:
         self._drained_at = 0.0
         self._children: dict[int, _Child] = {}
         self._again: list[tuple[float, str]] = []
+        self._expiry = certificates.expiry(settings, found, tuple)
+        self._warned_at = -_WARN_SECONDS
         self._lifeline_read, self._lifeline_write = os.pipe()
         self._http = _listen("HTTP", settings.http.host, settings.http.port, backlog=2048)
         dimse = _listen("DIMSE", settings.dimse.host, settings.dimse.port, backlog=4096)
         self._hl7 = _listen("HL7", settings.hl7.host, settings.hl7.port, backlog=128)
-        self.addresses = Addresses(_place(self._http), _place(dimse), _place(self._hl7))
-        self._acceptor = Acceptor(dimse, settings.dimse.max_associations)
+        place, port = settings.dimse.host, settings.dimse.tls_port
+        secured = [_listen("DIMSE", place, port, backlog=4096, word="TLS_PORT")] if port is not None else []
+        self.addresses = Addresses(_place(self._http), _place(dimse), _place(self._hl7), *map(_place, secured))
+        self._acceptor = Acceptor(dimse, settings.dimse.max_associations, also=secured)
 
     def run(self) -> None:
         """Start everything, watch over it, and end it in order."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._look_at_certificates)
         for kind, count in self._wanted():
             for _ in range(count):
                 self._start(kind)
@@ -99,6 +107,7 @@ class Supervisor:
                 self._acceptor.poll(_POLL_SECONDS)
                 self._reap()
                 self._restart()
+                self._watch_certificates()
                 self._drain()
         finally:
             self._end()
@@ -136,7 +145,15 @@ class Supervisor:
             self._acceptor.forget()
             stop = processes.stop_event(self._lifeline_read)
             start = processes.Start(
-                self._settings, stop, self._http, self._hl7, theirs, self.addresses, self._metrics, self._draining
+                self._settings,
+                stop,
+                self._http,
+                self._hl7,
+                theirs,
+                self.addresses,
+                self._metrics,
+                self._draining,
+                self._certificates,
             )
             processes.run(kind, start)
             code = 0
@@ -190,6 +207,19 @@ class Supervisor:
         self._draining.begin()
         self._drained_at = time.monotonic() + seconds
 
+    def _watch_certificates(self) -> None:
+        """What is started anew has those of now; once a day the log says what expires."""
+        self._certificates.look()
+        now = time.monotonic()
+        if now - self._warned_at >= _WARN_SECONDS:
+            self._warned_at = now
+            for sentence in self._expiry.standing().warnings:
+                log.warning("certificate needs care", extra={"reason": sentence})
+
+    def _look_at_certificates(self, _number: int, _frame: object) -> None:
+        log.info("certificates are looked at")
+        self._certificates.asked.again()
+
     def _drain(self) -> None:
         """What comes meanwhile is served: the balancer has to see first that this node is not ready."""
         if self._draining() and time.monotonic() >= self._drained_at:
@@ -224,13 +254,16 @@ class Supervisor:
         host, port = self.addresses.http
         dimse_host, dimse_port = self.addresses.dimse
         hl7_host, hl7_port = _place(self._hl7)
+        site = f"http{'s' if self._certificates.http is not None else ''}://{_shown(host)}:{port}"
+        title, own = self._settings.dimse.ae_title, self.addresses.dimse_tls
         lines = (
             f"vna is ready ({mode} mode)",
-            f"  page      http://{_shown(host)}:{port}/",
-            f"  DICOMweb  http://{_shown(host)}:{port}/dicom-web",
-            f"  DICOM     {self._settings.dimse.ae_title}@{_shown(dimse_host)}:{dimse_port}",
+            f"  page      {site}/",
+            f"  DICOMweb  {site}/dicom-web",
+            f"  DICOM     {title}@{_shown(dimse_host)}:{dimse_port}",
             f"  HL7       {_shown(hl7_host)}:{hl7_port}",
-            *((f"  viewer    http://{_shown(host)}:{port}/viewer/",) if installed(self._settings.http.viewer) else ()),
+            *((f"  DICOM TLS {title}@{_shown(own[0])}:{own[1]}",) if own is not None else ()),
+            *((f"  viewer    {site}/viewer/",) if installed(self._settings.http.viewer) else ()),
             f"  data      {self._settings.data_dir}",
         )
         sys.stdout.write("\n".join(lines) + "\n")
@@ -238,11 +271,11 @@ class Supervisor:
         log.info("serving", extra={"http": port, "dimse": dimse_port, "hl7": hl7_port, "mode": mode})
 
 
-def _listen(door: str, host: str, port: int, *, backlog: int) -> socket.socket:
+def _listen(door: str, host: str, port: int, *, backlog: int, word: str = "PORT") -> socket.socket:
     try:
         return listen(host, port, backlog)
     except OSError as exc:
-        reason = f"{exc.strerror or exc}; VNA_{door}__HOST and VNA_{door}__PORT choose another place"
+        reason = f"{exc.strerror or exc}; VNA_{door}__HOST and VNA_{door}__{word} choose another place"
         raise Unavailable(f"cannot listen on {_shown(host)}:{port}: {reason}") from exc
 
 

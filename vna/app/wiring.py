@@ -13,6 +13,7 @@ from storage.index.engine import Connection, Database
 from storage.limits import Limits
 from vna.app import corrections, guarding, keeping, national, spooling
 from vna.app.blobs import blob_store, ready_blobs
+from vna.app.certificates import Certificates, for_calls
 from vna.app.communities import clients
 from vna.app.guarding import Guarding
 from vna.app.keeping import Keeping
@@ -146,6 +147,7 @@ class Application:
     removing: Removing
     national: National
     keeping: Keeping
+    certificates: Certificates
     guarding: Guarding
 
     @property
@@ -219,10 +221,13 @@ class Application:
         self.database.close()
 
 
-def build(settings: Settings, *, policy: Policy | None = None) -> Application:
-    """Wire an archive; nothing is started, and the schema has to be there (`prepare`)."""
+def build(settings: Settings, *, policy: Policy | None = None, certificates: Certificates | None = None) -> Application:
+    """Wire an archive; nothing is started, and the schema has to be there (`prepare`). Doors need `certificates`, which
+    commands do without: they may be run by somebody who cannot read the keys."""
+    certificates = certificates or for_calls(settings)
     memory = settings.data_dir / "primary"
-    database = Database(settings.database_url, pool_size=settings.database.pool_size, memory=memory)
+    shown, most = guarding.session(settings), settings.database.pool_size
+    database = Database(settings.database_url, pool_size=most, memory=memory, session=shown)
     blobs = blob_store(settings, database)
     spooling.ask_neighbours(blobs, database, settings)
     local = settings.security.mode is SecurityMode.LOCAL
@@ -230,7 +235,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     policy = policy or guarding.audited(
         LocalPolicy() if local else EnforcedPolicy(guarding.reaching(settings, database)), trail
     )
-    peers = Peers(database, policy, local=local)
+    peers = Peers(database, policy, local=local, trail=trail)
 
     def coercion_for(ae_title: str) -> Coercion | None:
         peer = peers.get(ae_title)
@@ -265,14 +270,16 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     patients = Patients(
         database, policy, authority=settings.xds.affinity_domain, registers=settings.xds.unknown_patients == "register"
     )
-    documents = Registry(database, policy, patients, rendition, _registry_rules(settings.xds))
+    documents = Registry(database, policy, patients, rendition, _registry_rules(settings.xds), trail=trail)
 
     def describing() -> Describing:
         return Describing(said, own(), settings.xds.affinity_domain)
 
     remote = RemoteRegistry(settings.xds.registry_url, blobs.spool_folder) if settings.xds.registry_url else None
     most = int(settings.xds.max_document_bytes)
-    repository = Repository(database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote)
+    repository = Repository(
+        database, blobs, policy, documents, own, max_bytes=most, room=space.check, remote=remote, trail=trail
+    )
     imaging = ImagingSource(policy, retrieval, own, sources_known.archives)
     communities = clients(settings.xds, blobs.spool_folder, space.check)
     responding, initiating = None, None
@@ -289,6 +296,7 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
         settings.dimse.max_matches,
         settings.database.max_scanned,
         phonetic=settings.search.phonetic,
+        trail=trail,
     )
     destination = _destination(settings.xds, database, repository, documents, patients, blobs)
     deletion = Deletion(database, blobs, policy, store, Limits())
@@ -297,11 +305,12 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
     fetching, same = Fetching(database, policy, on_demand.bring), SamePatient(identify)
     return Application(
         settings=settings,
+        certificates=certificates,
         database=database,
         blobs=blobs,
         policy=policy,
         peers=peers,
-        accounts=Accounts(database, policy),
+        accounts=Accounts(database, policy, trail),
         links=links,
         store=store,
         search=search,
@@ -378,11 +387,13 @@ def build(settings: Settings, *, policy: Policy | None = None) -> Application:
                 links=links,
                 sources=sources_known,
                 shared=settings.data_dir / SHARED,
+                trail=trail,
             ),
         ),
         keeping=keeping.build(
             keeping.Surroundings(
                 settings=settings,
+                certificates=certificates,
                 database=database,
                 blobs=blobs,
                 policy=policy,
@@ -469,7 +480,8 @@ def prepare(settings: Settings) -> None:
 def make_ready(settings: Settings) -> BlobStore:
     """Data folder, schema (migrated here only on the embedded default), seeds, bucket; also while an archive runs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database_url, pool_size=1, memory=settings.data_dir / "primary")
+    memory, shown = settings.data_dir / "primary", guarding.session(settings)
+    database = Database(settings.database_url, pool_size=1, memory=memory, session=shown)
     try:
         if database.is_sqlite:
             migrate.upgrade(database)

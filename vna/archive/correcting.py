@@ -26,6 +26,8 @@ from vna.model.values import FORMS, fault
 from vna.security.policy import Policy
 
 _MOST_STUDIES = 1000
+_DEFINED = {"PatientSex": ("M", "F", "O")}
+"""Values that are enumerated for an attribute (PS3.3 C.7.1.1)."""
 _OF_ANOTHER = (
     "OtherPatientIDsSequence",
     "IssuerOfPatientIDQualifiersSequence",
@@ -55,13 +57,15 @@ class Corrections:
         level = _checked(said, series, instance, reason)
         with self._database.transaction() as connection:
             _require(connection, study, series, instance)
-            studies = [study]
+            studies, of = [study], {}
             if level is Level.PATIENT:
                 studies = corrections.studies_of_same(connection, study, _MOST_STUDIES + 1)
                 if len(studies) > _MOST_STUDIES:
                     raise BadRequest(f"the patient has more than {_MOST_STUDIES} studies")
+                filed = patients.of_study(connection, study)
+                of = {"PatientID": filed.patient_id} if filed is not None else {}
             made = [
-                Correction("", CorrectionKind.ATTRIBUTES, one, series, instance, said=dict(said)) for one in studies
+                Correction("", CorrectionKind.ATTRIBUTES, one, series, instance, said={**said, **of}) for one in studies
             ]
             return self._make(connection, actor, made, reason)
 
@@ -75,12 +79,14 @@ class Corrections:
         to_study: str = "",
         to_series: str = "",
         to_patient: PatientKey | None = None,
+        called: Mapping[str, str] | None = None,
         reason: str,
     ) -> str:
         """Say where a study, a series of it or an instance belongs; the name by which that is revoked.
 
         In a study that is held it is of its patient, and says of both what that does; in a new one of `to_patient`,
-        or of whom it was. BadRequest when a UID is none or nothing moves, Conflict when the study is another patient's.
+        or of whom it was. `called` says name, birth date and sex of a patient who is not known. BadRequest when a UID
+        is none, nothing moves or he cannot be called so, Conflict when the study is another patient's.
         """
         self._policy.check(actor, Action.CORRECT, study)
         if not reason:
@@ -89,6 +95,7 @@ class Corrections:
             raise BadRequest("this is no UID")
         if not (to_study or to_series or to_patient) or to_study == study:
             raise BadRequest("nothing moves: name another study, series or patient")
+        _check_values(called or {})
         if to_patient is not None and not to_study and series:
             raise BadRequest("a part of a study moves to another patient together with a study of its own: name one")
         with self._database.transaction() as connection:
@@ -96,6 +103,10 @@ class Corrections:
             if instance and to_study and not to_series:
                 to_series = _made_uid(series, to_study)  # a series is not torn in two
             said = _of_target(connection, to_study, to_patient)
+            if called:
+                if to_patient is None or patients.attributes_of(connection, to_patient):
+                    raise BadRequest("what a patient is called can be said only of one who is not known, and is named")
+                said |= called
             said |= dict(zip(PLACE, (to_study, to_series), strict=True))
             said = {keyword: value for keyword, value in said.items() if value or keyword not in PLACE}
             made = [Correction("", CorrectionKind.MOVE, study, series, instance, said=said)]
@@ -150,12 +161,10 @@ def _checked(said: Mapping[str, str], series: str, instance: str, reason: str) -
         raise BadRequest("a correction has a reason")
     if not said:
         raise BadRequest("nothing is corrected")
-    for keyword, value in said.items():
+    for keyword in said:
         if keyword not in CORRIGIBLE:
             raise BadRequest(f"{keyword} is not corrected: {', '.join(sorted(CORRIGIBLE))} are")
-        problem = fault(str(tag_of(keyword)), value)
-        if problem:
-            raise BadRequest(f"{keyword} cannot have this value: {problem}")
+    _check_values(said)
     levels = {CORRIGIBLE[keyword] for keyword in said}
     named = Level.IMAGE if instance else Level.SERIES if series else Level.STUDY
     if Level.PATIENT in levels and levels != {Level.PATIENT}:
@@ -165,6 +174,15 @@ def _checked(said: Mapping[str, str], series: str, instance: str, reason: str) -
     ):
         raise BadRequest("what is said of a study is corrected in all of it, and of a series in all of that")
     return min(levels)
+
+
+def _check_values(said: Mapping[str, str]) -> None:
+    for keyword, value in said.items():
+        problem = fault(str(tag_of(keyword)), value)
+        if not problem and value and value not in _DEFINED.get(keyword, (value,)):
+            problem = f"it is one of {', '.join(_DEFINED[keyword])}"
+        if problem:
+            raise BadRequest(f"{keyword} cannot have this value: {problem}")
 
 
 def _require(connection: Connection, study: str, series: str, instance: str) -> None:

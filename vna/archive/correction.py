@@ -1,13 +1,13 @@
 """Corrections of who an instance is of, and of what is said of him: recorded beside the bytes as coercions are, so that
 every door gives them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from storage.elements import text
+from storage.elements import person_name, text
 from storage.index import corrections as corrections_index
 from storage.index import facilities, identities, patient_details, patients
 from storage.index.engine import Connection
@@ -18,6 +18,7 @@ from vna.archive import corrected as corrections
 from vna.archive import overlay, rows
 from vna.archive.rows import patient_row
 from vna.model.access import Coercion
+from vna.model.dictionary import tag_of
 from vna.model.identifiers import PatientIdentifier, PatientKey, facility_identifier, patient_key, significant
 from vna.model.values import fault
 
@@ -51,13 +52,24 @@ def due(
 ) -> tuple[PatientKey, Values]:
     """Who a patient of the images is by now, and what his images are to say of him then; `facility` is whose study it
     is."""
-    new = survivor(connection, identify, key, study_instance_uid, facility) or key
+    line = _line(connection, identify, key, study_instance_uid, facility)
+    said = corrections.said(connection, study_instance_uid)
+    return line[-1], _due(connection, identify, line, said, facility)
+
+
+def _due(
+    connection: Connection, identify: Identify, line: Sequence[PatientKey], said: corrections.Said, facility: str
+) -> Values:
+    """What feeds say, or the survivor's own images said when he was merged (`vna.archive.merging`), goes before a
+    correction of who was merged, and a correction of the one who it is now before both."""
+    key, new = line[0], line[-1]
     values = difference(key, new) if new != key else {}
-    corrected = corrections.of_patient(connection, study_instance_uid)
-    if not patient_details.any_said(connection):
-        return new, {**values, **corrected}
-    said = patient_details.said_of(connection, identifiers(connection, identify, new, facility))
-    return new, {**values, **said, **corrected}
+    told = (
+        patient_details.said_of(connection, identifiers(connection, identify, new, facility))
+        if patient_details.any_said(connection)
+        else {}
+    )
+    return {**values, **said.of_merged(line), **told, **said.of_now(new.patient_id)}
 
 
 def wanted(
@@ -74,8 +86,9 @@ def wanted(
     moved = {**elements, **_elements(said.moved)}
     key = patient_key(text(moved, _PATIENT_ID), text(moved, _ISSUER), facility=facility, study_instance_uid=study)
     held = patients.facility_of(connection, study)
-    _, values = due(connection, identify, key, study, facility if held is None else held)
-    return {**said.moved, **values, **said.corrected}
+    facility = facility if held is None else held
+    line = _line(connection, identify, key, study, facility)
+    return {**said.moved, **_due(connection, identify, line, said, facility), **said.corrected}
 
 
 def _elements(values: Values) -> dict[str, Element]:
@@ -111,14 +124,22 @@ def survivor(
     A facility's own merges and those of the affinity domain follow each other; where they would lead back, everybody
     stays who he was.
     """
-    if not identities.any_merged(connection):
-        return None
+    line = _line(connection, identify, key, study_instance_uid, facility)
+    return line[-1] if len(line) > 1 else None
+
+
+def _line(
+    connection: Connection, identify: Identify, key: PatientKey, study_instance_uid: str, facility: str
+) -> Sequence[PatientKey]:
+    """From who a patient was to who he is by now."""
     seen = [key]
+    if not identities.any_merged(connection):
+        return seen
     while (following := _survivor(connection, identify, seen[-1], study_instance_uid, facility)) is not None:
         if following in seen:
-            return None
+            return [key]
         seen.append(following)
-    return seen[-1] if len(seen) > 1 else None
+    return seen
 
 
 def _survivor(
@@ -188,6 +209,17 @@ def differing(header: bytes, values: Values) -> Values:
         for keyword, value in values.items()
         if overlay.changes(elements, Coercion(set=((keyword, value),)))
     }
+
+
+def values_of(header: bytes, keywords: Sequence[str]) -> dict[str, str]:
+    """What a packed header says by these keywords; what it does not say, or cannot be said again, is empty."""
+    elements = orjson.loads(unpack(header))
+    found: dict[str, str] = {}
+    for keyword in keywords:
+        tag = str(tag_of(keyword))
+        value = significant((person_name if keyword == "PatientName" else text)(elements, tag))
+        found[keyword] = "" if fault(tag, value) else value
+    return found
 
 
 def corrected_header(header: bytes, values: Values) -> bytes:

@@ -122,7 +122,8 @@ class Exports:
             pages.want(handing_over.chosen(connection, order.scope))
             total = handing_over.amount(connection, order.scope)
         if next(pages.wanted(), None) is None:
-            raise NotFound("there is no such study")
+            named = order.scope.study_uids
+            raise NotFound("there is no such study" if named else "no study fits: there is nothing to export")
         pages.say("total", str(total))
         pages.say("began", _now())
         pages.say("plan", plan)

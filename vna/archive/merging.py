@@ -25,7 +25,9 @@ from vna.archive.correction import (
     identifiers,
     key_of,
     survivor,
+    values_of,
 )
+from vna.identity.hospital import KEYWORDS, say_of_images
 from vna.model.access import SYSTEM
 from vna.model.coercion import coercion_of, coercion_text, corrected
 from vna.model.errors import Unavailable
@@ -36,12 +38,15 @@ log = logging.getLogger(__name__)
 
 _BATCH = 50
 _ATTEMPTS = 5
+_LOOKED_AT = 100
+"""So many studies of a survivor are looked at for one that came under his own number."""
 
 
 class Merging:
     """Does jobs of kind `vna.identity.patients.MERGE` and, by `update`, of kind `vna.identity.hospital.UPDATE`, a study
     each step.
 
+    What the survivor's own images say of him is what those of the other are to say, where no feed says anything.
     First the study is filed under the survivor: from then on whatever else comes of it is looked up anew
     (`InstanceWriter`), so that what has to be corrected is known. Then its instances are, some at a time. A step that
     was done half is done again and does the rest.
@@ -58,6 +63,9 @@ class Merging:
             subsumed = identities.by_key(connection, int(identity))
             if subsumed is None or subsumed.merged_into is None:
                 return None
+        if not study:
+            self._say(subsumed.identifier)
+        with self._database.read() as connection:
             chosen = None if study else self._next(connection, subsumed.identifier)
         if chosen:
             return f"{identity} {chosen}"
@@ -83,6 +91,35 @@ class Merging:
         count = self._correct(study, details.identifier)
         log.info("study follows an update", extra={"study_instance_uid": study, "instances": count})
         return f"{key} {number}"
+
+    def _say(self, subsumed: PatientIdentifier) -> None:
+        """What the survivor's own images say of him holds for those of the other, and on every way out, unless a feed
+        says it: no image is half one patient's and half another's."""
+        with self._database.read() as connection:
+            found = self._own_words(connection, subsumed)
+        if found is None:
+            return
+        with self._database.transaction() as connection:
+            found = self._own_words(connection, subsumed)
+            if found is not None:
+                say_of_images(connection, *found)
+
+    def _own_words(
+        self, connection: Connection, subsumed: PatientIdentifier
+    ) -> tuple[PatientIdentifier, dict[str, str]] | None:
+        surviving = identities.survivor(connection, subsumed)
+        if surviving is None or patient_details.find(connection, surviving):
+            return None
+        for key, facility in self._keys(connection, surviving):
+            only = facility or facility_of(surviving)
+            if patient_details.said_of(connection, identifiers(connection, self._identify, key, only)):
+                return None
+            for header, rules in patients.own_headers(connection, key, facility, _LOOKED_AT):
+                coercion = coercion_of(rules)
+                if coercion is None or "PatientID" not in dict(coercion.corrected):
+                    said = values_of(header, KEYWORDS)
+                    return (surviving, said) if said["PatientName"] else None
+        return None
 
     def _is(self, connection: Connection, key: PatientKey, identifier: PatientIdentifier, facility: str = "") -> bool:
         return identifier in identifiers(connection, self._identify, key, facility)

@@ -104,8 +104,12 @@ class Refiling:
         return f"{key} {last}"
 
     def _following(self, connection: Connection, who: PatientIdentifier, after: int) -> tuple[int, str] | None:
-        keys = patients.said(connection, who.value)
-        return patients.study_after(connection, keys, after, facility_of(who))
+        only = facility_of(who)
+        each = (
+            patients.study_after(connection, [key], after, "" if key.issuer == only else only)
+            for key in patients.said(connection, who.value)
+        )
+        return min((one for one in each if one is not None), default=None)
 
     # ---- instances
 

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 from storage.index.engine import Database
 from storage.index.search import Bounds, count, search
+from vna.audit.queries import asked as asked_for
+from vna.audit.queries import queried
 from vna.model.access import Action, Actor
+from vna.model.audit import NO_TRAIL, Trail
 from vna.model.query import Element, Match, Query, SearchPage, Total
 from vna.security.policy import WITHIN_REACH, Policy, without_patient_counts
 
@@ -25,6 +28,7 @@ class Search:
         max_scanned: int = 200_000,
         *,
         phonetic: bool = False,
+        trail: Trail = NO_TRAIL,
     ) -> None:
         """`max_scanned` bounds the rows that are looked at for keys which the database cannot decide; `phonetic` lets
         fuzzy matching find names that sound alike.
@@ -33,6 +37,7 @@ class Search:
         self._policy = policy
         self._bounds = Bounds(max_matches, max_scanned)
         self._phonetic = phonetic
+        self._trail = trail
         self._said: dict[str, Element] = {
             "00080054": {"vr": "AE", "Value": [ae_title]},
             "00080056": {"vr": "CS", "Value": ["ONLINE"]},
@@ -49,6 +54,7 @@ class Search:
         page = search(self._database, self._heard(query), self._said, self._bounds)
         if query is not asked:
             page = replace(page, matches=tuple(map(_uncounted, page.matches)))
+        queried(self._trail, actor, "query", asked_for(asked), len(page.matches))
         log.debug(
             "search answered",
             extra={
@@ -64,7 +70,9 @@ class Search:
     def count(self, actor: Actor, query: Query) -> Total:
         """How many match in all, whatever `limit` and `offset` say. Raises as `find` does."""
         self._policy.check(actor, Action.QUERY, actor.study_instance_uid or WITHIN_REACH)
-        return count(self._database, self._heard(self._policy.narrowed(actor, query)), self._bounds)
+        total = count(self._database, self._heard(self._policy.narrowed(actor, query)), self._bounds)
+        queried(self._trail, actor, "count", asked_for(query), total.number)
+        return total
 
     def _heard(self, query: Query) -> Query:
         return replace(query, phonetic=True) if self._phonetic and query.fuzzy else query

@@ -25,6 +25,10 @@ def _of_order(detail: _Detail) -> str:
     return str(patient.get("patient_id") or patient.get("national_number") or "")
 
 
+def _of_permit(detail: _Detail) -> str:
+    return str(detail.get("subject") or "") if detail.get("kind") == "consent" else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """The class of record that an event becomes; `patient` finds in its detail whom it is about, `gathered` says that
@@ -83,6 +87,9 @@ FORMS: Mapping[EventKind, Form] = {
     EventKind.PEER_CHANGED: _SECURITY,
     EventKind.SOURCE_CHANGED: _SECURITY,
     EventKind.ACCOUNT_CHANGED: _SECURITY,
+    EventKind.PERMIT_CHANGED: Form(AuditKind.SECURITY, _of_permit),
+    EventKind.FACILITY_CHANGED: _SECURITY,
+    EventKind.GLASS_BROKEN: Form(AuditKind.SECURITY, _named("patient")),
     EventKind.LINK_CHANGED: _SECURITY,
     EventKind.LINK_OPENED: Form(AuditKind.LOGIN),
 }

@@ -40,6 +40,10 @@ class AuditKey:
         """What a session of a node shows the database: it has the digest of it."""
         return self.mac(b"session of a node").hex()
 
+    def session_digest(self) -> bytes:
+        """What the database knows of it."""
+        return sha256(self.session().encode()).digest()
+
 
 def _id_of(key: bytes) -> str:
     return sha256(b"name of a key" + key).hexdigest()[:16]

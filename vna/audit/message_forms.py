@@ -115,6 +115,9 @@ EVENTS: dict[str, Form] = {
     EventKind.PEER_CHANGED: _NETWORK,
     EventKind.SOURCE_CHANGED: _NETWORK,
     EventKind.ACCOUNT_CHANGED: _ACCOUNTS,
+    EventKind.PERMIT_CHANGED: Form(_ALERT, "E", _REPORTING, codes.OBJECT_SECURITY),
+    EventKind.FACILITY_CHANGED: Form(_ALERT, "E", _REPORTING, codes.SECURITY_CONFIGURATION),
+    EventKind.GLASS_BROKEN: Form(_ALERT, "E", _REPORTING, codes.EMERGENCY_OVERRIDE),
     EventKind.LINK_CHANGED: Form(_ALERT, "E", _REPORTING, codes.OBJECT_SECURITY),
     EventKind.LINK_OPENED: Form(codes.USER_AUTHENTICATION, "E", kind=codes.LOGIN),
 }
@@ -129,7 +132,6 @@ NAMED: dict[str, Form] = {
     "audit.read": Form(codes.AUDIT_LOG_USED, "R"),
     "audit.started": Form(_ALERT, "E", _REPORTING, codes.RECORDING_STARTED),
     "audit.stopped": Form(_ALERT, "E", _REPORTING, codes.RECORDING_STOPPED),
-    "emergency": Form(_ALERT, "E", _REPORTING, codes.EMERGENCY_OVERRIDE),
 }
 """What is known by its name."""
 

@@ -10,11 +10,13 @@ from storage.index.audit_sources import kind_of_actor, packed, recorded_events
 from storage.index.engine import Connection, Database
 from vna.audit.forms import form_of, patient_of
 from vna.audit.trail import AuditTrail, is_uid
-from vna.model.access import SYSTEM, Actor, ActorKind
+from vna.model.access import SYSTEM, Actor, ActorKind, Purpose
 from vna.model.audit import AuditRecord
-from vna.model.events import Event
+from vna.model.events import Event, EventKind
 
 _LONGEST = 4_000
+_BEFORE = 1_000
+"""An event that a job delivers again, alone, may be in a record that is known by another before it."""
 _Group = tuple[str, str, str, str, str]
 
 
@@ -29,7 +31,7 @@ class Noticing:
         """Events that are in the trail already are passed over."""
         ids = [event.event_id for event in batch]
         with self._database.transaction() as connection:
-            known = recorded_events(connection, min(ids), max(ids))
+            known = recorded_events(connection, min(ids) - (_BEFORE if len(ids) == 1 else 0), max(ids))
             fresh = [event for event in batch if event.event_id not in known]
             actors = _Actors(connection)
             self._trail.write_in(connection, [_record(group, actors) for group in _groups(fresh)])
@@ -46,7 +48,11 @@ class _Actors:
         detail = event.detail
         address = str(detail.get("source_address") or detail.get("address") or "")
         facility = str(detail.get("caller_facility") or "")
-        return Actor(self._kind(event.actor), event.actor, address=address, facility=facility)
+        purpose = Purpose.EMERGENCY if event.kind is EventKind.GLASS_BROKEN else Purpose.TREATMENT
+        person = str(detail.get("person") or "")
+        return Actor(
+            self._kind(event.actor), event.actor, address=address, facility=facility, person=person, purpose=purpose
+        )
 
     def _kind(self, name: str) -> ActorKind:
         if name == SYSTEM.name:

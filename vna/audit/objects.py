@@ -31,7 +31,7 @@ class Object:
 
 _SAID = frozenset(
     {
-        *("endpoint", "process", "reply_to", "destination", "destination_address", "query", "query_id"),
+        *("endpoint", "process", "user", "reply_to", "destination", "destination_address", "query", "query_id"),
         *("home_community_id", "submission_set", "documents", "objects", "accession", "sop_classes", "transfer_syntax"),
     }
 )

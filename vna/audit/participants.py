@@ -1,14 +1,14 @@
 """Who took part in what an audit message tells of (PS3.15 A.5.2.1 to A.5.2.4, ITI TF-2 3.Y.5.1)."""
 
 import ipaddress
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vna.audit import codes
 from vna.audit.codes import Code
 from vna.audit.message_forms import Form, Parties
-from vna.model.access import Actor, ActorKind
+from vna.model.access import ActorKind
 from vna.model.audit import AuditKind, AuditRecord
 
 ANONYMOUS = "http://www.w3.org/2005/08/addressing/anonymous"
@@ -26,7 +26,7 @@ class PointType(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Us:
     """What a message says of this archive: AuditSourceID, AuditEnterpriseSiteID, AE title, address of its HTTP door,
-    name of the machine, process."""
+    name of the machine, process; `paths` are those of IHE's transactions there, by number."""
 
     source_id: str
     site: str = ""
@@ -34,6 +34,7 @@ class Us:
     url: str = ""
     host: str = ""
     process: str = ""
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +59,28 @@ def participants(record: AuditRecord, form: Form, us: Us) -> Iterator[Participan
     match form.parties:
         case Parties.RECEIVING:
             yield _asker(record, codes.SOURCE)
-            yield _ours(record, us, codes.DESTINATION)
-            yield from _human(record.actor)
+            yield _ours(record, form, us, codes.DESTINATION)
+            yield from _human(record)
         case Parties.SENDING:
-            yield _ours(record, us, codes.SOURCE)
+            yield _ours(record, form, us, codes.SOURCE)
             yield _asker(record, codes.DESTINATION)
-            yield from _human(record.actor)
+            yield from _human(record)
         case Parties.OUTGOING:
-            yield _ours(record, us, codes.SOURCE, is_requestor=record.actor.kind is ActorKind.SYSTEM)
+            yield _ours(record, form, us, codes.SOURCE, is_requestor=record.actor.kind is ActorKind.SYSTEM)
             yield _elsewhere(record, form)
-            yield from _others(record.actor)
+            yield from _others(record)
         case Parties.STARTING:
-            yield _ours(record, us, codes.APPLICATION)
+            yield _ours(record, form, us, codes.APPLICATION)
             yield _asker(record, codes.LAUNCHER)
         case Parties.REPORTING | Parties.HANDLING:
-            yield _ours(record, us)
-            yield from _others(record.actor)
+            yield _ours(record, form, us)
+            yield from _others(record)
 
 
-def _ours(record: AuditRecord, us: Us, *roles: Code, is_requestor: bool = False) -> Participant:
+def _ours(record: AuditRecord, form: Form, us: Us, *roles: Code, is_requestor: bool = False) -> Participant:
     """Our process: SOAP endpoints by their address, all else by the name of the source."""
-    endpoint = str(record.detail.get("endpoint", ""))
+    number = form.kind.value if form.kind is not None else ""
+    endpoint = str(record.detail.get("endpoint", "")) or us.paths.get(number, "")
     if endpoint.startswith("/"):
         endpoint = us.url.rstrip("/") + endpoint
     process = str(record.detail.get("process", "")) or us.process
@@ -106,9 +108,13 @@ def _asker(record: AuditRecord, *roles: Code) -> Participant:
     )
 
 
-def _human(actor: Actor) -> Iterator[Participant]:
-    """The person behind the process, where there is one (ITI TF-2 3.20: human requestor)."""
-    if actor.kind in _PEOPLE:
+def _human(record: AuditRecord) -> Iterator[Participant]:
+    """The person behind the process, where there is one (ITI TF-2 3.20: human requestor); an application entity may
+    have proved who works at it."""
+    actor = record.actor
+    if user := str(record.detail.get("user", "")):
+        yield Participant(user_id=user, is_requestor=True, name=user, point=actor.address)
+    elif actor.kind in _PEOPLE:
         role = (Code(actor.role.value, codes.ROLE_SCHEME, actor.role.value),) if actor.role else ()
         yield Participant(
             user_id=actor.name or actor.kind.value,
@@ -120,11 +126,11 @@ def _human(actor: Actor) -> Iterator[Participant]:
         )
 
 
-def _others(actor: Actor) -> Iterator[Participant]:
+def _others(record: AuditRecord) -> Iterator[Participant]:
     """Whoever asked for it, as person or as system: the archive itself has been named already."""
-    if actor.kind in _PEOPLE:
-        yield from _human(actor)
-    elif actor.kind is not ActorKind.SYSTEM:
+    actor = record.actor
+    yield from _human(record)
+    if actor.kind not in _PEOPLE and actor.kind is not ActorKind.SYSTEM:
         is_ae = actor.kind is ActorKind.AE
         yield Participant(
             user_id=actor.name or actor.address or actor.kind.value,

@@ -13,6 +13,7 @@ from vna.model.audit import AuditKind, AuditRecord, Outcome
 _LONGEST = 2_000
 _LONGEST_DETAIL = 32_000
 _ISSUER = "^^^"
+_BY_SERVICE = frozenset({AuditKind.ACCESS, AuditKind.QUERY})
 
 
 def row_of(record: AuditRecord, whose: Whose, key_id: str) -> AuditRow:
@@ -23,7 +24,7 @@ def row_of(record: AuditRecord, whose: Whose, key_id: str) -> AuditRow:
         patient, issuer = whose.patient, whose.issuer
     return AuditRow(
         kind=record.kind.value,
-        what=_text(record.what),
+        what=_text(_what(record)),
         at=time_text(record.at),
         outcome=int(record.outcome),
         actor_kind=actor.kind.value,
@@ -38,7 +39,7 @@ def row_of(record: AuditRecord, whose: Whose, key_id: str) -> AuditRow:
         issuer=_text(issuer),
         facility=_text(record.facility or whose.facility),
         reason=_text(record.reason),
-        detail=_json(record.detail),
+        detail=_json({**record.detail, "user": actor.user} if actor.user else record.detail),
         event_id=record.event_id,
         key_id=key_id,
     )
@@ -100,6 +101,11 @@ def message_of(row: AuditRow) -> bytes:
 def is_whole(key: AuditKey, row: AuditRow) -> bool:
     """Whether a row is as a holder of one of our keys wrote it."""
     return key.is_of(message_of(row), row.mac, row.key_id)
+
+
+def _what(record: AuditRecord) -> str:
+    """Searches and accesses go by the service that they came by, which use cases do not know."""
+    return (record.actor.service if record.kind in _BY_SERVICE else "") or record.what
 
 
 def _text(value: str) -> str:

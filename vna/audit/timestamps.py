@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from vna.audit.authority import Stamp
+from vna.audit.der import canonical
 from vna.model.errors import Damaged, Unavailable
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class HttpAuthority:
         except (OSError, ValueError) as exc:
             raise Unavailable(f"{self._certificates} cannot be read as certificates (PEM)") from exc
         try:
-            response = decode_timestamp_response(token)
+            response = decode_timestamp_response(canonical(token))
             builder = VerifierBuilder(
                 roots=[one for one in given if _is_root(one)],
                 intermediates=[one for one in given if not _is_root(one)],

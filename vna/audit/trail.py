@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from storage.index import audit
@@ -55,24 +56,31 @@ class AuditTrail:
             actor.purpose,
             actor.reason,
         )
+        if not self._is_open(key):
+            self._open(key, _accessed, actor, study_instance_uid)
+
+    def entered(self, actor: Actor, how: str) -> None:
+        """As `accessed`."""
+        key = ("", actor.name, actor.kind, actor.address, how)
+        if not self._is_open(key):
+            self._open(key, _entered, actor, how)
+
+    def kept_out(self, actor: Actor, how: str, why: str) -> None:
+        """A record each."""
+        self.record(replace(_entered(actor, how), outcome=Outcome.MINOR_FAILURE, reason=why))
+
+    def _is_open(self, key: _Key) -> bool:
         window = self._windows.get(key)
-        if window is not None and time.monotonic() < window.closes_at:
-            return
+        return window is not None and time.monotonic() < window.closes_at
+
+    def _open(self, key: _Key, form: Callable[[Actor, str], AuditRecord], actor: Actor, thing: str) -> None:
+        window = self._windows.get(key)
         window = window or self._opened(key)
         with window.writing:
             now = time.monotonic()
             if now < window.closes_at:
                 return
-            self.record(
-                AuditRecord(
-                    kind=AuditKind.ACCESS,
-                    what="retrieve",
-                    actor=actor,
-                    at=datetime.now(UTC),
-                    study_instance_uid=study_instance_uid,
-                    reason=actor.reason,
-                )
-            )
+            self.record(form(actor, thing))
             window.closes_at = now + WINDOW_SECONDS
 
     def _opened(self, key: _Key) -> _Window:
@@ -107,6 +115,21 @@ class AuditTrail:
 
     def _mac(self, row: AuditRow) -> bytes:
         return self._key.mac(message_of(row))
+
+
+def _accessed(actor: Actor, study_instance_uid: str) -> AuditRecord:
+    return AuditRecord(
+        kind=AuditKind.ACCESS,
+        what="retrieve",
+        actor=actor,
+        at=datetime.now(UTC),
+        study_instance_uid=study_instance_uid,
+        reason=actor.reason,
+    )
+
+
+def _entered(actor: Actor, how: str) -> AuditRecord:
+    return AuditRecord(AuditKind.LOGIN, "login", actor, datetime.now(UTC), detail={"how": how})
 
 
 def _whose(connection: Connection, record: AuditRecord) -> Whose:

@@ -19,7 +19,13 @@ app = typer.Typer(
 Title = Annotated[str, typer.Argument(metavar="AET", help="AE title.")]
 
 
-@app.command("add", epilog=example("vna ae add PACS --host 10.0.0.5 --port 104 --facility 34001 --rights store,query"))
+@app.command(
+    "add",
+    epilog=example(
+        "vna ae add PACS --host 10.0.0.5 --port 104 --facility 34001 --rights store,query",
+        "vna ae add CT1 --address 10.0.7.0/24 --certificate CN=CT1,O=City --certificate /etc/vna/ct1-next.pem",
+    ),
+)
 def add(
     context: typer.Context,
     title: Title,
@@ -42,6 +48,24 @@ def add(
             show_default="interactive",
         ),
     ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESSES",
+            help="Addresses or networks it calls from, with commas between; `any` for all.",
+            show_default="any",
+        ),
+    ] = None,
+    certificate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CERTIFICATE",
+            help="A certificate it shows: its SHA-256, its subject (CN=CT1,O=Hospital) or a PEM file; may be given "
+            "several times. `any`: it needs none.",
+            show_default="any",
+        ),
+    ] = None,
+    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Call it over TLS.")] = None,
     coerce: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Rules (TOML) that change attributes of what it sent, on the way out."),
@@ -52,6 +76,7 @@ def add(
     from vna.model.access import SYSTEM, Peer
     from vna.model.errors import BadRequest
     from vna.model.priority import priority_of
+    from vna.security.bindings import addresses_of
     from vna.security.rights import PEER_RIGHTS, parse_rights
     from vna.settings import read_coercion
 
@@ -62,6 +87,9 @@ def add(
         "rights": None if rights is None else parse_rights(rights, PEER_RIGHTS),
         "priority": None if priority is None else priority_of(priority),
         "coercion": None if coerce is None else read_coercion(coerce),
+        "addresses": None if address is None else () if address == "any" else addresses_of(address),
+        "certificates": None if not certificate else () if certificate == ["any"] else tuple(certificate),
+        "tls": tls,
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     session: Session = context.obj
@@ -80,6 +108,7 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
     from vna.security.rights import rights_text
 
     session: Session = context.obj
+    shown = _short if style is Format.TABLE else str
     with session.archive() as archive:
         rows = [
             {
@@ -90,11 +119,30 @@ def list_(context: typer.Context, style: FormatOption = Format.TABLE) -> None:
                 "rights": rights_text(peer.rights),
                 "priority": peer.priority.word,
                 "coercion": "yes" if peer.coercion else "",
+                "addresses": ",".join(peer.addresses),
+                "certificates": "; ".join(map(shown, peer.certificates)),
+                "tls": "yes" if peer.tls else "",
             }
             for peer in archive.peers.all()
         ]
-    heads = ("AE title", "Host", "Port", "Facility", "Rights", "Priority", "Coercion")
+    heads = (
+        "AE title",
+        "Host",
+        "Port",
+        "Facility",
+        "Rights",
+        "Priority",
+        "Coercion",
+        "Addresses",
+        "Certificates",
+        "TLS",
+    )
     show_rows(heads, rows, as_json=style is Format.JSON)
+
+
+def _short(name: str) -> str:
+    """A fingerprint by its beginning, a subject whole."""
+    return f"{name[:12]}..." if "=" not in name else name
 
 
 @app.command("remove", epilog=example("vna ae remove PACS"))

@@ -63,7 +63,7 @@ def list_(context: typer.Context, study: Study, style: FormatOption = Format.TAB
                 "kind": one.kind.value,
                 "series": one.series_instance_uid,
                 "instance": one.sop_instance_uid,
-                "said": ", ".join(f"{keyword}={value}" for keyword, value in one.said.items()),
+                "said": ", ".join(f"{keyword}={value}" for keyword, value in one.values.items()),
                 "at": one.made_at[:19],
                 "by": one.actor,
                 "reason": one.reason,
@@ -97,6 +97,7 @@ def revoke(
     epilog=example(
         "vna study move 1.2.3 --series 1.2.3.1 --to-study 1.2.4 --reason 'of the other order'",
         "vna study move 1.2.3 --to-patient P2 --to-issuer HIS --reason 'wrong patient chosen'",
+        "vna study move 1.2.3 --to-patient P3 --to-name Deneme^Ayse --reason 'wrong patient chosen'",
     ),
 )
 def move(
@@ -109,6 +110,9 @@ def move(
     to_series: Annotated[str, typer.Option("--to-series", metavar="UID", help="Into this series of it.")] = "",
     to_patient: Annotated[str, typer.Option("--to-patient", metavar="ID", help="To this Patient ID.")] = "",
     to_issuer: Annotated[str, typer.Option("--to-issuer", metavar="NAME", help="Issuer of that Patient ID.")] = "",
+    to_name: Annotated[str, typer.Option("--to-name", metavar="NAME", help="Name, of a patient not known here.")] = "",
+    to_birth_date: Annotated[str, typer.Option("--to-birth-date", metavar="YYYYMMDD", help="When born.")] = "",
+    to_sex: Annotated[str, typer.Option("--to-sex", metavar="M|F|O", help="Sex.")] = "",
 ) -> None:
     """Move a study, a series or an instance to another study or patient; the bytes stay as they came."""
     from vna.cli.output import say
@@ -116,6 +120,7 @@ def move(
     from vna.model.identifiers import PatientKey
 
     patient = PatientKey(to_patient, to_issuer) if to_patient else None
+    called = {"PatientName": to_name, "PatientBirthDate": to_birth_date, "PatientSex": to_sex}
     session: Session = context.obj
     with session.archive() as archive:
         name = archive.keeping.corrections.move(
@@ -126,7 +131,11 @@ def move(
             to_study=to_study,
             to_series=to_series,
             to_patient=patient,
+            called={keyword: value for keyword, value in called.items() if value},
             reason=reason,
         )
+        said = next(one.said for one in archive.keeping.corrections.listed(SYSTEM, study) if one.name == name)
         archive.catch_up()
+    if patient is not None and not said.get("PatientName"):
+        say(f"nobody knows what {to_patient} is called: his images have no name now; `vna correct set` gives one")
     say(f"moved; `vna correct revoke {name}` takes it back")

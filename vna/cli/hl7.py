@@ -181,9 +181,10 @@ def listen(
         sock = socket.create_server((host, port), family=family)
     except OSError as exc:
         raise Unavailable(f"cannot listen on {host}:{port}: {exc.strerror or exc}") from exc
+    tls = (lambda: secured) if secured is not None else None
     with sock:
         remark(f"listening on {host}:{sock.getsockname()[1]}" + (" with TLS" if secured is not None else ""))
-        Listener(_Showing(Code(answer), count, stop, folder), Limits(), secured).run(sock, stop, grace_seconds=5)
+        Listener(_Showing(Code(answer), count, stop, folder), Limits(), tls).run(sock, stop, grace_seconds=5)
 
 
 class _Showing:
@@ -197,7 +198,7 @@ class _Showing:
         self._kept = 0
         self._lock = threading.Lock()
 
-    def answer(self, data: bytes, address: str) -> bytes:
+    def answer(self, data: bytes, address: str, certificate: bytes) -> bytes:  # noqa: ARG002  it answers everybody
         from vna.cli.output import say
         from vna.hl7.acknowledgment import Code, acknowledge
         from vna.hl7.message import read_header

@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 
 One = Annotated[
-    str, typer.Argument(metavar="PATIENT", help="Identifier: VALUE^^^&OID&ISO, or with --facility a file number.")
+    str, typer.Argument(metavar="PATIENT", help="VALUE^^^&OID&ISO, VALUE^^^ISSUER, or with --facility a file number.")
 ]
 Other = Annotated[str, typer.Argument(metavar="OTHER", help="The other identifier.")]
 Facility = Annotated[
@@ -27,15 +27,20 @@ Facility = Annotated[
 
 def _read(text: str, facility: str) -> "PatientIdentifier":
     from vna.model.errors import BadRequest
-    from vna.model.identifiers import facility_identifier, patient_identifier
+    from vna.model.identifiers import facility_identifier, issued_identifier, patient_identifier
 
-    found = facility_identifier(text, facility) if facility else patient_identifier(text)
+    found = facility_identifier(text, facility) if facility else patient_identifier(text) or issued_identifier(text)
     if found is None:
-        raise BadRequest("this is no patient identifier: VALUE^^^&OID&ISO, or with --facility a file number")
+        raise BadRequest(
+            "this is no patient identifier: VALUE^^^&OID&ISO, VALUE^^^ISSUER, or with --facility a file number"
+        )
     return found
 
 
-@app.command("merge", epilog=example("vna patient merge '4711^^^&1.2.3&ISO' '4712^^^&1.2.3&ISO'"))
+@app.command(
+    "merge",
+    epilog=example("vna patient merge '4711^^^&1.2.3&ISO' '4712^^^&1.2.3&ISO'", "vna patient merge M1^^^HIS M2^^^HIS"),
+)
 def merge(context: typer.Context, patient: One, other: Other, facility: Facility = "") -> None:
     """What is the first one's is the other's from now on."""
     from vna.cli.output import say

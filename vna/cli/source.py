@@ -38,6 +38,15 @@ def add(
     address: Annotated[
         str | None, _option("ADDRESSES", "Addresses or networks it sends HL7 messages from, with commas between.")
     ] = None,
+    certificate: Annotated[
+        list[str] | None,
+        _option(
+            "CERTIFICATE",
+            "A certificate it sends HL7 messages with: its SHA-256, its subject or a PEM file; may be given several "
+            "times. `any`: it needs none.",
+            default="any",
+        ),
+    ] = None,
     application: Annotated[str | None, _option("WORD", "What it calls itself in MSH-3.", default="NAME")] = None,
     sending_facility: Annotated[str | None, _option("WORD", "What it writes in MSH-4.", default="anything")] = None,
     facility: Annotated[str | None, _option("CODE", "Code of the facility it belongs to.")] = None,
@@ -87,6 +96,7 @@ def add(
 
     given = {
         "addresses": None if address is None else addresses_of(address),
+        "certificates": None if not certificate else () if certificate == ["any"] else tuple(certificate),
         "application": application,
         "sending_facility": sending_facility,
         "facility": facility,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from storage.index import documents, identities
 from storage.index.document_queries import Depth
 from storage.index.engine import Connection, Database
+from vna.audit.queries import queried
 from vna.documents import answers, removal
 from vna.documents.answers import Answer
 from vna.documents.changes import Changes, Render, Teller, carry_out
@@ -21,6 +22,7 @@ from vna.documents.submission import check_alone, check_first_versions, check_ne
 from vna.documents.update import Update
 from vna.identity.patients import Patients
 from vna.model.access import Action, Actor
+from vna.model.audit import NO_TRAIL, Trail
 from vna.model.documents import Association, DocumentEntry, DocumentQuery, Kind, Status, Submission
 from vna.model.events import EventKind
 from vna.security.policy import WITHIN_REACH, Policy
@@ -62,6 +64,7 @@ class Registry:
         render: Render,
         rules: RegistryRules | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        trail: Trail = NO_TRAIL,
     ) -> None:
         self._database = database
         self._policy = policy
@@ -69,6 +72,7 @@ class Registry:
         self._render = render
         self._clock = clock
         self.rules = rules or RegistryRules()
+        self._trail = trail
 
     def register(self, actor: Actor, submission: Submission, also: Also = nothing_else) -> Submission:
         """Register stable documents, folders and associations (ITI TF-2 3.42); what was registered, with its UUIDs.
@@ -90,7 +94,9 @@ class Registry:
         opened = self._database.glance if arguments.query.one_list else self._database.read
         with opened() as connection:
             reader = answers.Reader(connection, arguments, references, self.rules.max_results, reach)
-            return reader.answer()
+            answer = reader.answer()
+        queried(self._trail, actor, "ITI-18", arguments.as_asked(), len(answer.objects))
+        return answer
 
     def update(self, actor: Actor, submission: Submission) -> Submission:
         """New versions, other statuses, further associations (XDS Metadata Update 3.57)."""

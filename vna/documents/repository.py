@@ -9,17 +9,18 @@ from typing import Protocol
 
 from storage.blobs.base import BlobStore
 from storage.blobs.known import Known, stream_known
-from storage.index import events, held_documents, jobs, reached_documents
+from storage.index import documents, events, held_documents, jobs, reached_documents
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.held_documents import HeldDocument
-from vna.documents import unanswered
+from vna.documents import retrievals, unanswered
 from vna.documents.contents import Content, Contents, InMemory
 from vna.documents.problems import ErrorCode, Problem, Problems, Refused, refused
 from vna.documents.registry import Registry
 from vna.documents.requirements import named
 from vna.jobs.retries import GivenUp
 from vna.model.access import Action, Actor
+from vna.model.audit import NoTrail, Outcome, Trail
 from vna.model.documents import DocumentEntry, Submission
 from vna.model.errors import NotFound, OutOfResources, Unavailable
 from vna.model.events import EventKind
@@ -76,6 +77,7 @@ class Repository:
         room: Callable[[], None],
         remote: RemoteRegistry | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        trail: Trail | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -85,6 +87,7 @@ class Repository:
         self._contents = Contents(database, blobs, max_bytes=max_bytes, room=room)
         self._remote = remote
         self._clock = clock
+        self._trail = trail or NoTrail()
         self.max_objects = registry.rules.max_objects
 
     def provide(self, actor: Actor, submission: Submission, contents: Mapping[str, Content]) -> Sequence[Problem]:
@@ -129,7 +132,19 @@ class Repository:
                 given.append(self._given(one, held))
             except Refused as refusal:
                 problems += refusal.problems
+        self._note(actor, dict.fromkeys(wanted), [one.wanted for one in given])
         return given, problems
+
+    def _note(self, actor: Actor, wanted: Iterable[WantedDocument], given: Sequence[WantedDocument]) -> None:
+        """In the audit trail before anything is given."""
+        found = set(given)
+        missing = [one for one in wanted if one not in found]
+        with self._database.read() as connection:
+            patients = documents.patients_of(connection, [one.unique_id for one in given])
+        for record in retrievals.records(actor, given, Outcome.SUCCESS, patients):
+            self._trail.record(record)
+        for record in retrievals.records(actor, missing, Outcome.MINOR_FAILURE, {}):
+            self._trail.record(record)
 
     def remove(self, actor: Actor, wanted: Sequence[WantedDocument]) -> tuple[int, list[Problem]]:
         """Remove documents and their bytes for good (ITI-86): how many, and what is not held here.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from vna.audit.queries import Asked
 from vna.documents.problems import ErrorCode, refused
 from vna.model.documents import Between, Condition, Kind, Like, OneOf, Status, moment
 
@@ -192,6 +193,12 @@ class Arguments:
     def many(self, name: str) -> tuple[str, ...]:
         """Every value of a parameter."""
         return tuple(value for several in self.values.get(name, ()) for value in several)
+
+    def as_asked(self) -> Asked:
+        """What the trail says of it."""
+        patient = next((self.one(name) for name in self.values if is_patient(name)), "")
+        said = {"name": self.query.name, "values": dict(self.values)}
+        return Asked(patient, "", {"query_id": self.query.query_id, "query": said})
 
     def statuses(self, kind: Kind) -> frozenset[Status]:
         """Which statuses are asked for; all of them where the query does not ask."""

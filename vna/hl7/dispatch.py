@@ -12,8 +12,10 @@ from vna.hl7.acknowledgment import NO_CODING, Coding, acknowledge, code_of
 from vna.hl7.message import Message, Segment, read, read_header
 from vna.hl7.refusal import Condition, Refused
 from vna.model.access import Actor
+from vna.model.certificates import Certificate
 from vna.model.errors import BadRequest, Conflict, NotAuthorized, NotFound, Rejected, Reused, RuleBroken, VnaError
 from vna.model.message_charsets import UNDECLARED, codec_of
+from vna.security.certificates import shown
 from vna.security.sources import Sources
 
 log = logging.getLogger(__name__)
@@ -62,13 +64,13 @@ class Dispatch:
     undeclared: str = UNDECLARED
     coding: Coding = NO_CODING
 
-    def answer(self, data: bytes, address: str) -> bytes:
+    def answer(self, data: bytes, address: str, certificate: bytes = b"") -> bytes:
         """The acknowledgment; nothing is acknowledged with AA before it is durable."""
         started = time.monotonic()
         header = read_header(data, self.undeclared)
         answer, refused = None, None
         try:
-            answer = self._handle(data, header, address)
+            answer = self._handle(data, header, address, certificate)
         except Refused as exc:
             refused = exc
         except VnaError as exc:
@@ -86,19 +88,19 @@ class Dispatch:
         self._tell(header, refused, address, 0.0)
         return acknowledge(header, refused)
 
-    def _handle(self, data: bytes, header: Segment | None, address: str) -> bytes | None:
+    def _handle(self, data: bytes, header: Segment | None, address: str, certificate: bytes) -> bytes | None:
         if header is None:
             raise Refused(Condition.SEQUENCE, "this is no HL7 message: it does not begin with MSH", rejects=True)
         _require_bounded(header)
-        actor = self._actor(header, address)
+        actor = self._actor(header, address, shown(certificate) if certificate else None)
         message = self._read(data, header, actor)
         handler = self._handler(message)
         _require_current(message.header)
         return handler(actor, message)
 
-    def _actor(self, header: Segment, address: str) -> Actor:
+    def _actor(self, header: Segment, address: str, certificate: Certificate | None) -> Actor:
         try:
-            return self.sources.actor_for(header.value(3), header.value(4), address)
+            return self.sources.actor_for(header.value(3), header.value(4), address, certificate)
         except NotAuthorized as exc:
             if header.value(9, 1) in self.coding.kinds:
                 raise RuleBroken(

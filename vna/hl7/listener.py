@@ -47,8 +47,8 @@ class Limits:
 class Answering(Protocol):
     """What messages are given to: the archive, or a command that only shows them. Called in threads."""
 
-    def answer(self, data: bytes, address: str) -> bytes:
-        """The acknowledgment of a whole message."""
+    def answer(self, data: bytes, address: str, certificate: bytes) -> bytes:
+        """The acknowledgment of a whole message; `certificate` is what its sender showed (DER), or nothing."""
 
     def reject(self, data: bytes, words: str, address: str) -> bytes:
         """The acknowledgment of a message that is not read to its end; `data` is how it begins."""
@@ -61,12 +61,12 @@ class Listener:
         self,
         answering: Answering,
         limits: Limits,
-        tls: ssl.SSLContext | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
         admits: Callable[[str], bool] | None = None,
         caller: Callable[[socket.socket, Any], Any] | None = None,
     ) -> None:
-        """`admits` says of an address whether anybody known sends from there, `caller` of a balancer's connection who
-        is behind it."""
+        """`tls` gives the context of the next connection, `admits` says of an address whether anybody known sends from
+        there, `caller` of a balancer's connection who is behind it."""
         self._caller = caller
         self._answering = answering
         self._limits = limits
@@ -142,7 +142,7 @@ class Listener:
         try:
             if not await self._in_thread(partial(self._admits, address)):
                 raise ConnectionError("no source sends from there")
-            return await _Connection.open(sock, self._tls, self._limits)
+            return await _Connection.open(sock, self._tls() if self._tls is not None else None, self._limits)
         except (OSError, VnaError) as exc:
             log.warning("connection refused", extra={"address": address, "reason": _reason(exc)})
             return None
@@ -150,7 +150,7 @@ class Listener:
     async def _converse(self, connection: "_Connection", address: str) -> None:
         try:
             while (message := await connection.message()) is not None:
-                answer = self._in_thread(partial(self._answering.answer, message, address))
+                answer = self._in_thread(partial(self._answering.answer, message, address, connection.certificate))
                 try:
                     reply = await asyncio.shield(answer)
                 except asyncio.CancelledError:  # the message is done with all the same: its sender should know
@@ -185,6 +185,12 @@ class _Connection:
             lambda: protocol, sock, ssl=tls, ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None
         )
         return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop), limits)
+
+    @property
+    def certificate(self) -> bytes:
+        """That of the sender (DER), where it showed one."""
+        secured = self._writer.get_extra_info("ssl_object")
+        return (secured.getpeercert(binary_form=True) or b"") if secured is not None else b""
 
     async def message(self) -> bytes | None:
         """The next message; None when the sender has ended, or has nothing to say for too long.

@@ -8,7 +8,7 @@ from storage.index import events, identities, jobs, orders, patient_details
 from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from vna.identity.patients import known_or_added, merged, restored
-from vna.model.access import Action, Actor
+from vna.model.access import SYSTEM, Action, Actor
 from vna.model.dictionary import tag_of
 from vna.model.errors import BadRequest
 from vna.model.events import Event, EventKind
@@ -84,6 +84,14 @@ class HospitalPatients:
                     _tell(connection, actor, identifier, {**known, **said}, at)
 
 
+def say_of_images(connection: Connection, identifier: PatientIdentifier, said: Mapping[str, str]) -> None:
+    """What a patient's own images say is said of all who are merged into him, in the caller's transaction: until a feed
+    says more. Orders keep what they say."""
+    at = datetime.now(UTC)
+    _write(connection, identifier, said, at)
+    _tell(connection, SYSTEM, identifier, said, at, of_images=True)
+
+
 def replay(connection: Connection, event: Event) -> None:
     """Do again what an event of the journal tells of; images follow by what the journal has of them, and by the job."""
     identifier, said = restored(event.detail["patient"]), dict(event.detail["said"])
@@ -103,7 +111,12 @@ def _write(connection: Connection, identifier: PatientIdentifier, said: Mapping[
 
 
 def _tell(
-    connection: Connection, actor: Actor, identifier: PatientIdentifier, said: Mapping[str, str], at: datetime
+    connection: Connection,
+    actor: Actor,
+    identifier: PatientIdentifier,
+    said: Mapping[str, str],
+    at: datetime,
+    of_images: bool = False,
 ) -> None:
     events.append(
         connection,
@@ -111,7 +124,7 @@ def _tell(
         at=at,
         actor=actor.name,
         study_instance_uid=f"patient:{identifier.authority}:{identifier.value}"[:64],
-        detail={"patient": str(identifier), "said": dict(said)},
+        detail={"patient": str(identifier), "said": dict(said)} | ({"of_images": True} if of_images else {}),
     )
 
 

@@ -73,7 +73,10 @@ class Actor:
     `study_instance_uid` is the one study that whoever came by an access link may see; empty for everyone else.
     `priority` is the highest class that its requests may be of.
     `person` is the national number of the person behind it, where the login proves one: a citizen sees what is theirs.
+    `user` is who works at an application entity, where it proved that.
     `reason` is why somebody says that it is an emergency (`purpose`): only with it, glass is broken.
+    `service` is by what service or transaction they ask, in the standard's words (`C-FIND`, `RAD-69`), where a door
+    says so: for the audit trail alone.
     """
 
     kind: ActorKind
@@ -87,6 +90,8 @@ class Actor:
     person: str = ""
     purpose: Purpose = Purpose.TREATMENT
     reason: str = ""
+    user: str = ""
+    service: str = ""
 
 
 SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))
@@ -95,7 +100,11 @@ SYSTEM = Actor(ActorKind.SYSTEM, "vna", frozenset(Action))
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A known application entity (`vna ae`): what it may do, where C-MOVE reaches it, whose it is, how urgent it is."""
+    """A known application entity (`vna ae`): what it may do, where C-MOVE reaches it, whose it is, how urgent it is.
+
+    `addresses` are those, and networks, that it calls from, and `certificates` (`vna.model.certificates`) are the ones
+    that it shows: empty where any will do. With `tls` it is called over TLS.
+    """
 
     ae_title: str
     host: str = ""
@@ -104,6 +113,9 @@ class Peer:
     rights: frozenset[Action] = frozenset({Action.STORE, Action.QUERY, Action.RETRIEVE})
     coercion: "Coercion | None" = None
     priority: Priority = Priority.INTERACTIVE
+    addresses: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,12 @@ class Trail(Protocol):
     def refused(self, actor: Actor, action: Action, thing: str, why: str) -> None:
         """The policy refused."""
 
+    def entered(self, actor: Actor, how: str) -> None:
+        """Somebody was let in by what they showed: one record an actor and address in a window of a minute."""
+
+    def kept_out(self, actor: Actor, how: str, why: str) -> None:
+        """Somebody was not; `actor` is who they said they are, and has no rights."""
+
 
 class NoTrail:
     """Nothing is written."""
@@ -81,3 +87,13 @@ class NoTrail:
 
     def refused(self, actor: Actor, action: Action, thing: str, why: str) -> None:
         """Nothing."""
+
+    def entered(self, actor: Actor, how: str) -> None:
+        """Nothing."""
+
+    def kept_out(self, actor: Actor, how: str, why: str) -> None:
+        """Nothing."""
+
+
+NO_TRAIL: Trail = NoTrail()
+"""Where nobody keeps one."""

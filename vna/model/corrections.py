@@ -31,7 +31,8 @@ class CorrectionKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Correction:
     """One of a study, of a series of it or of an instance, by the UIDs that these had then; `said` are values by
-    keyword. Those of one `name` were made together. `revoked_at` is empty while it holds."""
+    keyword; a correction of a patient names him in them, by the Patient ID that he had then, and is one of no other.
+    Those of one `name` were made together. `revoked_at` is empty while it holds."""
 
     name: str
     kind: CorrectionKind
@@ -44,6 +45,18 @@ class Correction:
     made_at: str = ""
     revoked_at: str = ""
     revoked_by: str = ""
+
+    @property
+    def of(self) -> str | None:
+        """The Patient ID of whom it is a correction; None where it is none of a patient, or does not say."""
+        return self.said.get("PatientID") if self.kind is CorrectionKind.ATTRIBUTES else None
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What images are to say."""
+        if self.kind is CorrectionKind.MOVE:
+            return self.said
+        return {keyword: value for keyword, value in self.said.items() if keyword not in IDENTITY}
 
     @property
     def target_study_uid(self) -> str:

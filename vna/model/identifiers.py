@@ -89,6 +89,13 @@ def facility_identifier(value: str, facility: str) -> PatientIdentifier | None:
     return own_identifier(f"{significant(value)}^^^&{FACILITY}{facility}&ISO")
 
 
+def issued_identifier(text: str) -> PatientIdentifier | None:
+    """What `VALUE^^^NAME` says: a number of whoever images name as Issuer of Patient ID; None when the text has another
+    form."""
+    value, separator, issuer = text.partition("^^^")
+    return facility_identifier(value, issuer) if separator and issuer else None
+
+
 def facility_of(identifier: PatientIdentifier) -> str:
     """Which facility's own number it is; empty for one of an affinity domain."""
     return identifier.authority.removeprefix(FACILITY) if identifier.authority.startswith(FACILITY) else ""

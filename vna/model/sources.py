@@ -80,7 +80,7 @@ class Source:
 
     `application` and `sending_facility` are what it calls itself in MSH-3 and MSH-4, `addresses` (of machines and
     networks) are whence it sends; an empty `sending_facility` is any. `facility` is the code of the facility it belongs
-    to.
+    to. `certificates` (`vna.model.certificates`) are those that it sends messages with: empty where any will do.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Source:
     facility: str = ""
     archive: RemoteArchive = field(default_factory=RemoteArchive)
     messages: Messages = Messages()
+    certificates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

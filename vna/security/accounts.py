@@ -18,6 +18,7 @@ from storage.index.accounts import TokenRow, UserRow
 from storage.index.engine import Connection, Database
 from storage.index.events import read_time, time_text
 from vna.model.access import Action, Actor, ActorKind, Role
+from vna.model.audit import NO_TRAIL, Trail
 from vna.model.errors import BadRequest, NotAuthorized, NotFound
 from vna.model.events import EventKind
 from vna.model.priority import Priority, priority_of
@@ -68,9 +69,10 @@ class Accounts:
     can compute, together with the hash it was checked against.
     """
 
-    def __init__(self, database: Database, policy: Policy) -> None:
+    def __init__(self, database: Database, policy: Policy, trail: Trail = NO_TRAIL) -> None:
         self._database = database
         self._policy = policy
+        self._trail = trail
         self._hasher = PasswordHasher()
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
@@ -82,9 +84,11 @@ class Accounts:
             user = rows.user(connection, name)
         known_hash = user.password_hash if user is not None else self._no_such_user
         if not self._matches(known_hash, password) or user is None:
+            self._trail.kept_out(Actor(ActorKind.USER, name, address=address), "password", "wrong name or password")
             raise NotAuthorized("wrong name or password", authenticated=False)
         rights, priority = parse_rights(user.rights), priority_of(user.priority)
         actor = Actor(ActorKind.USER, user.name, rights, user.facility, address, priority=priority)
+        self._trail.entered(actor, "password")
         return as_role(actor, user.role, user.person)
 
     def authenticate_token(self, secret: str, address: str) -> Actor:
@@ -93,14 +97,20 @@ class Accounts:
         with self._database.read() as connection:
             token = rows.token_by_digest(connection, _digest(secret))
             user = rows.user(connection, token.user_name) if token is not None else None
+        why = ""
         if token is None or user is None:
-            raise NotAuthorized("the token is not known", authenticated=False)
-        if token.expires_at and read_time(token.expires_at) <= datetime.now(UTC):
-            raise NotAuthorized("the token has expired", authenticated=False)
+            why = "the token is not known"
+        elif token.expires_at and read_time(token.expires_at) <= datetime.now(UTC):
+            why = "the token has expired"
+        if token is None or user is None or why:
+            name = token.user_name if token is not None else ""
+            self._trail.kept_out(Actor(ActorKind.TOKEN, name, address=address), "token", why)
+            raise NotAuthorized(why, authenticated=False)
         rights = parse_rights(token.rights) & parse_rights(user.rights)
         priority = min(priority_of(token.priority), priority_of(user.priority))
         name = f"{user.name}/{token.token_id}"
         actor = Actor(ActorKind.TOKEN, name, rights, user.facility, address, priority=priority)
+        self._trail.entered(actor, "token")
         return as_role(actor, user.role, user.person)
 
     def add_user(

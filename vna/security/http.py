@@ -24,8 +24,10 @@ from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, TooLarge, VnaError
 from vna.security.accounts import Accounts
 from vna.security.break_glass import FIELD, in_emergency
+from vna.security.certified import Certified
 from vna.security.forwarded import FORWARDED_HOST, ForwardedFields
 from vna.security.links import Links
+from vna.security.peers import Peers
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +75,15 @@ def local(app: ASGIApp, rules: HttpRules, links: Links | None = None) -> ASGIApp
     return ForwardedFields(BodyBounds(guarded, rules), rules.trusted_proxies)
 
 
-def enforced(app: ASGIApp, rules: HttpRules, accounts: Accounts, links: Links | None = None) -> ASGIApp:
-    """The application for those who log in, by Basic (RFC 7617) or Bearer (RFC 6750), or came by a link."""
-    guarded = SameOrigin(_with_links(app, Login(app, rules, accounts), links), rules, loopback_only=False)
+def enforced(
+    app: ASGIApp, rules: HttpRules, accounts: Accounts, links: Links | None = None, peers: Peers | None = None
+) -> ASGIApp:
+    """The application for those who log in, by Basic (RFC 7617) or Bearer (RFC 6750), or came by a link, or show the
+    certificate of one of `peers`."""
+    login: ASGIApp = Login(app, rules, accounts)
+    if peers is not None:
+        login = Certified(app, login, peers)
+    guarded = SameOrigin(_with_links(app, login, links), rules, loopback_only=False)
     return ForwardedFields(BodyBounds(guarded, rules), rules.trusted_proxies)
 
 

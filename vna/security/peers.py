@@ -9,11 +9,21 @@ from storage.index import accounts, events
 from storage.index.accounts import PeerRow
 from storage.index.engine import Connection, Database
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Peer
+from vna.model.audit import NO_TRAIL, Trail
+from vna.model.certificates import Certificate
 from vna.model.coercion import coercion_of, coercion_text, require_allowed
 from vna.model.errors import BadRequest, NotAuthorized, NotFound, Unavailable
 from vna.model.events import EventKind
 from vna.model.identifiers import is_ae_title
 from vna.model.priority import priority_of
+from vna.security.bindings import (
+    addresses_of,
+    certificates_of,
+    certificates_text,
+    is_within,
+    require_bindings,
+    require_fit,
+)
 from vna.security.policy import Policy
 from vna.security.rights import PEER_RIGHTS, parse_rights, rights_text
 
@@ -29,9 +39,10 @@ class Peers:
     A title that is not in it may have been added since: for that it is read again after a tenth of a second.
     """
 
-    def __init__(self, database: Database, policy: Policy, *, local: bool) -> None:
+    def __init__(self, database: Database, policy: Policy, *, local: bool, trail: Trail = NO_TRAIL) -> None:
         self._database = database
         self._policy = policy
+        self._trail = trail
         self._local = local
         self._read_at = 0.0
         self._table: dict[str, Peer] = {}
@@ -79,16 +90,36 @@ class Peers:
                 _tell(connection, SYSTEM, {name: getattr(row, name) for name in row.__slots__})
             accounts.put_fact(connection, _SEEDED, "yes")
 
-    def actor_for(self, calling_ae: str, address: str) -> Actor:
-        """Who calls. In `local` mode anyone may store, query and retrieve; else NotAuthorized when the title is not
-        known."""
+    def actor_for(self, calling_ae: str, address: str, certificate: Certificate | None = None) -> Actor:
+        """Who calls, and has shown this certificate. In `local` mode anyone may store, query and retrieve whose title
+        is not known; else NotAuthorized. A known title has to fit its address and certificate in any mode."""
         peer = self.get(calling_ae)
         if peer is not None:
+            self._require_fit(peer, address, certificate)
             rights = peer.rights | {Action.ECHO}
-            return Actor(ActorKind.AE, peer.ae_title, rights, peer.facility, address, priority=peer.priority)
+            actor = Actor(ActorKind.AE, peer.ae_title, rights, peer.facility, address, priority=peer.priority)
+            self._trail.entered(actor, "association")
+            return actor
         if self._local:
             return Actor(ActorKind.LOCAL, calling_ae.strip(), _LOCAL_RIGHTS, "", address)
-        raise NotAuthorized("the calling AE title is not known")
+        why = "the calling AE title is not known"
+        self._trail.kept_out(Actor(ActorKind.AE, calling_ae.strip(), address=address), "association", why)
+        raise NotAuthorized(why)
+
+    def _require_fit(self, peer: Peer, address: str, certificate: Certificate | None) -> None:
+        try:
+            require_fit(peer, address, certificate)
+        except NotAuthorized as error:
+            self._trail.kept_out(Actor(ActorKind.AE, peer.ae_title, address=address), "association", str(error))
+            raise
+
+    def certified(self, certificate: Certificate, address: str) -> Actor:
+        """Who shows this certificate where no title is said; NotAuthorized when it is not that of exactly one."""
+        found = [peer for peer in self._fresh().values() if peer.certificates and certificate.fits(peer.certificates)]
+        fitting = [peer for peer in found if not peer.addresses or is_within(address, peer.addresses)]
+        if len(fitting) != 1:
+            raise NotAuthorized("the certificate is not that of exactly one AE title", authenticated=False)
+        return self.actor_for(fitting[0].ae_title, address, certificate)
 
     def _fresh(self, seconds: float = _FRESH_SECONDS) -> dict[str, Peer]:
         now = time.monotonic()
@@ -100,13 +131,25 @@ class Peers:
 
 def _peer(row: PeerRow) -> Peer:
     rights, coercion, priority = parse_rights(row.rights), coercion_of(row.coercion), priority_of(row.priority)
-    return Peer(row.ae_title, row.host, row.port, row.facility, rights, coercion, priority)
+    bound = addresses_of(row.addresses), certificates_of(row.certificates)
+    return Peer(row.ae_title, row.host, row.port, row.facility, rights, coercion, priority, *bound, bool(row.tls))
 
 
 def _row(peer: Peer) -> PeerRow:
     _require_acceptable(peer)
     rights, coercion = rights_text(peer.rights), coercion_text(peer.coercion)
-    return PeerRow(peer.ae_title, peer.host, peer.port, peer.facility, rights, coercion, peer.priority.word)
+    return PeerRow(
+        peer.ae_title,
+        peer.host,
+        peer.port,
+        peer.facility,
+        rights,
+        coercion,
+        peer.priority.word,
+        ",".join(peer.addresses),
+        certificates_text(peer.certificates),
+        int(peer.tls),
+    )
 
 
 def _require_acceptable(peer: Peer) -> None:
@@ -118,6 +161,7 @@ def _require_acceptable(peer: Peer) -> None:
         raise BadRequest(f"the rights of an AE title are one or more of {', '.join(PEER_RIGHTS)}")
     if peer.coercion is not None:
         require_allowed(peer.coercion)
+    require_bindings(peer.addresses, peer.certificates)
 
 
 def _tell(connection: Connection, actor: Actor, detail: dict[str, object]) -> None:

@@ -12,7 +12,7 @@ from vna.model.query import Element, Level, Query
 from vna.model.reach import Reach
 from vna.security.emergency import one_patient
 from vna.security.reach import Reaching
-from vna.security.roles import OF_STUDIES, ROLES
+from vna.security.roles import OF_FACILITIES, OF_STUDIES, ROLES
 
 _OF_PATIENT = frozenset({"00201200", "00201202", "00201204"})
 """Number of Patient Related Studies, Series and Instances."""
@@ -93,6 +93,8 @@ class EnforcedPolicy:
             raise NotAuthorized(f"a {actor.role.value} has no right to {action.value}")
         if rules.reaches_all or thing == WITHIN_REACH or action is Action.STORE:
             return
+        if action in OF_FACILITIES and not actor.facility:
+            raise NotAuthorized(f"a {actor.role.value} of no facility has no right to {action.value}")
         if is_uid(thing):
             if self._reaching is None or not self._reaching.reaches(actor, thing):
                 raise NotReached("nothing by that name is held")

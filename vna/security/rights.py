@@ -8,8 +8,15 @@ from vna.model.errors import BadRequest
 GIVEN_RIGHTS = (Action.STORE, Action.QUERY, Action.RETRIEVE)
 """What whoever is added may do when nothing else is said."""
 
-PEER_RIGHTS = (*GIVEN_RIGHTS, Action.QUERY_ACROSS)
-"""What an application entity may be given; C-ECHO is for every known one."""
+PEER_RIGHTS = (
+    *GIVEN_RIGHTS,
+    Action.QUERY_ACROSS,
+    Action.READ_DOCUMENTS,
+    Action.WRITE_DOCUMENTS,
+    Action.FEED,
+)
+"""What an application entity may be given; C-ECHO is for every known one. Rights to documents and feeds are for systems
+that show their certificate over HTTPS."""
 
 
 def parse_rights(text: str, known: Iterable[Action] = Action) -> frozenset[Action]:

@@ -68,7 +68,9 @@ OF_STUDIES = frozenset(
     }
 )
 """What is about studies: a use case that names none is closed to roles that do not reach all, unless it narrows what it
-gives to what they reach. The others are narrowed by the facility of the account (`worklist.own_orders`)."""
+gives to what they reach."""
+OF_FACILITIES = frozenset({Action.LOOK_UP, Action.REPORT, Action.MATCH})
+"""What is narrowed by the facility of the account (`teleradiology.own_orders`), so that it takes one."""
 
 
 def role_of(text: str) -> Role | None:

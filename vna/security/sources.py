@@ -4,7 +4,7 @@ and which archives we read from."""
 import ipaddress
 import time
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +12,12 @@ from storage.index import accounts, events
 from storage.index.accounts import SOURCE_SECRETS, SourceRow
 from storage.index.engine import Connection, Database
 from vna.model.access import Action, Actor, ActorKind
+from vna.model.certificates import Certificate
 from vna.model.errors import NotAuthorized, NotFound
 from vna.model.events import Event, EventKind
 from vna.model.sources import MessageProfile, Messages, RemoteArchive, Source
 from vna.security.acceptable import require_acceptable, with_login_of
+from vna.security.bindings import certificates_of, certificates_text, require_certificate
 from vna.security.policy import Policy
 
 _FRESH_SECONDS = 2.0
@@ -83,6 +85,8 @@ class Sources:
         if known is not None and not with_login:
             require_acceptable(source)
             source = with_login_of(known, source)
+        if known is not None:
+            source = replace(source, certificates=known.certificates)  # said by command alone
         self.add(actor, source)
         return known is None
 
@@ -99,12 +103,18 @@ class Sources:
         """Whether a connection from there can be that of a known source; in `local` mode any can."""
         return self._local or any(self._from(address))
 
-    def actor_for(self, application: str, sending_facility: str, address: str) -> Actor:
-        """Who sends. In `local` mode anyone may; else NotAuthorized when none is called so and sends from there."""
+    def actor_for(
+        self, application: str, sending_facility: str, address: str, certificate: Certificate | None = None
+    ) -> Actor:
+        """Who sends. In `local` mode anyone may; else NotAuthorized when none is called so and sends from there.
+
+        One that is bound to certificates has to have shown one of them in any mode.
+        """
         for source in self._from(address):
             if _same(source.application, application) and (
                 not source.sending_facility or _same(source.sending_facility, sending_facility)
             ):
+                require_certificate(source.certificates, certificate)
                 return Actor(ActorKind.SOURCE, source.name, _FEEDS, source.facility, address)
         if self._local:
             return Actor(ActorKind.LOCAL, application, _FEEDS, "", address)
@@ -173,7 +183,10 @@ def _source(row: SourceRow) -> Source:
         row.hl7_port,
         bool(row.hl7_tls),
     )
-    return Source(row.name, row.application, row.sending_facility, addresses, row.facility, archive, messages)
+    certificates = certificates_of(row.certificates)
+    return Source(
+        row.name, row.application, row.sending_facility, addresses, row.facility, archive, messages, certificates
+    )
 
 
 def _row(source: Source) -> SourceRow:
@@ -192,6 +205,7 @@ def _row(source: Source) -> SourceRow:
         hl7_host=source.messages.host,
         hl7_port=source.messages.port,
         hl7_tls=int(source.messages.tls),
+        certificates=certificates_text(source.certificates),
     )
 
 

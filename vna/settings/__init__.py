@@ -16,10 +16,10 @@ from vna.settings.sections import (
     SecurityMode,
     SecuritySettings,
     StorageSettings,
-    TlsSettings,
 )
 from vna.settings.sharing import CommunitySettings, XdsSettings
 from vna.settings.table import Setting, table
+from vna.settings.tls import TlsSettings
 from vna.settings.values import is_loopback
 
 __all__ = [

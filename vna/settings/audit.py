@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from vna.settings.syslog import SyslogSettings
 from vna.settings.values import Section
 
 
@@ -37,6 +38,20 @@ class AuditSettings(Section):
         description="File of the certificates (PEM) that its time stamps are checked against: roots, those between, "
         "and its own where time stamps leave it out.",
     )
+    watch_database: bool = Field(
+        default=True,
+        description="Record what anybody but a node changes in PostgreSQL, rows and schema, by triggers (true or "
+        "false).",
+    )
+    time_server: str = Field(
+        default="",
+        description="Name or address of an NTP server, and a port where it is another than 123, that the clock of this "
+        "node is checked against. Empty: none.",
+    )
+    time_seconds: int = Field(default=300, ge=16, le=86400, description="Seconds between two checks of the clock.")
+    time_offset: float = Field(
+        default=1.0, gt=0, le=3600, description="Seconds by which the clock may be wrong before that is an alarm."
+    )
     years: int = Field(
         default=5,
         ge=0,
@@ -51,3 +66,4 @@ class AuditSettings(Section):
         description="Years that records of logins, refusals, security settings and the archive's own running are kept. "
         "0: for ever.",
     )
+    syslog: SyslogSettings = SyslogSettings()

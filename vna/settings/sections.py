@@ -14,6 +14,7 @@ from vna.model.access import Action, Coercion, Peer
 from vna.model.message_charsets import codec_of
 from vna.model.priority import priority_of
 from vna.settings.stores import PRIMARY, PlacementSettings, StoreSettings, blob_store_url
+from vna.settings.tls import TlsSettings
 from vna.settings.values import AETitle, Port, Seconds, Section, words
 
 _LEAST_BANDWIDTH = 16 << 10
@@ -250,6 +251,7 @@ class HttpSettings(Section):
     network_timeout: Seconds = Field(
         default=60.0, description="A caller that stops in the middle of a request for this long (seconds) is cut off."
     )
+    tls: TlsSettings = TlsSettings()
     viewer: Path = Field(
         default=Path("viewer"),
         description="The folder of the viewer's files, which `make viewer` fetches; relative to the current folder.",
@@ -319,12 +321,20 @@ class PeerSettings(Section):
     priority: Literal["interactive", "routine", "bulk"] = Field(
         default="interactive", description="Highest class of its requests."
     )
+    addresses: Annotated[tuple[str, ...], BeforeValidator(words)] = Field(
+        default=(), description="Addresses or networks that it calls from. Empty: any."
+    )
+    certificates: tuple[str, ...] = Field(
+        default=(), description="Certificates that it shows, by SHA-256 or subject. Empty: any, or none."
+    )
+    tls: bool = Field(default=False, description="Whether it is called over TLS.")
 
     def as_peer(self) -> Peer:
         """The model's word for it."""
         coercion = self.coercion.as_coercion() if self.coercion else None
         rights, priority = frozenset(self.rights), priority_of(self.priority)
-        return Peer(self.ae_title, self.host, self.port, self.facility, rights, coercion, priority)
+        bound = self.addresses, self.certificates, self.tls
+        return Peer(self.ae_title, self.host, self.port, self.facility, rights, coercion, priority, *bound)
 
 
 class DimseSettings(Section):
@@ -363,31 +373,23 @@ class DimseSettings(Section):
         le=16,
         description="Associations that one C-MOVE opens to its destination at once, for many instances (count).",
     )
+    tls: TlsSettings = TlsSettings()
+    tls_port: Port | None = Field(
+        default=None,
+        description="Port for TLS alone beside the plain one; 2762 is registered for it, 0 takes a free one and prints "
+        "it. Empty: where there is a certificate, the one port speaks TLS and nothing else.",
+    )
     peers: tuple[PeerSettings, ...] = Field(
         default=(),
         description="AE titles that seed the table at first start, as a JSON list (environment) or `[[dimse.peers]]` "
-        "(vna.toml): `ae_title`, `host`, `port`, `facility`, `rights`, `coercion`, `priority`.",
-    )
-
-
-class TlsSettings(Section):
-    """TLS of a door that speaks it itself."""
-
-    certificate: str = Field(
-        default="", description="File of our certificate, and those that lead to its authority (PEM). Empty: no TLS."
-    )
-    key: str = Field(default="", description="File of its key (PEM). Empty: in the file of the certificate.")
-    ca: str = Field(default="", description="File of the certificates that client certificates are checked against.")
-    require_client_certificate: bool = Field(
-        default=False, description="Whether only those get in who show a certificate (true or false)."
+        "(vna.toml): `ae_title`, `host`, `port`, `facility`, `rights`, `coercion`, `priority`, `addresses`, "
+        "`certificates`, `tls`.",
     )
 
     @model_validator(mode="after")
-    def _belong_together(self) -> "TlsSettings":
-        if not self.certificate and (self.key or self.ca or self.require_client_certificate):
-            raise ValueError("TLS needs a certificate of ours first")
-        if self.require_client_certificate and not self.ca:
-            raise ValueError("to require client certificates, ca has to say which ones are good")
+    def _its_own_port_needs_a_certificate(self) -> "DimseSettings":
+        if self.tls_port is not None and not self.tls.certificate:
+            raise ValueError("a port for TLS needs a certificate: VNA_DIMSE__TLS__CERTIFICATE")
         return self
 
 
@@ -436,6 +438,11 @@ class SecuritySettings(Section):
         default=SecurityMode.LOCAL,
         description="`local`: no login, only while every door is bound to loopback. `enforced`: users, tokens and "
         "known AE titles with rights.",
+    )
+    certificate_days: float = Field(
+        default=30.0,
+        ge=0,
+        description="Days before the end of a certificate from which `/readyz` and the log warn of it.",
     )
 
 

@@ -48,6 +48,8 @@ def shown(value: object) -> str:
     """A value for people to read: sizes in units, passwords as stars."""
     if isinstance(value, SecretStr):
         return "********" if value.get_secret_value() else ""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, ByteSize):

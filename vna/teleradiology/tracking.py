@@ -12,6 +12,7 @@ from vna.model.errors import TooLarge
 from vna.model.notifications import Notification
 from vna.model.orders import KnownOrder, OrderKey
 from vna.security.policy import Policy
+from vna.teleradiology.own_orders import is_of
 
 MOST = 500
 """The most orders that are asked for at once."""
@@ -36,13 +37,19 @@ class Tracking:
         self._policy = policy
 
     def status(self, actor: Actor, keys: Sequence[OrderKey]) -> tuple[Tracked, ...]:
-        """Those that are known, in the order of the keys; TooLarge when more than MOST are asked for."""
+        """Those that are known, in the order of the keys; TooLarge when more than MOST are asked for.
+
+        Who is bound to a facility by a role is told of its orders alone.
+        """
         self._policy.check(actor, Action.LOOK_UP)
+        is_bound = self._policy.within(actor) is not None
         if len(keys) > MOST:
             raise TooLarge(f"at most {MOST} orders can be asked for at once")
         wanted = list(dict.fromkeys(keys))
         with self._database.read() as connection:
             found = standings.gather(connection, wanted)
+            if is_bound:
+                found = [one for one in found if is_of(connection, actor, one.known)]
             told = notifications.of(connection, wanted)
             uids = sorted({study.study_instance_uid for one in found for study in one.studies})
             measured = doses.of_studies(connection, uids) if uids else []

@@ -11,10 +11,11 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from vna.archive.backup_standing import Standing
+from vna.archive.backup_standing import Standing as BackupsStanding
 from vna.archive.status import Care, Readiness
-from vna.metrics import CONTENT_TYPE, Labels
+from vna.metrics import CONTENT_TYPE, Gauges, Labels
 from vna.model.errors import VnaError
+from vna.security.expiry import Standing
 from vna.version import version
 from vna.web.site import Site
 
@@ -30,11 +31,13 @@ async def healthz(_request: Request, _site: Site) -> Response:
 
 
 async def readyz(_request: Request, site: Site) -> Response:
-    """200 when index and blob store answer and there is space; else 503 with the reasons."""
+    """200 when index and blob store answer and there is space; else 503 with the reasons. Warnings change nothing
+    yet."""
     found = await readiness(site)
     body = {
         "status": "ready" if found.ready else "not ready",
         "problems": list(found.problems),
+        "warnings": list((await _certificates(site)).warnings),
         "free_bytes": found.free_bytes,
         "version": version(),
     }
@@ -58,6 +61,10 @@ async def metrics(_request: Request, site: Site) -> Response:
         gauges["vna_free_bytes"] = ("Free space of the blob store", {(): float(found.free_bytes)})
     gauges.update(await _spool(site))
     gauges.update(await _backups(site))
+    if days := (await _certificates(site)).days:
+        named: dict[Labels, float] = {(("owner", owner), ("use", use)): left for (owner, use), left in days.items()}
+        gauges["vna_certificate_days"] = ("Days until a certificate expires, the first of its file", named)
+    gauges.update(await _guarding(site))
     text = await run_sync(site.metrics.exposition, gauges)
     return Response(text, headers=_FRESH, media_type=CONTENT_TYPE)
 
@@ -86,7 +93,7 @@ async def _jobs(site: Site) -> dict[Labels, float]:
 
 async def _backups(site: Site) -> dict[str, tuple[str, Mapping[Labels, float]]]:
     """Nothing while the index does not answer; no age where there was none."""
-    found: Standing | None = None
+    found: BackupsStanding | None = None
     with suppress(VnaError), anyio.move_on_after(PATIENCE):
         found = await run_sync(site.backups.standing, abandon_on_cancel=True, limiter=_limiter())
     if found is None:
@@ -102,6 +109,23 @@ async def _backups(site: Site) -> dict[str, tuple[str, Mapping[Labels, float]]]:
     if found.test_age is not None:
         gauges["vna_restore_test_age_seconds"] = ("Time since the last good restore test", {(): found.test_age})
     return gauges
+
+
+async def _certificates(site: Site) -> Standing:
+    """Nothing while the index does not answer, which knows those of sources."""
+    found = Standing({}, ())
+    if site.expiry is not None:
+        with suppress(VnaError, OSError), anyio.move_on_after(PATIENCE):
+            found = await run_sync(site.expiry.standing, abandon_on_cancel=True, limiter=_limiter())
+    return found
+
+
+async def _guarding(site: Site) -> Gauges:
+    """Nothing while the index does not answer."""
+    found: Gauges = {}
+    with suppress(VnaError), anyio.move_on_after(PATIENCE):
+        found = await run_sync(site.guarding, abandon_on_cancel=True, limiter=_limiter())
+    return found
 
 
 async def _care(site: Site) -> Care | None:

@@ -8,8 +8,9 @@ from vna.archive.backup_standing import BackupStanding
 from vna.archive.node_spool import NodeSpool
 from vna.archive.search import Search
 from vna.archive.status import Status
-from vna.metrics import Metrics
+from vna.metrics import Gauges, Metrics
 from vna.routing.trial import Trial
+from vna.security.expiry import Expiry
 from vna.security.links import Links
 from vna.security.sources import Sources
 from vna.teleradiology.looks import Looks
@@ -39,10 +40,15 @@ def never() -> bool:
     return False
 
 
+def no_gauges() -> Gauges:
+    """Where there is nothing more to tell."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """One archive, as its page shows it; `mode` is `local` or `enforced`, `viewer` the folder of the viewer's files,
-    `draining` whether this node is being stopped."""
+    `draining` whether this node is being stopped, `guarding` how the audit trail stands."""
 
     mode: str
     addresses: Addresses
@@ -58,3 +64,5 @@ class Site:
     viewer: Path
     spool: NodeSpool
     draining: Callable[[], bool] = never
+    expiry: Expiry | None = None
+    guarding: Callable[[], Gauges] = no_gauges

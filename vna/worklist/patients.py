@@ -27,7 +27,7 @@ def following(database: Database) -> Subscriber:
         for event in batch:
             if event.kind is EventKind.PATIENT_MERGED:
                 _change(database, restored(event.detail["subsumed"]), since_merges)
-            elif event.kind is EventKind.PATIENT_UPDATED:
+            elif event.kind is EventKind.PATIENT_UPDATED and not event.detail.get("of_images"):
                 said = {_FIELDS[keyword]: value for keyword, value in event.detail["said"].items()}
                 _change(database, restored(event.detail["patient"]), _named(said))
 

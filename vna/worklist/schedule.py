@@ -7,7 +7,9 @@ from typing import Final
 from storage.index.engine import Database
 from storage.index.grams import dialect_of
 from storage.index.worklist import Sight, scheduled
+from vna.audit.queries import asked, queried
 from vna.model.access import Action, Actor, ActorKind
+from vna.model.audit import NO_TRAIL, Trail
 from vna.model.matching import criteria, satisfies
 from vna.model.orders import ANY_FACILITY, Order
 from vna.model.query import Key, Level, Match, Query, SearchPage
@@ -63,6 +65,7 @@ class Schedule:
         phonetic: bool = False,
         institution: Institution = unnamed,
         since: Since = ever,
+        trail: Trail = NO_TRAIL,
     ) -> None:
         self._database = database
         self._policy = policy
@@ -70,6 +73,7 @@ class Schedule:
         self._phonetic = phonetic
         self._institution = institution
         self._since = since
+        self._trail = trail
 
     def find(self, actor: Actor, query: Query) -> SearchPage:
         """The steps that match, those in progress first. A worklist has no levels: that of the query says nothing.
@@ -106,6 +110,7 @@ class Schedule:
                     break
                 if is_match:
                     matches.append((one.order, elements))
+        queried(self._trail, actor, "worklist", asked(query), len(matches))
         return SearchPage(tuple(self._match(actor, *match) for match in matches), bool(cap), cap, frozenset(unknown))
 
     def _match(self, actor: Actor, order: Order, elements: Elements) -> Match:
