@@ -96,9 +96,9 @@ def works(session: Session, there: Endpoint) -> None:
             if peer.echo().Status != 0x0000:
                 raise Failed("C-ECHO is not answered with Success")
     elif there.name == "http":
-        answer = session.web.get(f"{session.targets.tls_http}/")
-        if answer.status_code >= 500:
-            raise Failed(f"the answer is {answer.status_code}")
+        status = session.web.get(f"{session.targets.tls_http}/").status_code
+        if status >= 500:
+            raise Failed(f"the answer is {status}")
     else:
         with Connection(session, context, session.targets.tls_hl7) as connection:
             told = connection.ask(order_message(session, new_order(session, 41)))

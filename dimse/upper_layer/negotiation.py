@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,9 @@ class ContextTable:
 
     def __len__(self) -> int:
         return len(self._contexts)
+
+    def __iter__(self) -> Iterator[SupportedContext]:
+        return iter(self._contexts.values())
 
     def __contains__(self, abstract_syntax: str) -> bool:
         return self.find(abstract_syntax) is not None

@@ -33,6 +33,11 @@ class Server:
         self._shutting_down = False
 
     @property
+    def profile(self) -> Profile:
+        """What it offers."""
+        return self._profile
+
+    @property
     def active(self) -> int:
         """Associations, and connections on their way to being one."""
         return len(self._active)

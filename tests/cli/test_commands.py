@@ -39,7 +39,7 @@ COMMANDS = (
     "correct set", "correct list", "correct revoke", "study move",
     "patient merge", "patient unmerge", "patient link", "patient unlink", "patient show",
     "export write", "export verify", "export minutes",
-    "conformance run",
+    "conformance run", "conformance statement",
     "xds publish", "xds query", "xds retrieve",
 )  # fmt: skip
 

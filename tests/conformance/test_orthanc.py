@@ -27,6 +27,15 @@ FAULTS = (  # Orthanc 1.10.1, as Debian has it
     "dimse.move.refused-store",
     "dimse.move.unknown-destination",
     "dimse.association.unknown-pdu",
+    # facts/real-peers.md: %2A is no wildcard, type="*/*" is 400, a frame as image/jls ends the program.
+    "dicomweb.search.match.encoded-wildcard",
+    "dicomweb.retrieve.frame-any",
+    "dicomweb.retrieve.frame-jls",
+    # facts/peers.md: no includefield=all, fuzzymatching is ignored, no matching in sequences, no capabilities.
+    "dicomweb.search.includefield-all",
+    "dicomweb.search.fuzzymatching",
+    "dicomweb.search.sequence",
+    "dicomweb.capabilities",
 )
 NOT_OFFERED = (
     "dimse.find.relational",

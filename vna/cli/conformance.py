@@ -1,12 +1,14 @@
 """`vna conformance`: does a server do what the standards ask, and what this one says of itself."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vna.cli.help import example
+from vna.cli.session import Session
 
 if TYPE_CHECKING:
     from conformance.suite.check import Check
@@ -110,6 +112,50 @@ def run(
         say(text)
     if not report.is_clean:
         raise typer.Exit(1)
+
+
+class _Form(StrEnum):
+    """How a statement is written."""
+
+    MD = "md"
+    HTML = "html"
+
+
+class _Kind(StrEnum):
+    """Which statement it is."""
+
+    BOTH = "both"
+    DICOM = "dicom"
+    IHE = "ihe"
+
+
+@app.command(
+    "statement",
+    epilog=example(
+        "vna conformance statement > conformance.md", "vna conformance statement --format html --kind dicom"
+    ),
+)
+def statement(
+    context: typer.Context,
+    form: Annotated[_Form, typer.Option("--format", help="Markdown, or one HTML page.")] = _Form.MD,
+    kind: Annotated[_Kind, typer.Option(help="The DICOM statement, the IHE one, or both.")] = _Kind.BOTH,
+) -> None:
+    """Write what this archive conforms to, from what its running code registers."""
+    from conformance.statement import dicom, ihe
+    from conformance.statement.document import html, markdown
+    from conformance.statement.registered import registered
+    from vna.cli.output import say
+    from vna.version import version
+
+    session: Session = context.obj
+    with session.archive() as archive:
+        found = registered(archive)
+        documents = []
+        if kind is not _Kind.IHE:
+            documents.append(dicom.statement(archive, found, version()))
+        if kind is not _Kind.DICOM:
+            documents.append(ihe.statement(found, version()))
+    say((html(*documents) if form is _Form.HTML else "\n".join(map(markdown, documents))).rstrip("\n"))
 
 
 def _run(checks: "list[Check]", targets: "Targets", caller: "Caller") -> "Report":

@@ -1,0 +1,1 @@
+"""What this archive says of itself: written from what its running code registers."""
