@@ -4,6 +4,8 @@ blobs/NAME                          objects of the archive under their own names
 backups/STAMP/tables/TABLE.jsonl.gz rows of the index
 backups/STAMP/objects.jsonl.gz      which objects belong to it: name, size, SHA-256 each
 backups/STAMP/manifest.json         written last: a backup without one is not complete
+backups/owner                       which archive makes backups there
+bad/NAME                            a restore test found this object damaged: it is to be copied anew
 """
 
 import gzip
@@ -25,8 +27,10 @@ from vna.model.errors import Damaged, NotFound
 
 BLOBS = "blobs"
 BACKUPS = "backups"
+BAD = "bad"
 _MANIFEST = "manifest.json"
 _OBJECTS = "objects.jsonl.gz"
+_OWNER = f"{BACKUPS}/owner"
 _SMALL = 4 << 20
 _OURS = ("backup-", "names-")
 
@@ -58,7 +62,7 @@ class Manifest:
     """What a complete backup has; `files` are size and digest of each of its files, `rows` are counts of the tables.
 
     `lacking` are objects that the index names and that were damaged or missing in the archive already, the first
-    thousand of `lacking_count`.
+    thousand of `lacking_count`. `archive` is the owner of the place when it was made.
     """
 
     stamp: str
@@ -77,6 +81,7 @@ class Manifest:
     copied_bytes: int
     lacking_count: int = 0
     lacking: tuple[str, ...] = field(default=())
+    archive: str = ""
 
 
 class Place:
@@ -94,6 +99,26 @@ class Place:
             for name in self.store.names(BACKUPS)
             if name.count("/") == 2 and name.endswith("/" + _MANIFEST)
         )
+
+    def owner(self) -> str:
+        """Which archive makes backups here; "" where none has said so."""
+        try:
+            return self.store.read(_OWNER).decode("ascii", "replace").strip()
+        except NotFound:
+            return ""
+
+    def set_owner(self, owner: str) -> None:
+        """From now on it is this one."""
+        with self.file(_OWNER) as path:
+            path.write_text(owner, "ascii")
+
+    def is_complete(self, stamp: str) -> bool:
+        """Whether a manifest stands: then nothing of this backup is written any more."""
+        try:
+            self.store.size(f"{BACKUPS}/{stamp}/{_MANIFEST}")
+        except NotFound:
+            return False
+        return True
 
     def read_manifest(self, stamp: str) -> Manifest:
         """What a backup has; NotFound where it is not complete, Damaged where it cannot be read."""
@@ -139,6 +164,20 @@ class Place:
         except NotFound:
             return False
 
+    def note_bad(self, name: str) -> None:
+        """An object is not what it should be: the next backup copies it anew."""
+        with self.file(f"{BAD}/{name}") as path:
+            path.write_bytes(b"bad")
+
+    def noted_bad(self) -> Iterator[str]:
+        """Objects that were noted as bad."""
+        for name in self.store.names(BAD):
+            yield name.removeprefix(f"{BAD}/")
+
+    def forget_bad(self, name: str) -> None:
+        """A whole one was copied."""
+        self.store.delete(f"{BAD}/{name}")
+
     def objects(self, stamp: str) -> Iterator[Kept]:
         """Which objects belong to a backup; Damaged where the list cannot be read."""
         with self.fetched(f"{BACKUPS}/{stamp}/{_OBJECTS}") as path:
@@ -163,6 +202,9 @@ class Place:
             for name in self.store.names(BLOBS):
                 if name.removeprefix(f"{BLOBS}/") not in kept:
                     self.store.delete(name)
+            for name in list(self.noted_bad()):
+                if name not in kept:
+                    self.forget_bad(name)
 
     def sweep(self) -> None:
         """Take away files of yesterday and before that a killed process left on their way in."""
@@ -296,6 +338,16 @@ def put_copy(source: Source, name: str, target: BlobStore, new: str, kept: Kept,
         target.put_file(new, Path(path))
     finally:
         Path(path).unlink(missing_ok=True)
+
+
+def is_whole(source: Source, kept: Kept) -> bool:
+    """Whether it is there under its own name, every byte of it."""
+    try:
+        for _ in _checked(source, kept.name, kept, unlimited):
+            pass
+    except (NotFound, Damaged):
+        return False
+    return True
 
 
 def _checked(source: Source, name: str, kept: Kept, pace: Pace) -> Iterator[bytes]:

@@ -12,7 +12,10 @@ from storage.index.schema import facts, peers, sources, tokens, users
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """A user; `rights` is a comma list of actions, `priority` the name of a class or empty, `role` one of a role."""
+    """A user; `rights` is a comma list of actions, `priority` the name of a class or empty, `role` that of a role.
+
+    `person` is a national number, `addresses` a comma list of networks; `temporary` is 0 or 1.
+    """
 
     name: str
     password_hash: str
@@ -22,6 +25,9 @@ class UserRow:
     priority: str = ""
     role: str = ""
     person: str = field(default="", repr=False)
+    addresses: str = ""
+    password_at: str = ""
+    temporary: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +224,8 @@ def claim_fact(connection: sa.Connection, name: str, value: str) -> str:
     module: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     connection.execute(module.insert(facts).values(name=name, value=value).on_conflict_do_nothing())
     return fact(connection, name)
+
+
+def remove_fact(connection: sa.Connection, name: str) -> None:
+    """Forget a small fact."""
+    connection.execute(sa.delete(facts).where(facts.c.name == name))

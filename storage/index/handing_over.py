@@ -17,7 +17,7 @@ from vna.model.events import EventKind
 _ROWS = 1000
 _KEPT_BACK: Final = frozenset(
     {"users", "tokens", "links", "link_visits", "sources", "facts", "jobs", "leases", "nodes", "regular", "permits"}
-    | {"permit_studies", "facility_details"}
+    | {"permit_studies", "facility_details", "login_failures", "login_sessions"}
 )
 """Accounts, secrets, who may see what here, and the work of this archive."""
 _SECRET_EVENTS: Final = (

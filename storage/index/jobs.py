@@ -301,3 +301,13 @@ def holder_of(connection: sa.Connection, name: str, now: float) -> str:
 def release_lease(connection: sa.Connection, name: str, holder: str) -> None:
     """Let go at once instead of letting it run out."""
     connection.execute(sa.delete(leases).where(leases.c.name == name, leases.c.holder == holder))
+
+
+def release_all(connection: sa.Connection) -> None:
+    """Nobody holds anything: the holders belong to another archive."""
+    connection.execute(sa.delete(leases))
+
+
+def remove_kind(connection: sa.Connection, kind: str) -> None:
+    """Take all jobs of a kind away, whatever their state."""
+    connection.execute(sa.delete(jobs).where(jobs.c.kind == kind))

@@ -335,7 +335,12 @@ users = sa.Table(
     _text("priority"),
     _text("role"),
     _text("person"),
+    _text("addresses"),
+    _when("password_at"),
+    _count("temporary"),
 )
+"""`addresses` are those that its logins are taken from, `password_at` is when its password was set (empty: with the
+account), `temporary` 1 when it has to be changed at the first login."""
 
 tokens = sa.Table(
     "tokens",

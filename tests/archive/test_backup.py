@@ -20,11 +20,14 @@ from tests.objects import ct, part10
 from vna.app import Application, build
 from vna.app.backups import place_at
 from vna.app.blobs import ready_blobs
-from vna.app.restoring import restore
+from vna.app.restoring import restore, try_out
+from vna.app.wiring import prepare
+from vna.archive import restore_testing
 from vna.archive.backup import Making
+from vna.archive.backup_owner import is_foreign
 from vna.archive.restore import newest
 from vna.model.access import SYSTEM
-from vna.model.errors import Conflict, Damaged, NotFound
+from vna.model.errors import BadRequest, Conflict, Damaged, NotFound
 
 Elsewhere = Callable[..., Backend]
 
@@ -316,3 +319,87 @@ def test_while_rows_are_written_the_log_of_sqlite_is_written_back(
     assert frames
     assert made.rows["instances"] == 1
     assert [path.name for path in cheap_place.store.spool_folder.iterdir()] == []
+
+
+def test_a_place_of_another_archive_is_refused_until_it_is_taken_over(
+    archive_of_one: Application, cheap_place: Place, elsewhere: Elsewhere
+) -> None:
+    first = back_up(archive_of_one, cheap_place)
+    clone, _ = restored(elsewhere(), cheap_place)
+
+    with pytest.raises(Conflict, match=r"another archive.*--take-over"):
+        back_up(clone, cheap_place, keep=1)
+    assert cheap_place.stamps() == [first.stamp]
+    assert is_foreign(clone.database, first)
+    assert not is_foreign(archive_of_one.database, first)
+
+    taken = clone.keeping.backup.run(SYSTEM, cheap_place, take_over=True, tell=lambda _: None)
+
+    assert (taken.copied, taken.archive) == (0, cheap_place.owner())
+    with pytest.raises(Conflict, match="another archive"):
+        back_up(archive_of_one, cheap_place)
+    clone.close()
+
+
+def test_an_archive_whose_restore_was_cut_does_not_start_and_a_bad_object_of_it_is_given_anew(
+    archive_of_one: Application, cheap_place: Place, elsewhere: Elsewhere
+) -> None:
+    blob = blob_of(archive_of_one, put(archive_of_one, part10(ct())).sop_instance_uid)
+    whole = archive_of_one.blobs.read(blob)
+    made = back_up(archive_of_one, cheap_place)
+    target = elsewhere()
+    settings = target.settings()
+    begun = restore(settings, cheap_place, made, ready_blobs(settings))
+    assert len([next(begun) for _ in range(made.objects)]) == made.objects
+    del begun
+
+    with pytest.raises(Conflict, match=f"go on with `vna restore DIR --backup {made.stamp}`"):
+        prepare(settings)
+
+    blobs = ready_blobs(settings)
+    blobs.delete(blob)
+    blobs.put(blob, [whole[:-1] + b"\xa5"])
+    again, problems = restored(target, cheap_place)
+    assert (problems, again.blobs.read(blob)) == ([], whole)
+    again.close()
+    prepare(settings)
+
+
+def test_what_a_restore_test_finds_bad_is_copied_anew_by_the_next_backup(
+    archive_of_one: Application, cheap_place: Place, tmp_path: Path
+) -> None:
+    blob = blob_of(archive_of_one, put(archive_of_one, part10(ct())).sop_instance_uid)
+    made = back_up(archive_of_one, cheap_place)
+    whole = cheap_place.store.read(f"blobs/{blob}")
+    cheap_place.store.delete(f"blobs/{blob}")
+    cheap_place.store.put(f"blobs/{blob}", [whole[:-1] + b"\xa5"])
+    assert back_up(archive_of_one, cheap_place).copied == 0, "names and sizes are what a backup goes by"
+
+    first = [*try_out(archive_of_one.settings, cheap_place, made, tmp_path)][-1]
+    assert isinstance(first, restore_testing.Tested)
+    assert (first.passed, first.noted) == (False, 1)
+    mended = back_up(archive_of_one, cheap_place)
+    second = [*try_out(archive_of_one.settings, cheap_place, mended, tmp_path)][-1]
+
+    assert isinstance(second, restore_testing.Tested)
+    assert (mended.copied, second.passed, list(cheap_place.noted_bad())) == (1, True, [])
+
+
+@pytest.mark.parametrize("inside", ["data/blobs", "data/blobs/backup", "data"])
+def test_a_backup_among_the_archives_own_objects_is_refused(tmp_path: Path, inside: str) -> None:
+    settings = Backend("sqlite+folder", tmp_path).settings()
+
+    with pytest.raises(BadRequest, match="own objects"):
+        place_at(settings, str(settings.data_dir.parent / inside), new=True)
+
+
+def test_a_backup_into_the_archives_own_bucket_is_refused_and_a_name_that_is_none_said_so(tmp_path: Path) -> None:
+    own = "s3://pictures?endpoint=http://127.0.0.1:8333"
+    settings = Backend("sqlite+folder", tmp_path).settings()
+    storage = settings.storage.model_copy(update={"url": own})
+    settings = settings.model_copy(update={"storage": storage})
+
+    with pytest.raises(BadRequest, match="own objects"):
+        place_at(settings, own.replace("8333", "8333/"), new=True)
+    with pytest.raises(BadRequest, match="my!bucket is no name of a bucket"):
+        place_at(settings, "s3://my!bucket?endpoint=http://127.0.0.1:8333", new=True)

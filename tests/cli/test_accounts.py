@@ -141,7 +141,7 @@ def test_a_user_logs_in_with_the_password_that_was_given(vna: Vna, monkeypatch: 
 
 def test_a_short_password_is_refused(vna: Vna, monkeypatch: pytest.MonkeyPatch) -> None:
     done = _add_user(vna, monkeypatch, password="short")
-    assert (done.code, done.err) == (1, "vna: a password has at least 8 characters\n")
+    assert (done.code, done.err) == (1, "vna: a password has at least 12 characters\n")
 
 
 def test_without_a_terminal_the_password_has_to_come_from_standard_input(

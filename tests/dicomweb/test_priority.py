@@ -172,8 +172,8 @@ def test_users_and_tokens_have_a_highest_class(open_archive: Open) -> None:
     archive = open_archive()
     accounts = archive.accounts
     accounts.add_user(SYSTEM, "ayse", "secret-words", priority=Priority.ROUTINE)
-    accounts.add_user(SYSTEM, "ayse", "other-words")
-    assert accounts.authenticate_basic("ayse", "other-words", "").priority is Priority.ROUTINE
+    accounts.add_user(SYSTEM, "ayse", "other-secret-words")
+    assert accounts.authenticate_basic("ayse", "other-secret-words", "").priority is Priority.ROUTINE
     for given, expected in ((Priority.INTERACTIVE, Priority.ROUTINE), (Priority.BULK, Priority.BULK)):
         secret = accounts.add_token(SYSTEM, "ayse", priority=given)
         assert accounts.authenticate_token(secret, "").priority is expected

@@ -121,6 +121,7 @@ from vna.teleradiology.reports import Reports as NationalReports
 from vna.teleradiology.reprocessing import Reprocessing
 from vna.teleradiology.tracking import Tracking
 from vna.teleradiology.unmatched import Unmatched
+from vna.web.login import ADDRESSES as LOGINS
 from vna.web.national.operations import Operation as StatusOperation
 from vna.web.national.routes import OPERATIONS
 from vna.web.national.routes import PAGES as NATIONAL_PAGES
@@ -164,6 +165,8 @@ WITHOUT_POLICY = {
     (Accounts, "authenticate_basic"),  # these establish who asks
     (Accounts, "authenticate_token"),
     (Accounts, "grant"),
+    (Accounts, "log_in"),
+    (Accounts, "change_password"),
     (Links, "look"),
     (Links, "open"),
     (Links, "visitor"),
@@ -232,7 +235,7 @@ _ESTABLISHING = frozenset(
             "peers._fresh",
             "sources._fresh",
         ),
-        *("accounts.authenticate_basic", "accounts.grant", "links.open", "lookups.note"),
+        *("accounts.authenticate_basic", "accounts._proved", "accounts.grant", "links.open", "lookups.note"),
     }
 )
 """What is read to find out who asks, or whether anything works; and the audit of look-ups, refused ones too."""
@@ -531,7 +534,15 @@ API = [(method, path.replace("{name}", "X"), 403) for method, path, _ in SOURCES
 API += [(method, path.replace("{number:int}", "1"), 403) for method, path, _ in REPORTS]
 NODES = [(method, path.replace("{name:path}", "studies/x"), 404) for method, path, _ in SPOOLS]
 """Other nodes prove themselves by their secret, of which this archive has none: tests/web/test_spools.py."""
-HTTP = [*DOORS, *API, *NODES, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
+LOGIN = [(method, path, 400) for method, path, _ in LOGINS if method == "POST"]
+LOGIN += [
+    ("GET", "/login/provider", 404),
+    ("GET", "/login/callback", 404),
+    ("GET", "/login", 303),
+    ("GET", "/login/password", 200),
+    ("GET", "/logout", 303),
+]
+HTTP = [*DOORS, *API, *NODES, *LOGIN, *(("GET", path, 200) for path, _ in PAGES if path != OPENS), ("GET", OPENS, 404)]
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), HTTP, ids=str)

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import orjson
 
-from storage.backups import Place
+from storage.backups import BLOBS, Place
 from storage.blobs.filesystem import FilesystemBlobs
 from storage.blobs.s3 import S3Blobs
 from storage.index import jobs
@@ -23,7 +23,7 @@ from vna.archive.backup_standing import BackupStanding, Plan, ended
 from vna.jobs.regular import Regular, was_done
 from vna.jobs.workers import Work
 from vna.model.access import SYSTEM
-from vna.model.errors import NotFound, VnaError
+from vna.model.errors import BadRequest, NotFound, Taken, VnaError
 from vna.pacing import Pace
 from vna.settings import Settings
 
@@ -87,6 +87,9 @@ class RegularBackups:
         began = datetime.now(UTC)
         try:
             going_on = self._step(self._places[number], at)
+        except Taken:
+            self._later(number, tries, at)
+            return None
         except (VnaError, OSError) as exc:
             began = read_time(at.began_at) if at.began_at else began
             return self._failed(number, tries, at, began, str(exc) or type(exc).__name__)
@@ -119,6 +122,14 @@ class RegularBackups:
             self._making = self._backup.begin(SYSTEM, place, pace=self._pace, at=at)
         return self._making
 
+    def _later(self, number: int, tries: int, at: At) -> None:
+        """Another backup is being made there: nothing failed."""
+        self._forget()
+        again = time_text(datetime.now(UTC) + _AGAIN)
+        with self._database.transaction() as connection:
+            payload = _payload(number, tries, at)
+            jobs.add(connection, BACKUP, order_key=BACKUP, payload=payload, run_after=again, priority=jobs.BULK)
+
     def _failed(self, number: int, tries: int, at: At, began: datetime, reason: str) -> str | None:
         self._forget()
         log.error("backup failed", extra={"place": number, "reason": reason})
@@ -144,6 +155,8 @@ def _payload(number: int, tries: int = 0, at: At | None = None) -> str:
 
 def place_at(settings: Settings, where: str, *, new: bool = False) -> Place:
     """The place of backups at a folder or S3 address; `new` makes it where it is not there, else that is NotFound."""
+    if new:
+        _refuse_own(settings, where)
     url = urlsplit(where)
     if url.scheme == "s3":
         return Place(_bucket(settings, where, new=new), where)
@@ -154,6 +167,26 @@ def place_at(settings: Settings, where: str, *, new: bool = False) -> Place:
         folder.mkdir(parents=True, mode=0o700)
     (folder / "backups").mkdir(mode=0o700, exist_ok=True)
     return Place(FilesystemBlobs(folder), where)
+
+
+def _refuse_own(settings: Settings, where: str) -> None:
+    """BadRequest where the archive's own objects lie: they would be a backup's, and go with it."""
+    for own in (settings.storage_url, *(store.url for store in settings.storage.stores)):
+        if _is_same(where, own):
+            raise BadRequest(f"{where} is where the archive's own objects lie: a backup goes elsewhere")
+
+
+def _is_same(where: str, own: str) -> bool:
+    there, here = urlsplit(where), urlsplit(own)
+    if "s3" in (there.scheme, here.scheme):
+        return (there.scheme, there.netloc, _endpoint(there)) == (here.scheme, here.netloc, _endpoint(here))
+    folder, objects = Path(where).resolve(), Path(unquote(here.path)).resolve()
+    into = folder / BLOBS
+    return folder.is_relative_to(objects) or into.is_relative_to(objects) or objects.is_relative_to(into)
+
+
+def _endpoint(url: SplitResult) -> str:
+    return parse_qs(url.query).get("endpoint", [""])[0].rstrip("/")
 
 
 def _bucket(settings: Settings, where: str, *, new: bool) -> S3Blobs:

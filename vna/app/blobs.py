@@ -76,6 +76,11 @@ def ready_blobs(settings: Settings) -> BlobStore:
     return stores[PRIMARY]
 
 
+def store_itself(blobs: BlobStore) -> BlobStore:
+    """What is behind a spool, where there is one."""
+    return blobs.inner if isinstance(blobs, SpooledBlobs) else blobs
+
+
 def behind_spool(blobs: BlobStore) -> BlobStore:
     """The store itself, its bucket made where it is absent: for more than a spool takes."""
     if not isinstance(blobs, SpooledBlobs):

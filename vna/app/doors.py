@@ -52,6 +52,8 @@ from vna.soap.exchange import Rules
 from vna.soap.limits import Limits as MessageLimits
 from vna.soap.service import Service
 from vna.turns import Turns
+from vna.web import login
+from vna.web.login import LoginDoor
 from vna.web.national import routes as national_routes
 from vna.web.national.door import NationalDoor
 from xds import imaging_source, initiating_gateway, responding_gateway
@@ -158,6 +160,7 @@ def http_application(
             *dicomweb[:MOST_ASKED],
             *lookups.routes(),
             *web.routes(site),
+            *login.routes(login_door(application)),
             *national_routes.routes(national),
             *sharing,
             *dicomweb[MOST_ASKED:],
@@ -172,18 +175,44 @@ def http_application(
         any_host=web.OPEN_PATHS - {"/"},
         origins=settings.http.origins,
         trusted_proxies=settings.http.trusted_proxies,
-        open_paths=web.OPEN_PATHS | national_routes.OPEN_PATHS | {lookups.path},
+        open_paths=web.OPEN_PATHS
+        | national_routes.OPEN_PATHS
+        | login.OPEN_PATHS
+        | {lookups.path}
+        | _with_assertions(application, sharing),
         login_paths=national_routes.LOGIN_PATHS,
         open_folders=web.OPEN_FOLDERS,
         own_logins=frozenset({lookups.path}),
+        login_page=login.PATH,
         max_body=int(settings.http.max_body),
         body_idle_seconds=settings.http.network_timeout,
     )
     if application.local:
         guarded = http_security.local(app, rules, application.links)
     else:
-        guarded = http_security.enforced(app, rules, application.accounts, application.links, application.peers)
+        logins = application.logins
+        guarded = http_security.enforced(
+            app,
+            rules,
+            logins.accounts,
+            application.links,
+            application.peers,
+            logins.sessions,
+            logins.bearer,
+        )
     return web.Observed(_shared(guarded, settings.http.origins))
+
+
+def _with_assertions(application: Application, sharing: list[Route]) -> frozenset[str]:
+    """Where a message itself may say who asks."""
+    return frozenset(route.path for route in sharing) if application.logins.assertions is not None else frozenset()
+
+
+def login_door(application: Application) -> LoginDoor:
+    """Where people log in with a browser."""
+    logins = application.logins
+    public_url = application.settings.http.public_url
+    return LoginDoor(logins.accounts, logins.sessions, logins.elsewhere, public_url, is_local=application.local)
 
 
 def lookup_service(application: Application, turns: Turns) -> LookupService:
@@ -222,7 +251,7 @@ def document_services(application: Application, turns: Turns) -> list[Route]:
         for path, operations, name, limits in services
         for route in Service(
             path,
-            Rules(operations),
+            Rules(operations, identify=application.logins.assertions),
             application.blobs.spool_folder,
             wsdl(name),
             application.settings.http.public_url,

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -114,6 +115,9 @@ def _tried(settings: Settings, place: Place, outcome: Tested, sample: float, stu
                 outcome.compared, outcome.compared_bytes = outcome.compared + 1, outcome.compared_bytes + one.size
             elif not one.known:
                 outcome.differ(f"{one.name} {one.problem}")
+                with suppress(VnaError, OSError):  # of a place that cannot be written to it is only told
+                    place.note_bad(one.name)
+                    outcome.noted += 1
             yield one
         read_studies(archive, read, set(manifest.lacking), outcome)
     finally:

@@ -1,6 +1,7 @@
 """From settings to use cases."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -11,12 +12,13 @@ from storage.blobs.base import BlobStore
 from storage.index import migrate
 from storage.index.engine import Connection, Database
 from storage.limits import Limits
-from vna.app import corrections, guarding, keeping, national, spooling
-from vna.app.blobs import blob_store, ready_blobs
+from vna.app import corrections, guarding, keeping, logins, national, spooling
+from vna.app.blobs import blob_store, ready_blobs, store_itself
 from vna.app.certificates import Certificates, for_calls
 from vna.app.communities import clients
 from vna.app.guarding import Guarding
 from vna.app.keeping import Keeping
+from vna.app.logins import Logins
 from vna.app.national import National
 from vna.app.remotes import Remotes
 from vna.archive import merging
@@ -27,6 +29,7 @@ from vna.archive.merging import Merging
 from vna.archive.nodes import newer_runs
 from vna.archive.reindex import Reindex, Replay
 from vna.archive.rendered import Rendering
+from vna.archive.restore import refuse_half_restored
 from vna.archive.retrieve import Retrieval
 from vna.archive.search import Search
 from vna.archive.space import Space
@@ -60,6 +63,7 @@ from vna.jobs.dispatch import Dispatcher
 from vna.jobs.workers import Work, Workers
 from vna.model.access import SYSTEM, Actor, Coercion
 from vna.model.documents import Submission
+from vna.model.errors import Unavailable
 from vna.model.events import Event, EventKind
 from vna.model.identifiers import PatientIdentifier, PatientKey
 from vna.model.priority import Priority
@@ -106,7 +110,7 @@ class Application:
     blobs: BlobStore
     policy: Policy
     peers: Peers
-    accounts: Accounts
+    logins: Logins
     links: Links
     store: Store
     search: Search
@@ -154,6 +158,11 @@ class Application:
     def local(self) -> bool:
         """Whether nobody has to log in."""
         return self.settings.security.mode is SecurityMode.LOCAL
+
+    @property
+    def accounts(self) -> Accounts:
+        """Users and tokens."""
+        return self.logins.accounts
 
     def dispatcher(self) -> Dispatcher:
         """What hands events to their subscribers."""
@@ -310,7 +319,7 @@ def build(settings: Settings, *, policy: Policy | None = None, certificates: Cer
         blobs=blobs,
         policy=policy,
         peers=peers,
-        accounts=Accounts(database, policy, trail),
+        logins=logins.build(settings, database, policy, trail),
         links=links,
         store=store,
         search=search,
@@ -480,6 +489,9 @@ def prepare(settings: Settings) -> None:
 def make_ready(settings: Settings) -> BlobStore:
     """Data folder, schema (migrated here only on the embedded default), seeds, bucket; also while an archive runs."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    blobs = ready_blobs(settings)
+    with suppress(Unavailable):  # what is behind a spool may be away
+        refuse_half_restored(store_itself(blobs))
     memory, shown = settings.data_dir / "primary", guarding.session(settings)
     database = Database(settings.database_url, pool_size=1, memory=memory, session=shown)
     try:
@@ -492,4 +504,4 @@ def make_ready(settings: Settings) -> BlobStore:
         peers.seed(peer.as_peer() for peer in settings.dimse.peers)
     finally:
         database.close()
-    return ready_blobs(settings)
+    return blobs

@@ -28,10 +28,11 @@ from storage.index.engine import Connection, Database
 from storage.index.events import time_text
 from storage.index.lookup import StoredBlob
 from storage.index.snapshot import snapshot
+from vna.archive.backup_owner import claim, own_name, refuse_foreign
 from vna.archive.names import JOURNAL
 from vna.jobs.holding import holder, saying
 from vna.model.access import Action, Actor
-from vna.model.errors import Conflict, Damaged, NotFound, VnaError
+from vna.model.errors import Conflict, Damaged, NotFound, Taken, VnaError
 from vna.security.policy import Policy
 from vna.version import version
 
@@ -66,22 +67,29 @@ class Backup:
             return lookup.amount(connection)[0]
 
     def run(
-        self, actor: Actor, place: Place, *, keep: int = 0, pace: Pace = unlimited, tell: Callable[[Progress], None]
+        self,
+        actor: Actor,
+        place: Place,
+        *,
+        keep: int = 0,
+        take_over: bool = False,
+        pace: Pace = unlimited,
+        tell: Callable[[Progress], None],
     ) -> Manifest:
-        """Make one, and let all but the newest `keep` go (0: none)."""
+        """Make one, and let all but the newest `keep` go (0: none); `take_over` a place that is another archive's."""
         self._policy.check(actor, Action.ADMIN)
-        with self.alone(actor, place), self.begin(actor, place, pace=pace, tell=tell) as making:
+        with self.alone(actor, place, take_over=take_over), self.begin(actor, place, pace=pace, tell=tell) as making:
             while making.step():
                 pass
             return making.complete(keep)
 
-    def alone(self, actor: Actor, place: Place) -> AbstractContextManager[None]:
-        """Hold a place; Conflict while another process backs up there."""
+    def alone(self, actor: Actor, place: Place, *, take_over: bool = False) -> AbstractContextManager[None]:
+        """Hold a place; Taken while another process backs up there, Conflict where it is another archive's."""
         self._policy.check(actor, Action.ADMIN)
-        return self._held(place)
+        return self._held(place, take_over)
 
     @contextmanager
-    def _held(self, place: Place) -> Iterator[None]:
+    def _held(self, place: Place, take_over: bool) -> Iterator[None]:
         name = "backup:" + hashlib.sha256(place.name.encode()).hexdigest()[:32]
         mine = holder()
 
@@ -90,9 +98,10 @@ class Backup:
                 return jobs.take_lease(connection, name, mine, jobs.clock(connection), _LEASE_SECONDS)
 
         if not take():
-            raise Conflict(f"another backup to {place.name} is being made")
+            raise Taken(f"another backup to {place.name} is being made")
         try:
             with saying(take, _LEASE_SECONDS / 3, "backup-lease"):
+                claim(place, own_name(self._database), take_over=take_over)
                 yield
         finally:
             with suppress(VnaError), self._database.transaction() as connection:
@@ -137,6 +146,8 @@ class Making:
         tell: Callable[[Progress], None],
         at: At,
     ) -> None:
+        if at.stamp and place.is_complete(at.stamp):
+            at = At()  # it ended, and whoever made it could not say so; or this archive was restored from it
         self.at = at
         self._database = database
         self._blobs = blobs
@@ -178,16 +189,23 @@ class Making:
 
     def complete(self, keep: int = 0) -> Manifest:
         """Write the rows, copy what is lacking yet, say that it is complete, and let all but the newest `keep` go."""
+        self._refuse_complete()
         self._held.refresh()
         for _ in range(_MOST_ROUNDS):
             self._gone = 0
             self._lacking.clear()
             manifest = self._written()
             if not self._gone:
+                self._refuse_complete()
+                refuse_foreign(self._place, manifest.archive)
                 self._place.write_manifest(manifest)
                 forget_old(self._place, keep)
                 return manifest
         raise Conflict("objects are removed for good faster than they are copied: try the backup again later")
+
+    def _refuse_complete(self) -> None:
+        if self._place.is_complete(self.at.stamp):
+            raise Conflict(f"the backup {self.at.stamp} is complete already: nothing of it is written over")
 
     def _written(self) -> Manifest:
         place, stamp = self._place, self.at.stamp
@@ -229,6 +247,7 @@ class Making:
             copied_bytes=self.at.copied_bytes,
             lacking_count=len(self._lacking),
             lacking=tuple(sorted(self._lacking)[:_MOST_NAMED]),
+            archive=own_name(self._database),
         )
 
     def _rows(self, connection: Connection, files: dict[str, tuple[int, str]]) -> Iterator[tuple[str, int]]:

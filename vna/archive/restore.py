@@ -1,15 +1,19 @@
 """An archive again from a backup, in an empty place, every digest compared."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from storage.backups import Kept, Manifest, Pace, Place, digest_of, tables_of, unlimited
+from storage.backups import Kept, Manifest, Pace, Place, digest_of, is_whole, tables_of, unlimited
 from storage.blobs.base import BlobStore
-from storage.index import dump, migrate, places
-from storage.index.engine import Database
+from storage.index import dump, jobs, migrate, places
+from storage.index.backup_runs import BACKUP
+from storage.index.engine import Connection, Database
+from storage.index.schema import facts, leases
+from storage.index.schema import jobs as queued
 from storage.index.stores_schema import blob_places
+from vna.archive.backup_owner import forget_name
 from vna.archive.names import JOURNAL, KEPT
 from vna.model.errors import Conflict, Damaged, NotFound
 
@@ -60,6 +64,16 @@ def refuse_unless_empty(blobs: BlobStore, manifest: Manifest) -> None:
             raise Conflict("the blob store holds objects already: a backup is restored into an empty place only")
 
 
+def refuse_half_restored(blobs: BlobStore) -> None:
+    """Conflict where a restore was cut: what is there is no archive yet, and would look like an empty one."""
+    for mark in blobs.names(_MARK):
+        stamp = mark.rpartition("/")[2]
+        raise Conflict(
+            f"the restore of the backup {stamp} is not finished here: go on with `vna restore DIR --backup {stamp}`, "
+            "or empty the blob store"
+        )
+
+
 def restore_objects(
     place: Place,
     manifest: Manifest,
@@ -77,7 +91,7 @@ def restore_objects(
 
     def give(kept: Kept) -> Restored:
         try:
-            if not (was_begun and _has(blobs, kept)):
+            if not (was_begun and is_whole(blobs, kept)):  # given back before it was cut
                 place.give(kept, blobs, pace)
         except (NotFound, Damaged) as exc:
             return Restored(kept.name, kept.size, _words(exc), known=kept.name in lacking)
@@ -91,14 +105,6 @@ def restore_objects(
 
 def _words(exc: Exception) -> str:
     return "is not in the backup" if isinstance(exc, NotFound) else "is not what it was"
-
-
-def _has(blobs: BlobStore, kept: Kept) -> bool:
-    """A restore that was cut gave it back: objects have their names when they are whole."""
-    try:
-        return blobs.size(kept.name) == kept.size
-    except NotFound:
-        return False
 
 
 def finished(blobs: BlobStore, manifest: Manifest) -> None:
@@ -142,8 +148,19 @@ def restore_index(place: Place, manifest: Manifest, database: Database) -> dict[
             raise Damaged("the backup has rows of tables that its schema does not have")
         if blob_places.name in files:
             places.forget_all(connection)  # whatever lay elsewhere was given back to the primary store
+        _let_go(connection, files)
         dump.continue_after(connection, dict(manifest.sequences))
         if dump.broken_references(connection):
             raise Damaged("rows of the backup refer to rows that are not in it")
     migrate.upgrade(database)
     return counts
+
+
+def _let_go(connection: Connection, files: Mapping[str, str]) -> None:
+    """Of what the archive that was backed up was at: its backup on the way, and what its processes held."""
+    if queued.name in files:
+        jobs.remove_kind(connection, BACKUP)
+    if leases.name in files:
+        jobs.release_all(connection)
+    if facts.name in files:
+        forget_name(connection)

@@ -32,7 +32,8 @@ class Reading(Protocol):
 
 @dataclass(slots=True)
 class Tested:
-    """What came of a test; `differences` are sentences, the first of `difference_count`."""
+    """What came of a test; `differences` are sentences, the first of `difference_count`; `noted` objects were bad, and
+    the next backup copies them anew."""
 
     manifest: Manifest
     place: str
@@ -43,6 +44,7 @@ class Tested:
     compared_bytes: int = 0
     studies_read: int = 0
     instances_read: int = 0
+    noted: int = 0
     difference_count: int = 0
     differences: list[str] = field(default_factory=list)
 

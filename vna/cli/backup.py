@@ -23,6 +23,9 @@ def backup(
     ] = "",
     keep: Annotated[int, typer.Option(min=0, help="Backups to keep there; the oldest go. 0 keeps all.")] = 0,
     rate: RateOption = "0",
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Make a place with backups of another archive this archive's.")
+    ] = False,
     status: Annotated[
         bool, typer.Option("--status", help="Say what was done and what is overdue, instead of a backup.")
     ] = False,
@@ -36,7 +39,7 @@ def backup(
         return
     if not where:
         raise BadRequest("say where the backup goes: vna backup DIR")
-    made = _made(session, where, keep, bytes_of(rate))
+    made = _made(session, where, keep, bytes_of(rate), take_over)
     if made.lacking_count:
         raise typer.Exit(1)
 
@@ -65,7 +68,7 @@ def _status(session: Session) -> None:
         raise typer.Exit(1)
 
 
-def _made(session: Session, where: str, keep: int, rate: int) -> "Manifest":
+def _made(session: Session, where: str, keep: int, rate: int, take_over: bool) -> "Manifest":
     from datetime import UTC, datetime
 
     from storage.index.backup_runs import BACKUP
@@ -73,7 +76,7 @@ def _made(session: Session, where: str, keep: int, rate: int) -> "Manifest":
     from vna.archive.backup_standing import ended
     from vna.cli.output import progress_bar, remark, say
     from vna.model.access import SYSTEM
-    from vna.model.errors import VnaError
+    from vna.model.errors import Taken, VnaError
     from vna.pacing import Pace
 
     began = datetime.now(UTC)
@@ -86,7 +89,11 @@ def _made(session: Session, where: str, keep: int, rate: int) -> "Manifest":
             def tell(progress: "Progress") -> None:
                 bar.update(task, completed=progress.looked, note=f"{progress.copied} copied")
 
-            made = archive.keeping.backup.run(SYSTEM, place, keep=keep, pace=Pace(rate).take, tell=tell)
+            made = archive.keeping.backup.run(
+                SYSTEM, place, keep=keep, take_over=take_over, pace=Pace(rate).take, tell=tell
+            )
+        except Taken:
+            raise
         except (VnaError, OSError) as exc:
             remember(SYSTEM, ended(BACKUP, where, "", began, str(exc), failed=True))
             raise

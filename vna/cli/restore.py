@@ -73,9 +73,12 @@ def _test(session: Session, where: str, stamp: str, scratch: Path | None, sample
     from vna.archive.restore import newest
     from vna.archive.restore_testing import Tested
     from vna.cli.output import progress_bar, remark, say
+    from vna.model.errors import NotFound
 
     if report is not None:
         restore_report.form_of(report)
+    if scratch is not None and not scratch.is_dir():
+        raise NotFound(f"there is no folder {scratch}, in which --scratch restores")
     place = place_at(session.settings, where)
     manifest = newest(place, stamp)
     outcome: Tested | None = None
@@ -91,6 +94,8 @@ def _test(session: Session, where: str, stamp: str, scratch: Path | None, sample
         restore_report.write(report, outcome)
     for sentence in outcome.differences:
         remark(sentence)
+    if outcome.noted:
+        remark(f"{outcome.noted} objects are noted as bad: the next backup there copies them anew")
     words = "passed" if outcome.passed else f"failed: {outcome.difference_count} differences"
     line = f"{outcome.compared} objects compared, {outcome.instances_read} read"
     say(f"restore test of backup {manifest.stamp} {words}; {line}")
@@ -102,6 +107,7 @@ def _test(session: Session, where: str, stamp: str, scratch: Path | None, sample
 def _remember(session: Session, outcome: "Tested", words: str) -> None:
     """In the archive that the settings name, for the alarm; a machine that has none tests all the same."""
     from storage.index.backup_runs import TEST
+    from vna.archive.backup_owner import is_foreign
     from vna.archive.backup_standing import ended
     from vna.cli.output import remark
     from vna.model.access import SYSTEM
@@ -113,6 +119,9 @@ def _remember(session: Session, outcome: "Tested", words: str) -> None:
     run = ended(TEST, outcome.place, outcome.manifest.stamp, outcome.began_at, words, failed=not outcome.passed)
     try:
         with session.archive() as archive:
+            if is_foreign(archive.database, outcome.manifest):
+                remark("the backup is of another archive: the test is not remembered as one of this archive's")
+                return
             archive.keeping.backup_standing.remember(SYSTEM, run)
     except VnaError as exc:
         remark(f"the archive could not be told of the test: {exc}")

@@ -8,6 +8,7 @@ VnaError
 ├── CannotUnderstand    bytes that are no usable DICOM object
 │   └── Damaged         what is held cannot be read: its pixels are no pixels, its bytes are gone or cut
 ├── NotAuthorized       no rule allows it
+│   └── PasswordExpired     right, and too old: it has to be changed first
 ├── NotFound            nothing by that name
 │   ├── Gone            it was there, and is no more
 │   └── NotReached      for whoever asks there is nothing by that name, whether there is or not
@@ -22,7 +23,8 @@ VnaError
 │   ├── DuplicateInstance   same SOP Instance UID, other content
 │   ├── Withheld        it was rejected, and does not come again
 │   ├── Finished        is over, and changes no more
-│   └── Reused          an identifier that something else came under before
+│   ├── Reused          an identifier that something else came under before
+│   └── Taken           another process is at it now
 ├── OutOfResources      no space left, or too much asked at once
 └── Unavailable         a part of the archive does not answer, or an archive elsewhere
     └── NotHere         kept elsewhere: it has to be fetched first
@@ -71,6 +73,13 @@ class NotAuthorized(VnaError):
     def __init__(self, message: str, *, authenticated: bool = True) -> None:
         super().__init__(message)
         self.authenticated = authenticated
+
+
+class PasswordExpired(NotAuthorized):
+    """The password is right, and has to be changed before anything else."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, authenticated=False)
 
 
 class NotFound(VnaError):
@@ -135,6 +144,10 @@ class Finished(Conflict):
 
 class Reused(Conflict):
     """Something else came under this identifier before."""
+
+
+class Taken(Conflict):
+    """Another process is at it now: it can be done later."""
 
 
 class OutOfResources(VnaError):

@@ -1,52 +1,35 @@
 """Users with passwords, and bearer tokens."""
 
 import hashlib
-import hmac
 import secrets
-import threading
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from storage.index import accounts as rows
 from storage.index import events
+from storage.index import logins as login_rows
 from storage.index.accounts import TokenRow, UserRow
 from storage.index.engine import Connection, Database
 from storage.index.events import read_time, time_text
-from vna.model.access import Action, Actor, ActorKind, Role
-from vna.model.audit import NO_TRAIL, Trail
-from vna.model.errors import BadRequest, NotAuthorized, NotFound
+from vna.model.access import Action, Actor, ActorKind
+from vna.model.errors import BadRequest, NotAuthorized, NotFound, PasswordExpired
 from vna.model.events import EventKind
 from vna.model.priority import Priority, priority_of
-from vna.security.people import as_role, require_complete
+from vna.security.addresses import may_come_from
+from vna.security.lockout import Lockout, LockoutRules
+from vna.security.login_trail import LoginTrail
+from vna.security.passwords import PasswordRules, Passwords
 from vna.security.policy import Policy
 from vna.security.rights import GIVEN_RIGHTS, parse_rights, rights_text
-from vna.security.roles import ROLES, role_of
+from vna.security.users import Details, User, said_of, user_actor, user_of
 
-_REMEMBER_SECONDS = 60.0
-_REMEMBERED = 10_000
-_MIN_PASSWORD = 8
+_WRONG = "wrong name or password"
+_LOCKED = "locked"
 _MOST_GRANTED = 100
 """Tokens that a user can hold by asking with a password."""
 
 GRANTED = "granted for a password"
 """The description of such tokens."""
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A person or service that logs in."""
-
-    name: str
-    rights: frozenset[Action]
-    facility: str
-    created_at: datetime
-    priority: Priority = Priority.INTERACTIVE
-    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +45,80 @@ class Token:
 
 
 class Accounts:
-    """Logs in by password or token.
+    """Logs in by password or token."""
 
-    Argon2 is slow on purpose; a login that succeeded is remembered for a minute, by a keyed digest that only this
-    process
-    can compute, together with the hash it was checked against.
-    """
-
-    def __init__(self, database: Database, policy: Policy, trail: Trail = NO_TRAIL) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        password_rules: PasswordRules | None = None,
+        lockout_rules: LockoutRules | None = None,
+        trail: LoginTrail | None = None,
+        passwords: Passwords | None = None,
+    ) -> None:
         self._database = database
         self._policy = policy
-        self._trail = trail
-        self._hasher = PasswordHasher()
-        self._key = secrets.token_bytes(32)
-        self._lock = threading.Lock()
-        self._remembered: dict[bytes, float] = {}
+        self._rules = password_rules or PasswordRules()
+        self._lockout = Lockout(database, lockout_rules or LockoutRules())
+        self._passwords = passwords or Passwords()
+        self._trail = trail or LoginTrail()
 
     def authenticate_basic(self, name: str, password: str, address: str) -> Actor:
-        """The user with this password, or NotAuthorized (the same for an unknown name and a wrong password)."""
+        """The user with this password, or NotAuthorized: the same for an unknown name, a wrong password, a right one
+        from an address that the user may not come from, and whoever failed too often. PasswordExpired when it is right
+        and has to be changed."""
+        user = self._proved(name, password, address)
+        if self._rules.are_over(user, datetime.now(UTC)):
+            raise PasswordExpired("the password has expired: it has to be changed at /login/password")
+        return user_actor(user, address)
+
+    def log_in(self, name: str, password: str, address: str) -> Actor:
+        """The same, by a person at a form: what failed before counts no more. Of programs, which show their password
+        again and again, it does: whoever guesses meanwhile would never be locked out."""
+        actor = self.authenticate_basic(name, password, address)
+        self._lockout.forget(name)
+        return actor
+
+    def change_password(self, name: str, password: str, new: str, address: str) -> Actor:
+        """Put a new password in the place of one's own, expired or not; sessions and granted tokens end."""
+        user = self._proved(name, password, address)
+        self._rules.require(name, new)
+        if new == password:
+            raise BadRequest("the new password is the old one")
+        at = time_text(datetime.now(UTC))
+        changed = replace(user, password_hash=self._passwords.hashed(new), password_at=at, temporary=0)
+        actor = user_actor(changed, address)
+        with self._database.transaction() as connection:
+            self._put(connection, changed)
+            self._tell(connection, actor, {"user": name, "password": True})
+        self._lockout.forget(name)
+        return actor
+
+    def _proved(self, name: str, password: str, address: str) -> UserRow:
         with self._database.read() as connection:
             user = rows.user(connection, name)
-        known_hash = user.password_hash if user is not None else self._no_such_user
-        if not self._matches(known_hash, password) or user is None:
-            self._trail.kept_out(Actor(ActorKind.USER, name, address=address), "password", "wrong name or password")
-            raise NotAuthorized("wrong name or password", authenticated=False)
-        rights, priority = parse_rights(user.rights), priority_of(user.priority)
-        actor = Actor(ActorKind.USER, user.name, rights, user.facility, address, priority=priority)
-        self._trail.entered(actor, "password")
-        return as_role(actor, user.role, user.person)
+            is_locked = self._lockout.is_locked(connection, name, address)
+        if is_locked:
+            raise self._refused(user, address, _LOCKED)
+        if user is None:
+            self._passwords.verifies(self._passwords.of_nobody, password)
+            why = "no such account"
+        elif not may_come_from(user.addresses, address):
+            is_right = self._passwords.verifies(user.password_hash, password)  # slowly, as any that is refused
+            why = "right password from elsewhere" if is_right else "wrong password"
+        elif self._passwords.matches(user.password_hash, password):
+            self._trail.came(user_actor(user, address), "password")
+            return user
+        else:
+            why = "wrong password"
+        self._lockout.failed(name, address)
+        raise self._refused(user, address, why)
+
+    def _refused(self, user: UserRow | None, address: str, why: str) -> NotAuthorized:
+        actor = Actor(ActorKind.USER if user else ActorKind.ANONYMOUS, user.name if user else "", address=address)
+        told = self._trail.turned_away if why == _LOCKED else self._trail.failed
+        told(actor, "password", why)
+        return NotAuthorized(_WRONG, authenticated=False)
 
     def authenticate_token(self, secret: str, address: str) -> Actor:
         """The user of this token, with the token's rights and priority as far as the user has them, or
@@ -97,21 +126,23 @@ class Accounts:
         with self._database.read() as connection:
             token = rows.token_by_digest(connection, _digest(secret))
             user = rows.user(connection, token.user_name) if token is not None else None
-        why = ""
-        if token is None or user is None:
-            why = "the token is not known"
-        elif token.expires_at and read_time(token.expires_at) <= datetime.now(UTC):
-            why = "the token has expired"
-        if token is None or user is None or why:
-            name = token.user_name if token is not None else ""
-            self._trail.kept_out(Actor(ActorKind.TOKEN, name, address=address), "token", why)
-            raise NotAuthorized(why, authenticated=False)
-        rights = parse_rights(token.rights) & parse_rights(user.rights)
-        priority = min(priority_of(token.priority), priority_of(user.priority))
-        name = f"{user.name}/{token.token_id}"
-        actor = Actor(ActorKind.TOKEN, name, rights, user.facility, address, priority=priority)
-        self._trail.entered(actor, "token")
-        return as_role(actor, user.role, user.person)
+        if token is None or user is None or not may_come_from(user.addresses, address):
+            nobody = Actor(ActorKind.TOKEN, token.token_id if token else "", address=address)
+            self._trail.turned_away(nobody, "token", "not known, or not from there")
+            raise NotAuthorized("the token is not known", authenticated=False)
+        if token.expires_at and read_time(token.expires_at) <= datetime.now(UTC):
+            self._trail.turned_away(Actor(ActorKind.TOKEN, token.token_id, address=address), "token", "expired")
+            raise NotAuthorized("the token has expired", authenticated=False)
+        found = user_actor(user, address)
+        actor = replace(
+            found,
+            kind=ActorKind.TOKEN,
+            name=f"{user.name}/{token.token_id}",
+            rights=parse_rights(token.rights) & found.rights,
+            priority=min(priority_of(token.priority), found.priority),
+        )
+        self._trail.came(actor, "token")
+        return actor
 
     def add_user(
         self,
@@ -124,32 +155,58 @@ class Accounts:
         *,
         role: str | None = None,
         person: str | None = None,
+        details: Details | None = None,
+        temporary: bool = False,
     ) -> None:
         """Add a user, who may store, query and retrieve, or what the role may, unless `rights` says otherwise; or
-        change the password of one, and of everything else what is given. Tokens that were granted for the password
-        before end."""
+        change the password of one, and of everything else what is given. Sessions, and tokens that were granted for the
+        password before, end.
+
+        A temporary password has to be changed at the first login.
+        """
         self._policy.check(actor, Action.ADMIN, name)
-        if not name or ":" in name or len(name) > 128 or not name.isprintable():
-            raise BadRequest("a user name is 1 to 128 printable characters without a colon")
-        if len(password) < _MIN_PASSWORD:
-            raise BadRequest(f"a password has at least {_MIN_PASSWORD} characters")
-        password_hash = self._hasher.hash(password)
+        if not name or ":" in name or "/" in name or len(name) > 128 or not name.isprintable():
+            raise BadRequest("a user name is 1 to 128 printable characters without colon and slash")
+        self._rules.require(name, password)
+        password_hash, now = self._passwords.hashed(password), time_text(datetime.now(UTC))
+        said = details or Details(rights, facility, priority, role, person)
+        with self._database.transaction() as connection:
+            held = rows.user(connection, name) or UserRow(name, "", rights_text(GIVEN_RIGHTS), "", now)
+            row = replace(
+                said.put_into(held), password_hash=password_hash, password_at=now, temporary=1 if temporary else 0
+            )
+            self._put(connection, row)
+            self._tell(connection, actor, said_of(row, password=True))
+
+    def change_user(self, actor: Actor, name: str, details: Details) -> None:
+        """Change what is given of a user; NotFound when there is none."""
+        self._policy.check(actor, Action.ADMIN, name)
         with self._database.transaction() as connection:
             held = rows.user(connection, name)
-            row = UserRow(
-                name=name,
-                password_hash=password_hash,
-                rights=_rights(rights, role, held),
-                facility=facility if facility is not None else held.facility if held else "",
-                created_at=held.created_at if held else time_text(datetime.now(UTC)),
-                priority=priority.word if priority is not None else held.priority if held else "",
-                role=role if role is not None else held.role if held else "",
-                person=person if person is not None else held.person if held else "",
-            )
-            require_complete(role_of(row.role), row.facility, row.person)
+            if held is None:
+                raise NotFound(f"no user {name}")
+            row = details.put_into(held)
             rows.put_user(connection, row)
-            rows.remove_granted(connection, name, GRANTED, expired_at=time_text(datetime.now(UTC)), keep=0)
-            self._tell(connection, actor, {"user": name, "rights": row.rights, "role": row.role})
+            self._tell(connection, actor, said_of(row))
+
+    def unlock(self, actor: Actor, name: str) -> bool:
+        """Let somebody log in again who failed too often; False when nothing had failed."""
+        self._policy.check(actor, Action.ADMIN, name)
+        return self._lockout.forget(name)
+
+    def end_sessions(self, actor: Actor, name: str) -> int:
+        """Log a user out of every browser; how many there were."""
+        self._policy.check(actor, Action.ADMIN, name)
+        with self._database.transaction() as connection:
+            ended = login_rows.end_sessions(connection, name)
+            self._tell(connection, actor, {"user": name, "sessions_ended": ended})
+        return ended
+
+    def _put(self, connection: Connection, row: UserRow) -> None:
+        """With another password: what the one before gave is over."""
+        rows.put_user(connection, row)
+        rows.remove_granted(connection, row.name, GRANTED, expired_at=time_text(datetime.now(UTC)), keep=0)
+        login_rows.end_sessions(connection, row.name)
 
     def remove_user(self, actor: Actor, name: str) -> None:
         """Remove a user and all tokens of it; NotFound when there is none."""
@@ -157,23 +214,14 @@ class Accounts:
         with self._database.transaction() as connection:
             if not rows.remove_user(connection, name):
                 raise NotFound(f"no user {name}")
+            login_rows.end_sessions(connection, name)
             self._tell(connection, actor, {"user": name, "removed": True})
 
     def users(self, actor: Actor) -> tuple[User, ...]:
         """Every user, by name."""
         self._policy.check(actor, Action.ADMIN)
         with self._database.read() as connection:
-            return tuple(
-                User(
-                    row.name,
-                    parse_rights(row.rights),
-                    row.facility,
-                    read_time(row.created_at),
-                    priority_of(row.priority),
-                    role_of(row.role),
-                )
-                for row in rows.all_users(connection)
-            )
+            return tuple(user_of(row) for row in rows.all_users(connection))
 
     def add_token(
         self,
@@ -251,11 +299,6 @@ class Accounts:
         with self._database.read() as connection:
             return tuple(_token(row) for row in rows.all_tokens(connection))
 
-    @cached_property
-    def _no_such_user(self) -> str:
-        """What a login under an unknown name is checked against, so that it takes as long as any other."""
-        return self._hasher.hash(secrets.token_hex(16))
-
     def _tell(self, connection: Connection, actor: Actor, detail: dict[str, object]) -> None:
         events.append(
             connection,
@@ -264,32 +307,6 @@ class Accounts:
             actor=actor.name,
             detail=detail,
         )
-
-    def _matches(self, known_hash: str, password: str) -> bool:
-        mark = hmac.digest(self._key, f"{known_hash}\0{password}".encode(), "sha256")
-        now = time.monotonic()
-        with self._lock:
-            if self._remembered.get(mark, 0.0) > now:
-                return True
-        try:
-            self._hasher.verify(known_hash, password)
-        except (VerifyMismatchError, InvalidHashError):
-            return False
-        with self._lock:
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            self._remembered[mark] = now + _REMEMBER_SECONDS
-        return True
-
-
-def _rights(given: frozenset[Action] | None, role: str | None, held: UserRow | None) -> str:
-    """What is given, else what the role may, else what was; a new account without either has the usual."""
-    if given is not None:
-        return rights_text(given)
-    known = role_of(role or "")
-    if known is not None:
-        return rights_text(ROLES[known].actions)
-    return held.rights if held is not None else rights_text(GIVEN_RIGHTS)
 
 
 def _digest(secret: str) -> bytes:

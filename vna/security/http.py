@@ -9,10 +9,10 @@ import binascii
 import ipaddress
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import anyio
 from anyio.to_thread import run_sync
@@ -24,10 +24,12 @@ from vna.model.access import Action, Actor, ActorKind
 from vna.model.errors import BadRequest, NotAuthorized, TooLarge, VnaError
 from vna.security.accounts import Accounts
 from vna.security.break_glass import FIELD, in_emergency
+from vna.security.browsers import SESSION, cookie, is_forged, is_navigation
 from vna.security.certified import Certified
 from vna.security.forwarded import FORWARDED_HOST, ForwardedFields
 from vna.security.links import Links
 from vna.security.peers import Peers
+from vna.security.sessions import Sessions
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class HttpRules:
     `names` are hosts that the archive is called by, beside that of `public_url`, loopback and the address that the
     caller reached; `any_host` are paths that answer under every name. `own_logins` are open paths whose doors hear of
     logins that fail, and answer 401 themselves. `login_paths` are where a login is made of what the request holds:
-    their Authorization field is read by whoever answers there.
+    their Authorization field is read by whoever answers there. `login_page` is where people log in with a browser.
     """
 
     public_url: str = ""
@@ -65,6 +67,7 @@ class HttpRules:
     login_paths: frozenset[str] = frozenset()
     open_folders: tuple[str, ...] = ()
     own_logins: frozenset[str] = frozenset()
+    login_page: str = ""
     max_body: int = 16 << 30
     body_idle_seconds: float = 60.0
 
@@ -75,12 +78,22 @@ def local(app: ASGIApp, rules: HttpRules, links: Links | None = None) -> ASGIApp
     return ForwardedFields(BodyBounds(guarded, rules), rules.trusted_proxies)
 
 
+BearerLogin = Callable[[str, str], Actor]
+"""Who shows this token, from this address; or NotAuthorized."""
+
+
 def enforced(
-    app: ASGIApp, rules: HttpRules, accounts: Accounts, links: Links | None = None, peers: Peers | None = None
+    app: ASGIApp,
+    rules: HttpRules,
+    accounts: Accounts,
+    links: Links | None = None,
+    peers: Peers | None = None,
+    sessions: Sessions | None = None,
+    bearer: BearerLogin | None = None,
 ) -> ASGIApp:
-    """The application for those who log in, by Basic (RFC 7617) or Bearer (RFC 6750), or came by a link, or show the
-    certificate of one of `peers`."""
-    login: ASGIApp = Login(app, rules, accounts)
+    """The application for those who log in, by Basic (RFC 7617), Bearer (RFC 6750) or with a browser, or came by a
+    link, or show the certificate of one of `peers`."""
+    login: ASGIApp = Login(app, rules, accounts, sessions, bearer)
     if peers is not None:
         login = Certified(app, login, peers)
     guarded = SameOrigin(_with_links(app, login, links), rules, loopback_only=False)
@@ -261,15 +274,22 @@ class LocalActor:
 
 
 class Login:
-    """Puts the actor that the Authorization field proves into the state of each request, or answers 401."""
+    """Puts the actor that the Authorization field, or the cookie of a browser, proves into the state of each request,
+    or answers 401; people who follow a link are led to the login instead."""
 
-    def __init__(self, app: ASGIApp, rules: HttpRules, accounts: Accounts) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: HttpRules,
+        accounts: Accounts,
+        sessions: Sessions | None = None,
+        bearer: BearerLogin | None = None,
+    ) -> None:
         self._app = app
+        self._rules = rules
         self._accounts = accounts
-        self._open_paths = rules.open_paths
-        self._open_folders = rules.open_folders
-        self._own_logins = rules.own_logins
-        self._login_paths = rules.login_paths
+        self._sessions = sessions
+        self._by_token = bearer
         self._limiter = anyio.CapacityLimiter(_LOGINS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -280,8 +300,8 @@ class Login:
                 await _refuse(scope, send, 400, str(error))
                 return
             except NotAuthorized as error:
-                if scope["path"] not in self._own_logins:
-                    await _refuse(scope, send, 401, str(error))
+                if scope["path"] not in self._rules.own_logins:
+                    await self._turn_away(scope, send, error)
                     return
                 actor = Actor(ActorKind.ANONYMOUS, "", address=_address(scope))
             except VnaError:
@@ -290,9 +310,20 @@ class Login:
             _let_in(scope, actor)
         await self._app(scope, receive, send)
 
+    async def _turn_away(self, scope: Scope, send: Send, error: NotAuthorized) -> None:
+        if self._rules.login_page and is_navigation(scope) and "authorization" not in Headers(scope=scope):
+            query = scope.get("query_string", b"").decode("latin-1")
+            wanted = quote(scope["path"] + (f"?{query}" if query else ""), safe="/")
+            location = f"{self._rules.login_page}?next={wanted}".encode()
+            fields = [(b"location", location), (b"cache-control", b"no-store"), (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 303, "headers": fields})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await _refuse(scope, send, 403 if error.authenticated else 401, str(error))
+
     async def _actor(self, scope: Scope) -> Actor:
         address = _address(scope)
-        if scope["path"] in self._login_paths:
+        if scope["path"] in self._rules.login_paths:
             return Actor(ActorKind.ANONYMOUS, "", address=address)
         scheme, _, credentials = Headers(scope=scope).get("authorization", "").partition(" ")
         match scheme.lower():
@@ -301,14 +332,29 @@ class Login:
                 log_in = self._accounts.authenticate_basic
                 return await run_sync(log_in, name, password, address, limiter=self._limiter)
             case "bearer":
-                return await run_sync(self._accounts.authenticate_token, credentials.strip(), address)
-            case _ if self._is_open(scope["path"]):
-                return Actor(ActorKind.ANONYMOUS, "", address=address)
+                by_token = self._by_token or self._accounts.authenticate_token
+                return await run_sync(by_token, credentials.strip(), address)
             case _:
-                raise NotAuthorized("this needs a login", authenticated=False)
+                return await self._of_browser(scope, address)
+
+    async def _of_browser(self, scope: Scope, address: str) -> Actor:
+        secret = cookie(scope, SESSION, self._rules.public_url)
+        if secret and self._sessions is not None:
+            try:
+                actor = await run_sync(self._sessions.actor, secret, address)
+            except NotAuthorized:
+                if not self._is_open(scope["path"]):
+                    raise
+            else:
+                if is_forged(scope):
+                    raise NotAuthorized("a browser has to say that a page of the archive sent this")
+                return actor
+        if self._is_open(scope["path"]):
+            return Actor(ActorKind.ANONYMOUS, "", address=address)
+        raise NotAuthorized("this needs a login", authenticated=False)
 
     def _is_open(self, path: str) -> bool:
-        return path in self._open_paths or f"{path}/".startswith(self._open_folders)
+        return path in self._rules.open_paths or f"{path}/".startswith(self._rules.open_folders)
 
 
 @lru_cache(maxsize=256)

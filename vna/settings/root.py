@@ -15,6 +15,7 @@ from vna.settings.care import CareSettings, RetentionSettings, VerifySettings
 from vna.settings.commitment import AvailabilitySettings, CommitmentSettings
 from vna.settings.forwarding import ForwardSettings
 from vna.settings.iocm import IocmSettings
+from vna.settings.login import LoginSettings, OidcSettings, XuaSettings
 from vna.settings.national import NationalSettings
 from vna.settings.node import NodeSettings
 from vna.settings.sections import (
@@ -63,6 +64,9 @@ class Settings(BaseSettings):
     xds: XdsSettings = XdsSettings()
     national: NationalSettings = NationalSettings()
     security: SecuritySettings = SecuritySettings()
+    login: LoginSettings = LoginSettings()
+    oidc: OidcSettings = OidcSettings()
+    xua: XuaSettings = XuaSettings()
     access: AccessSettings = AccessSettings()
     audit: AuditSettings = AuditSettings()
     federation: FederationSettings = FederationSettings()

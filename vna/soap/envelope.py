@@ -125,7 +125,7 @@ def write_fault(version: Version, fault: SoapFault, headers: Sequence[etree._Ele
 
 def _fault11(element: etree._Element, fault: SoapFault) -> None:
     code = fault.subcodes[0] if fault.subcodes else Version.SOAP11.name_of(fault.code.local_name(Version.SOAP11))
-    etree.SubElement(element, "faultcode").text = _prefixed(element, code)
+    _named(element, "faultcode", code)
     etree.SubElement(element, "faultstring").text = carried(fault.reason)
 
 
@@ -135,7 +135,7 @@ def _fault12(element: etree._Element, fault: SoapFault) -> None:
     etree.SubElement(code, version.name_of("Value")).text = f"soap:{fault.code.value}"
     for subcode in fault.subcodes:
         code = etree.SubElement(code, version.name_of("Subcode"))
-        etree.SubElement(code, version.name_of("Value")).text = _prefixed(element, subcode)
+        _named(code, version.name_of("Value"), subcode)
     reason = etree.SubElement(element, version.name_of("Reason"))
     text = etree.SubElement(reason, version.name_of("Text"), {qname(XML, "lang"): "en"})
     text.text = carried(fault.reason)
@@ -150,6 +150,14 @@ def _begun(version: Version, headers: Sequence[etree._Element]) -> tuple[etree._
     header = etree.SubElement(root, version.name_of("Header"))
     header.extend(headers)
     return root, header
+
+
+def _named(parent: etree._Element, tag: str, name: str) -> None:
+    """An element whose text is a name, with a prefix of its own where none is in force."""
+    namespace = etree.QName(name).namespace
+    more = {} if namespace in parent.nsmap.values() else {"n": namespace}
+    element = etree.SubElement(parent, tag, nsmap=more)
+    element.text = _prefixed(element, name)
 
 
 def _prefixed(element: etree._Element, name: str) -> str:

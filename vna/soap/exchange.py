@@ -1,12 +1,14 @@
 """What is done with a message once it has arrived whole: judged, handed to its operation, answered."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+from lxml import etree
 
 from storage.scratch import Scratch
 from vna.model.access import Actor
-from vna.model.errors import VnaError
+from vna.model.errors import NotAuthorized, VnaError
 from vna.model.file_range import BodyPiece
 from vna.soap import addressing, envelope
 from vna.soap.addressing import ADDRESSING_FAULT_ACTION, FAULT_ACTION, Addressing
@@ -16,9 +18,14 @@ from vna.soap.message import Message, Packaging, Reply
 from vna.soap.outgoing import Outgoing, outgoing
 from vna.soap.package import Unpacking
 from vna.soap.versions import Version
+from vna.xml.namespaces import WSSE, qname
 from vna.xml.parser import Bounds
 
 log = logging.getLogger(__name__)
+
+Identify = Callable[[Sequence[etree._Element], Actor], Actor]
+"""Who asks, by the header blocks of a message and by who sent it; or NotAuthorized."""
+SECURITY = qname(WSSE, "Security")
 
 Operation = Callable[[Message, Actor], Reply]
 """Runs in the thread pool; raises SoapFault, or errors of `vna.model.errors`."""
@@ -38,6 +45,7 @@ class Answered:
 class Rules:
     """What an address takes: actions with their operations, header blocks that it understands, versions.
 
+    `identify` reads the Security header, which is understood with it.
     Without `wants_addressing` the SOAPAction field or the action parameter stands in for a wsa:Action that is absent.
     """
 
@@ -45,6 +53,7 @@ class Rules:
     understood: frozenset[str] = frozenset()
     versions: tuple[Version, ...] = (Version.SOAP12, Version.SOAP11)
     wants_addressing: bool = True
+    identify: Identify | None = None
 
 
 @dataclass(slots=True)
@@ -95,6 +104,7 @@ class Exchange:
         self.version = found.version
         self.said = addressing.read(found.blocks)
         self._judge(found)
+        self._identify(found)
         return envelope.message(found, package, replace(self.said, action=self._action), scratch)
 
     @property
@@ -106,7 +116,8 @@ class Exchange:
         if found.version not in self.rules.versions:
             names = " and ".join(version.label for version in self.rules.versions)
             raise version_mismatch(f"this address takes {names} alone", *self.rules.versions)
-        foreign = found.not_understood(self.rules.understood)
+        ours = {SECURITY} if self.rules.identify is not None else frozenset()
+        foreign = found.not_understood(self.rules.understood | ours)
         if foreign:
             sentence = f"header blocks that must be understood are not: {', '.join(foreign)[:300]}"
             raise SoapFault(FaultCode.MUST_UNDERSTAND, sentence, blocks=tuple(foreign))
@@ -116,6 +127,15 @@ class Exchange:
             known = ", ".join(self.rules.operations)
             sentence = f"the action {self._action[:100]!r} is not supported at this address; it supports {known}"
             raise addressing_fault(sentence, "ActionNotSupported", header="Action")
+
+    def _identify(self, found: Envelope) -> None:
+        """Who asks, as the message says; a fault of WS-Security where it cannot be proved (WSS 1.1 12)."""
+        if self.rules.identify is None:
+            return
+        try:
+            self.actor = self.rules.identify(found.blocks, self.actor)
+        except NotAuthorized as error:
+            raise SoapFault(FaultCode.SENDER, str(error), subcodes=(qname(WSSE, "FailedAuthentication"),)) from error
 
 
 def _answered(status: int, sent: Outgoing) -> Answered:

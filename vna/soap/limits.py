@@ -1,7 +1,7 @@
 """How much a message may ask for, and how long it may take."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vna.model.errors import TooLarge, Unavailable
 from vna.xml.parser import Bounds
@@ -24,6 +24,10 @@ class Limits:
     grace_seconds: float = 60.0
     bytes_per_second: int = 4096
     linger_seconds: float = 30.0
+
+    def at_most(self, message_bytes: int) -> "Limits":
+        """The same for messages that may not be longer."""
+        return replace(self, message_bytes=min(self.message_bytes, message_bytes))
 
 
 class Meter:

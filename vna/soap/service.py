@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from storage.scratch import Scratch, unbounded
 from vna.mime.media_type import MediaType, parse_media_type
+from vna.model.access import ActorKind
 from vna.model.errors import BadRequest, Unavailable
 from vna.model.priority import Priority
 from vna.security.requests import actor_of, origin_of
@@ -27,6 +28,8 @@ from vna.soap.wsdl import Wsdl
 from vna.turns import Turns
 
 _BATCH = 1 << 20
+_OF_ANYBODY = 4 << 20
+"""Bytes of a message of whom HTTP does not know: it has to say in its header who asks."""
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -76,11 +79,13 @@ class Service:
             raise
 
     async def _answer(self, request: Request, scratch: Scratch) -> Response:
-        arrival = Arrival(request, self.limits)
+        is_anybody = self.rules.identify is not None and actor_of(request).kind is ActorKind.ANONYMOUS
+        limits = self.limits.at_most(_OF_ANYBODY) if is_anybody else self.limits
+        arrival = Arrival(request, limits)
         version, http_action = _said_by_http(request)
         exchange = Exchange(self.rules, self.limits.envelope, actor_of(request), http_action, version)
         try:
-            unpacking, rest = await self._receive(request, arrival, scratch)
+            unpacking, rest = await self._receive(request, arrival, scratch, limits)
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001  # told in a fault, and logged there
@@ -89,10 +94,12 @@ class Service:
             return Answer(exchange.refused(error), scratch, close=True)
         return Answer(await run_in_threadpool(exchange.answer, unpacking, rest, scratch), scratch)
 
-    async def _receive(self, request: Request, arrival: Arrival, scratch: Scratch) -> tuple[Unpacking, bytes]:
+    async def _receive(
+        self, request: Request, arrival: Arrival, scratch: Scratch, limits: Limits
+    ) -> tuple[Unpacking, bytes]:
         """The body in the scratch file, and what is left for the thread that judges it."""
         arrival.check()
-        unpacking = Unpacking(request.headers.get("content-type", ""), scratch, self.limits)
+        unpacking = Unpacking(request.headers.get("content-type", ""), scratch, limits)
         waiting = bytearray()
         async for piece in arrival.pieces():
             waiting += piece

@@ -11,6 +11,7 @@ from storage.index import (  # noqa: F401  their tables belong to the same metad
     corrections_schema,
     forwarding_schema,
     keeping_schema,
+    login_schema,
     national_schema,
     roles_schema,
     stores_schema,
