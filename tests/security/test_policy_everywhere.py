@@ -234,6 +234,7 @@ _ESTABLISHING = frozenset(
             "backup_standing.standing",
             "peers._fresh",
             "sources._fresh",
+            "expiry.standing",
         ),
         *("accounts.authenticate_basic", "accounts._proved", "accounts.grant", "links.open", "lookups.note"),
     }
