@@ -113,8 +113,10 @@ def test_rules_that_cannot_be_are_refused_and_nothing_changes(vna: Vna, tmp_path
         ('"coercion": {"remove": ["Rows"]}', "Rows cannot be coerced: it says how pixels are read"),
         (
             '"rights": ["store", "admin"]',
-            "the rights of an AE title are one or more of store, query, retrieve, query-across, read-documents, "
-            "write-documents, feed",
+            (
+                "the rights of an AE title are one or more of store, query, retrieve, query-across, read-documents, "
+                "write-documents, feed"
+            ),
         ),
     ],
 )
