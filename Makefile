@@ -8,7 +8,7 @@ UV ?= uv
 COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
-.PHONY: help run test check bench faults soak viewer .venv lock
+.PHONY: help run test check audit bench faults soak viewer .venv lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z.]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -31,6 +31,9 @@ check: .venv/.dev ## format, lint, types, import rules
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-cache
+
+audit: ## ask PyPI for known vulnerabilities of the pinned packages; one that was not looked up is a failure too
+	@scripts/audit-dependencies
 
 bench: .venv/.dev ## measure against Orthanc, dcmtk and nginx, print ratios
 	@scripts/install-test-packages orthanc-postgresql wrk
@@ -57,7 +60,9 @@ soak: .venv/.dev ## an hour of mixed load in which nothing may grow (SECONDS=360
 	@scripts/setup-venv requirements-dev.lock
 	@touch .venv/.runtime $@
 
-lock: ## write both lock files anew from pyproject.toml (LOCK_ARGS="--upgrade" takes newer versions)
+lock: ## write the lock files anew from pyproject.toml (LOCK_ARGS="--upgrade" takes newer versions)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: make lock UV=/path/to/uv"; exit 1; }
 	$(COMPILE) --group dev --output-file requirements-dev.lock
 	$(COMPILE) --group build --constraint requirements-dev.lock --output-file requirements.lock
+	echo 'pip-audit>=2.10.1,<3' | $(UV) pip compile - --quiet --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command "make lock" $(LOCK_ARGS) --output-file requirements-audit.lock
