@@ -11,9 +11,10 @@ from tests.conformance.dimse_mutations import MUTATIONS as OF_DIMSE
 from tests.conformance.hl7_mutations import MUTATIONS as OF_HL7
 from tests.conformance.mutations import Mutation
 from tests.conformance.servers import Ours, not_passed, our_server
+from tests.conformance.sharing_mutations import MUTATIONS as OF_SHARING
 from tests.conformance.web_mutations import MUTATIONS as OF_WEB
 
-MUTATIONS = (*OF_DIMSE, *OF_HL7, *OF_WEB)
+MUTATIONS = (*OF_DIMSE, *OF_HL7, *OF_SHARING, *OF_WEB)
 
 
 @pytest.fixture(scope="module")
