@@ -103,7 +103,7 @@ def answer_is_package(session: Session) -> None:
 
 @check(
     "xds.repository.provide.inline",
-    "ITI TF-2 V.3.6",
+    "ITI TF-2 3.41.4.1.2",
     "A document that comes in the message itself, as base64, is taken",
     DOOR,
     also=REGISTRY,

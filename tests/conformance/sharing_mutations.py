@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.conformance.mutations import Mutation, after, constant
 from vna.documents.stored_queries import Arguments
 from vna.model.documents import Status
 from vna.soap import addressing
-from xds import rad69, responses
+from xds import iti43, rad69, responses
 
 DOORS = ("registry", "repository", "imaging-source")
 
@@ -20,4 +22,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     after("images come in one transfer syntax, whatever is listed", rad69, "read",
           lambda read: (read[0], ["1.2.840.10008.1.2.1"]), "xds.imaging-source.retrieve.implicit",
           "xds.imaging-source.retrieve.syntax", "xds.imaging-source.retrieve.no-syntax"),
+    after("documents come as of another media type", iti43, "retrieved",
+          lambda one: replace(one, mime_type="application/pdf"), "xds.repository.retrieve.success"),
 )  # fmt: skip
