@@ -89,7 +89,7 @@ def _known_repository(session: Session, wants: Sequence[Ask], reply: Reply) -> N
 
 
 def _images(reply: Reply) -> dict[str, Dataset]:
-    found = {}
+    found: dict[str, Dataset] = {}
     for name, (kind, content) in contents(reply).items():
         if kind != "application/dicom":
             raise Failed(f"mimeType is {kind!r}, not application/dicom")

@@ -364,7 +364,7 @@ def two_patients(session: Session) -> None:
 
 
 _UNKNOWN: Final = "urn:uuid:00000000-0000-4000-8000-00000000feed"
-_WRONG: Final = (
+_WRONG: Final[tuple[tuple[str, str, str, dict[str, str], str], ...]] = (
     ("unknown", "A stored query that is not known is refused", _UNKNOWN, {}, "XDSUnknownStoredQuery"),
     ("no-parameter", "A query without the parameter that it has to have is refused", GET_DOCUMENTS, {},
      "XDSStoredQueryMissingParam"),

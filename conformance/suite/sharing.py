@@ -65,7 +65,7 @@ def _with_status(reply: Reply, wanted: str, what: str) -> etree._Element:
     if found.get("status") != wanted:
         codes = " ".join(one.get("errorCode", "") for one in errors(found))
         said = (found.get("status") or "").rpartition(":")[2]
-        raise Failed(f"{what} is answered {said} {codes}, not {wanted.rpartition(':')[2]}".replace(" ,", ","))
+        raise Failed(f"{what} is answered {said} {codes}, not {wanted.rpartition(':')[2]}")
     return found
 
 
@@ -122,7 +122,7 @@ def objects(reply: Reply, what: str = "the query") -> list[etree._Element]:
     listed = succeeded(reply, what).find(f"{{{RIM}}}RegistryObjectList")
     if listed is None:
         raise Failed("the answer has no RegistryObjectList")
-    return [one for one in listed if isinstance(one.tag, str)]
+    return list(listed.iterchildren("*"))
 
 
 def entries(reply: Reply, what: str = "the query") -> dict[str, etree._Element]:
@@ -142,15 +142,13 @@ def slot(thing: etree._Element, name: str) -> str:
     return thing.findtext(f"{{{RIM}}}Slot[@name='{name}']/{{{RIM}}}ValueList/{{{RIM}}}Value") or ""
 
 
-def provide(
-    session: Session, request: str, documents: Iterable[Document], *, inline: str = "", named: str = ""
-) -> Reply:
-    """ITI-41 as an MTOM package; `inline` is base64 in the place of attachments, `named` another id of the document."""
+def provide(session: Session, request: str, documents: Iterable[Document], *, inline: str = "") -> Reply:
+    """ITI-41 as an MTOM package; `inline` is base64 in the place of an attachment."""
     documents = tuple(documents)
     attached = {} if inline else {f"{one.id}@conformance": one.content for one in documents}
     include = '<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:{}@conformance"/>'
     carried = "".join(
-        f'<xdsb:Document id="{named or one.id}">{inline or include.format(one.id)}</xdsb:Document>' for one in documents
+        f'<xdsb:Document id="{one.id}">{inline or include.format(one.id)}</xdsb:Document>' for one in documents
     )
     body = (
         f'<xdsb:ProvideAndRegisterDocumentSetRequest xmlns:xdsb="{XDSB}">{request}{carried}'
