@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Web:
-    """Requests to any address; a server that does not answer is Failed."""
+    """Requests to any address; a server that does not answer is Failed. No check has the cookies of another."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -37,6 +37,7 @@ class Web:
         keep.sent(f"{method} {request.url}", f"{shown_fields(request.headers)}\n\n{_body(request.content)}")
         try:
             response = self._client.send(request)
+            self._client.cookies.clear()
         except httpx.HTTPError as exc:
             keep.came("nothing", f"{type(exc).__name__}: {exc}")
             raise Failed(f"no answer to {method} {request.url.path}: {str(exc) or type(exc).__name__}") from exc

@@ -61,6 +61,10 @@ def our_server(folder: Path) -> Iterator[Ours]:
             dimse=Entity("VNA", "127.0.0.1", dimse),
             dicomweb=f"{http}/dicom-web",
             wado=f"{http}/wado",
+            xds_registry=f"{http}/xds/registry",
+            xds_repository=f"{http}/xds/repository",
+            xds_imaging_source=f"{http}/xds/imaging-source",
+            sgk=f"{http}/sgk/goruntu-paylasim",
             hl7=running.enter_context(_hl7(application)),
         )
         running.enter_context(_jobs(application))
