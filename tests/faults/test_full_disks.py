@@ -67,7 +67,7 @@ def test_a_full_disk_refuses_stores_and_what_is_held_is_read(
         for _ in range(rounds(1, 6)):
             load.wait_for_more(6)
             _fill(disk, load)
-            _reads_go_on(live, ledger)
+            _reads_go_on(live, ledger, unseen_or_not=which in ("SQLite", "PostgreSQL"))
             disk.make_room()
             begun = time.monotonic()
             load.wait_for_more(1)
@@ -87,8 +87,11 @@ def _fill(disk: SmallDisk, load: Load) -> None:
         time.sleep(0.02)
 
 
-def _reads_go_on(live: LiveArchive, ledger: Ledger) -> None:
+def _reads_go_on(live: LiveArchive, ledger: Ledger, *, unseen_or_not: bool) -> None:
+    """Where the index is full it cannot be written down who reads: then nobody does."""
+    allowed = {200, 503} if unseen_or_not else {200}
     with httpx.Client(base_url=live.dicomweb, timeout=10) as client:
         for sop, sent in ledger.some(10):
-            assert read(client, sop, sent) == 200
-        assert search(client, "/instances")
+            assert read(client, sop, sent) in allowed
+        if not unseen_or_not:
+            assert search(client, "/instances")

@@ -232,7 +232,7 @@ class Hospital:
         self.seen: list[bytes] = []
         self.refusal: Refused | None = None
 
-    def answer(self, data: bytes, address: str) -> bytes:
+    def answer(self, data: bytes, address: str, certificate: bytes) -> bytes:
         self.seen.append(data)
         return acknowledge(read_header(data), self.refusal)
 

@@ -53,7 +53,7 @@ def database(tmp_path: Path, node: tuple[LiveArchive, SpoolFolder]) -> Iterator[
 
 def _known(database: Database, name: str, url: str, waiting: int, seen: str = "2026-01-01T00:00:00.000000Z") -> None:
     with database.transaction() as connection:
-        nodes.beat(connection, Node(name, url, "1", "m", seen, seen, waiting, waiting))
+        nodes.beat(connection, Node(name, url, "1", "m", seen, seen, waiting, waiting, may_wait=waiting > 0))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ _PATIENCE: Final = 10.0
 
 
 def occupy(folder: Path) -> int:
-    """A descriptor that says, as long as this process or one that it forked lives, that an archive works here.
+    """A descriptor that says, as long as a process has it open, that an archive works here.
 
     Conflict when another one does: it would take what that one has in its spool for left behind.
     """

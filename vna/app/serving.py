@@ -48,13 +48,13 @@ def serve(settings: Settings, *, demo: bool = False) -> None:
     found = certificates.read(settings)  # files that are no use are found now, not by a worker
     communities.check(settings.xds)
     prefetch_rules.named(settings.federation.prefetch)
-    occupied = occupy(settings.data_dir)  # let go of by the end of the last process
+    occupied = occupy(settings.data_dir)
     prepare(settings)
     with closing(build(settings)) as archive:  # and so is a profile or another file that cannot be read
         archive.keeping.nodes.require_name()
         archive.keeping.nodes.require_store(archive.blobs)
     metrics.prepare(settings.data_dir / "metrics")
-    Supervisor(settings, found, demo=demo).run()
+    Supervisor(settings, found, demo=demo, occupied=occupied).run()
     _leave(settings)
     os.close(occupied)
 
@@ -71,12 +71,14 @@ def _leave(settings: Settings) -> None:
 class Supervisor:
     """Owns the listening sockets, hands connections to DICOM workers, and keeps every worker alive."""
 
-    def __init__(self, settings: Settings, found: Certificates, *, demo: bool) -> None:
+    def __init__(self, settings: Settings, found: Certificates, *, demo: bool, occupied: int) -> None:
+        """`occupied` is the descriptor that holds the data folder: as long as this process lives, not its workers."""
         self._settings = settings
         self._certificates = found
         self._metrics = Metrics()
         self._metrics.subscribe()
         self._demo = demo
+        self._occupied = occupied
         self._stopping = False
         self._draining = Draining()
         self._drained_at = 0.0
@@ -140,6 +142,7 @@ class Supervisor:
         code = 1
         try:
             os.close(self._lifeline_write)
+            os.close(self._occupied)
             if ours is not None:
                 ours.close()
             self._acceptor.forget()
