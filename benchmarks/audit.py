@@ -29,6 +29,7 @@ from benchmarks.objects import ct_images
 from benchmarks.rows import insert
 from benchmarks.sending import send
 from benchmarks.spread import spread
+from benchmarks.wrk import PATHS
 from storage.index import audit
 from storage.index.audit import Wanted
 from storage.index.audit_schema import audit_records
@@ -106,7 +107,7 @@ def _frames(peer: Peer, seconds: float) -> float:
     with tempfile.TemporaryDirectory() as path:
         list_, script = Path(path, "paths"), Path(path, "script.lua")
         list_.write_text(paths + "\n")
-        script.write_text(_SCRIPT % {"paths": list_})
+        script.write_text(PATHS % {"paths": list_})
         argv = ["/usr/bin/wrk", "-t1", "-c2", f"-d{max(1, int(seconds))}s", "-s", str(script)]
         for name, value in _FRAME.items():
             argv += ["-H", f"{name}: {value}"]
@@ -119,17 +120,6 @@ def _frames(peer: Peer, seconds: float) -> float:
     rate = re.search(r"Requests/sec: +([\d.]+)", said)
     assert rate is not None
     return float(rate[1])
-
-
-_SCRIPT = """
-local paths = {}
-for line in io.lines("%(paths)s") do paths[#paths + 1] = line end
-local at = 0
-request = function()
-  at = at %% #paths + 1
-  return wrk.format("GET", paths[at])
-end
-"""
 
 
 def _add_user(peer: Peer) -> None:

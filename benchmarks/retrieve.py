@@ -21,6 +21,7 @@ import httpx
 
 from benchmarks.contestants import NO_DELAY, Peer, folder, orthanc, process, vna
 from benchmarks.objects import ct_images
+from benchmarks.wrk import PATHS
 from tests.peers.processes import answers, free_port, wait_for
 
 _FRAME = {"Accept": 'multipart/related; type="application/octet-stream"'}
@@ -29,21 +30,16 @@ _JSON = {"Accept": "application/dicom+json"}
 _UIDS = ("0020000D", "0020000E", "00080018")
 _DICOM = {"Accept": 'multipart/related; type="application/dicom"'}
 
-_SCRIPT = """
-local paths = {}
-for line in io.lines("%(paths)s") do paths[#paths + 1] = line end
-local at = 0
-request = function()
-  at = at %% #paths + 1
-  return wrk.format("GET", paths[at])
-end
-done = function(summary, latency, requests)
+_SCRIPT = (
+    PATHS
+    + """done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format('\\nFOUND {"p50": %%f, "requests": %%d, "bytes": %%d, "us": %%d, "errors": %%d}\\n',
     latency:percentile(50), summary.requests, summary.bytes, summary.duration,
     errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end
 """
+)
 
 
 @dataclass(frozen=True, slots=True)

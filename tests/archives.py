@@ -20,7 +20,7 @@ from storage.index.migrate import upgrade
 from tests.peers import forks
 from tests.peers.postgres import PostgresServer
 from tests.peers.processes import Child, start
-from tests.peers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
+from tests.peers.seaweedfs import SeaweedFS
 from vna.app import Application, build, migrate, prepare
 from vna.model.access import SYSTEM
 from vna.model.instances import Accepted, Arrival, Door
@@ -63,16 +63,8 @@ def make_backend(name: str, request: pytest.FixtureRequest, folder: Path) -> Bac
     if name == "sqlite+folder":
         return Backend(name, folder)
     seaweedfs: SeaweedFS = request.getfixturevalue("seaweedfs")
-    return Backend(
-        name,
-        folder,
-        {
-            "VNA_DATABASE__URL": new_index(request),
-            "VNA_STORAGE__URL": f"s3://{seaweedfs.new_bucket()}?endpoint={seaweedfs.endpoint}",
-            "VNA_STORAGE__ACCESS_KEY": ACCESS_KEY,
-            "VNA_STORAGE__SECRET_KEY": SECRET_KEY,
-        },
-    )
+    stored = seaweedfs.environment(seaweedfs.new_bucket())
+    return Backend(name, folder, {"VNA_DATABASE__URL": new_index(request), **stored})
 
 
 def ready(settings: Settings) -> None:
@@ -103,6 +95,14 @@ def open_index(request: pytest.FixtureRequest, folder: Path) -> Database:
         return Database(new_index(request))
     lay_index(folder)
     return Database(f"sqlite:///{folder}/index.sqlite")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An index without rows, on either database."""
+    opened = open_index(request, tmp_path)
+    yield opened
+    opened.close()
 
 
 @functools.cache

@@ -55,6 +55,17 @@ def compare(received: Sequence[Stored], wanted: Sequence[Dataset]) -> None:
         raise Failed(f"{len(wanted)} instances were to come, {len(came)} came, {len(set(came))} of them different")
 
 
+def without_key() -> Dataset:
+    """An identifier of the STUDY level that names no study."""
+    return identifier(QueryRetrieveLevel="STUDY", PatientName="Conformance^*")
+
+
+def judge_refused(done: Retrieved, received: Sequence[Stored]) -> None:
+    """A failure, and nothing that came."""
+    if received or done.status in (0x0000, 0xB000):
+        raise Failed(f"the last response is {done.status:04X}, and {len(received)} instances came")
+
+
 def judge_counts(done: Retrieved, completed: int) -> None:
     """Success, and the numbers of sub-operations of its response."""
     if done.status != 0x0000:
@@ -212,9 +223,8 @@ def get_nothing(session: Session) -> None:
 def no_unique_key(session: Session) -> None:
     over_dicom(session)
     with getting(session) as peer:
-        done = peer.get(STUDY_GET, identifier(QueryRetrieveLevel="STUDY", PatientName="Conformance^*"))
-    if peer.received or done.status in (0x0000, 0xB000):
-        raise Failed(f"the last response is {done.status:04X}, and {len(peer.received)} instances came")
+        done = peer.get(STUDY_GET, without_key())
+    judge_refused(done, peer.received)
 
 
 # ----------------------------------------------------------------------------------------------------------- C-MOVE
@@ -337,7 +347,5 @@ def move_refused(session: Session) -> None:
 def move_without_key(session: Session) -> None:
     over_dicom(session)
     with destination(session) as received:
-        asked = identifier(QueryRetrieveLevel="STUDY", PatientName="Conformance^*")
-        done = known(session, move(session, asked, session.caller.ae_title))
-    if received or done.status in (0x0000, 0xB000):
-        raise Failed(f"the last response is {done.status:04X}, and {len(received)} instances came")
+        done = known(session, move(session, without_key(), session.caller.ae_title))
+    judge_refused(done, received)

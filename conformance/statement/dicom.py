@@ -44,7 +44,7 @@ def statement(application: Application, found: Registered, version: str) -> Docu
     _query(document)
     _statuses(document)
     _web(document, found)
-    _rest(document, application)
+    _rest(document)
     return document
 
 
@@ -170,17 +170,16 @@ def _web(document: Document, found: Registered) -> None:
     document.table(("Clause", "what it asks", "why it is not offered"), rows)
 
 
-def _rest(document: Document, application: Application) -> None:
+def _rest(document: Document) -> None:
     document.heading(2, "4 Media interchange")
     document.say("As a file-set creator: `vna export` writes file-sets with DICOMDIR (docs/export.md).")
     document.heading(2, "5 Character sets")
     document.say("Read: " + ", ".join(name for name in CODECS if name) + ".")
     document.say("An answer is in the character set of its request where that has the letters, else in ISO_IR 192.")
     document.heading(2, "6 Security")
-    tls = "speaks TLS" if getattr(application.settings.dimse, "tls", None) else "is put behind TLS"
     document.say(
-        f"DICOM {tls}; HTTP and HL7 speak TLS 1.2 and 1.3 where a certificate is set. Access is by one policy on every "
-        "door; every access, change and refusal is audited (PS3.15 A.5)."
+        "DICOM, HTTP and HL7 speak TLS 1.2 and 1.3 where a certificate is set (docs/tls.md). Access is by one policy "
+        "on every door; every access, change and refusal is audited (PS3.15 A.5)."
     )
     document.heading(2, "7 Extensions and private elements")
     document.say(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import pytest
 from storage.index import audit
 from storage.index.audit import AuditRow
 from storage.index.engine import Database
-from tests.archives import Open, open_index, put
+from tests.archives import Open, put
 from tests.objects import ct, part10
 from vna.audit import key as keys
 from vna.audit.rows import is_whole, record_of
@@ -25,13 +24,6 @@ from vna.model.instances import Selection
 
 DOCTOR = Actor(ActorKind.USER, "doctor", frozenset({Action.RETRIEVE}), facility="34001", address="10.0.0.7")
 STUDY = "1.2.3.4"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    opened = open_index(request, tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.load import Load
 from tests.faults.power import Call, Disk, Survival, acknowledged, calls, strace
 from tests.faults.results import Outcome, rounds
-from tests.peers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
+from tests.peers.seaweedfs import SeaweedFS
 from vna.app import Application, build, prepare
 from vna.archive.claims import Damage
 from vna.model.access import SYSTEM
@@ -30,13 +30,8 @@ def _backend(which: str, request: pytest.FixtureRequest, folder: Path) -> Backen
     if which == "folder":
         return Backend("sqlite+folder", folder)
     seaweedfs: SeaweedFS = request.getfixturevalue("seaweedfs")
-    spooled = {
-        "VNA_STORAGE__URL": seaweedfs.storage_url(seaweedfs.new_bucket()),
-        "VNA_STORAGE__ACCESS_KEY": ACCESS_KEY,
-        "VNA_STORAGE__SECRET_KEY": SECRET_KEY,
-        "VNA_STORAGE__ACKNOWLEDGE": "spool",
-    }
-    return Backend("sqlite+spool", folder, spooled)
+    stored = seaweedfs.environment(seaweedfs.new_bucket())
+    return Backend("sqlite+spool", folder, {**stored, "VNA_STORAGE__ACKNOWLEDGE": "spool"})
 
 
 @pytest.mark.parametrize("which", ["folder", "spool"])

@@ -98,7 +98,9 @@ def test_a_node_that_keeps_its_objects_elsewhere_than_one_that_runs_does_not_sta
 
     def named(name: str) -> Nodes:
         where = "http://10.0.0.1:8080"
-        return Nodes(archive.database, LocalPolicy(), name=name, url=where, waiting=nothing_waits, identity=name)
+        return Nodes(
+            archive.database, LocalPolicy(), name=name, url=where, waiting=nothing_waits, identity=lambda: name
+        )
 
     first, second = named("one"), named("two")
     first.require_store(archive.blobs)
@@ -123,7 +125,7 @@ def test_of_a_node_that_was_killed_something_may_wait_and_of_one_that_stopped_in
             name="one",
             url="http://10.0.0.1:8080",
             waiting=nothing_waits,
-            identity=identity,
+            identity=lambda: identity,
             spools=True,
         )
 

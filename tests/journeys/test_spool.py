@@ -20,7 +20,7 @@ from tests.journeys.test_durability import _first, _has_store_response, _keep_st
 from tests.objects import ct, part10
 from tests.peers.dcmtk import run_dcmtk
 from tests.peers.processes import free_port, start, wait_for
-from tests.peers.seaweedfs import ACCESS_KEY, SECRET_KEY, SeaweedFS
+from tests.peers.seaweedfs import SeaweedFS
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +39,7 @@ def spooling(store: SeaweedFS, request: pytest.FixtureRequest, tmp_path: Path) -
 
 
 def _environment(store: SeaweedFS, database: str, bucket: str) -> dict[str, str]:
-    return {
-        "VNA_DATABASE__URL": database,
-        "VNA_STORAGE__URL": store.storage_url(bucket),
-        "VNA_STORAGE__ACCESS_KEY": ACCESS_KEY,
-        "VNA_STORAGE__SECRET_KEY": SECRET_KEY,
-        "VNA_STORAGE__ACKNOWLEDGE": "spool",
-    }
+    return {"VNA_DATABASE__URL": database, **store.environment(bucket), "VNA_STORAGE__ACKNOWLEDGE": "spool"}
 
 
 def _send(live: LiveArchive, folder: Path, count: int) -> list[str]:

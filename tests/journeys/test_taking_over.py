@@ -119,7 +119,8 @@ def old(orthanc: Callable[..., Orthanc], files: dict[str, bytes]) -> Iterator[Or
         StorageCompression=False,
         SynchronousCMove=True,
     )
-    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(4) as pool:
+    each = httpx.Limits(max_keepalive_connections=0)  # Orthanc may close a kept one just when it is used again
+    with httpx.Client(timeout=60, limits=each) as client, ThreadPoolExecutor(4) as pool:
         for answer in pool.map(
             lambda content: client.post(f"{started.url}/instances", content=content), files.values()
         ):

@@ -51,6 +51,14 @@ class SeaweedFS:
         """The value of VNA_STORAGE__URL for a bucket here."""
         return f"s3://{bucket}?endpoint={self.endpoint}"
 
+    def environment(self, bucket: str) -> dict[str, str]:
+        """The settings of an archive whose objects are in a bucket here."""
+        return {
+            "VNA_STORAGE__URL": self.storage_url(bucket),
+            "VNA_STORAGE__ACCESS_KEY": ACCESS_KEY,
+            "VNA_STORAGE__SECRET_KEY": SECRET_KEY,
+        }
+
     def start(self) -> None:
         config = self._directory / "s3.json"
         config.write_text(json.dumps({"identities": [_identity()]}))

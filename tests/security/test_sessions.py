@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -12,7 +10,6 @@ from argon2 import PasswordHasher
 from storage.index.engine import Database
 from storage.index.events import time_text
 from storage.index.login_schema import login_sessions
-from tests.archives import open_index
 from tests.security.trails import Kept
 from vna.model.access import SYSTEM, Action, Actor, ActorKind, Role
 from vna.model.errors import NotAuthorized
@@ -27,13 +24,6 @@ PASSWORD = "correct horse battery"
 ELSEWHERE = Actor(
     ActorKind.USER, "oidc/4711", frozenset({Action.QUERY}), "H1", "10.0.0.1", role=Role.CLINICIAN, person="10000000146"
 )
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    opened = open_index(request, tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

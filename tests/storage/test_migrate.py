@@ -21,14 +21,6 @@ VERSIONS = Path(migrate.__file__).parent / "migrations" / "versions"
 HEAD = newest()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """At this version's schema."""
-    opened = open_index(request, tmp_path)
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def postgresql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     request.param = "postgresql"

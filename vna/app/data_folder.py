@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from storage.write_once import write_once
 from vna.model.errors import Conflict, Unavailable
 
 _LOCK: Final = "serving.lock"
@@ -39,16 +40,7 @@ def identity(folder: Path) -> str:
     """What tells this folder from that of another node; made when it is asked for first."""
     path = folder / _IDENTITY
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            made = path.with_name(f"{_IDENTITY}.{os.getpid()}")
-            made.write_text(secrets.token_hex(8), "ascii")
-            try:
-                os.link(made, path)  # of several processes the first one is right
-            except FileExistsError:
-                pass
-            finally:
-                made.unlink()
+        write_once(path, secrets.token_hex(8))
         return path.read_text("ascii").strip()[:64]
     except OSError as exc:
         raise Unavailable(f"{path} cannot be read or written: {exc.strerror}") from exc

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from storage.blobs.base import BlobStore
@@ -207,6 +208,6 @@ def _nodes(around: Surroundings) -> Nodes:
         name=spooling.node_name(settings),
         url=settings.node.url or scheme,
         waiting=spooling.waiting(around.blobs),
-        identity=identity(settings.data_dir),
+        identity=partial(identity, settings.data_dir),
         spools=settings.storage.acknowledge == "spool",
     )

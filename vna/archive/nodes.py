@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from storage.blobs.base import BlobStore
 from storage.index import migrate, nodes
@@ -41,13 +42,13 @@ class Nodes:
         name: str,
         url: str,
         waiting: Waiting,
-        identity: str = "",
+        identity: Callable[[], str] = lambda: "",
         spools: bool = False,
     ) -> None:
-        """`name` is ours, `url` where other nodes reach our HTTP door, `identity` that of our data folder; with
-        `spools` we acknowledge what lies in the spool alone."""
+        """`name` is ours, `url` where other nodes reach our HTTP door, `identity` that of our data folder, asked for
+        when this process is a node; with `spools` we acknowledge what lies in the spool alone."""
         self.name = name
-        self._identity = identity
+        self._ask_identity = identity
         self._spools = spools
         self._database = database
         self._policy = policy
@@ -102,6 +103,10 @@ class Nodes:
     def leave(self) -> None:
         """Said by a node that ends in good order, when nothing is stored any more."""
         self._say(running=False)
+
+    @cached_property
+    def _identity(self) -> str:
+        return self._ask_identity()
 
     def _is_another(self, found: Node) -> bool:
         return bool(found.identity and self._identity and found.identity != self._identity)

@@ -1,11 +1,11 @@
 """The key of the trail: kept in a file, never in the database; whoever has only the database cannot write rows."""
 
 import hmac
-import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
 
+from storage.write_once import write_once
 from vna.model.errors import Unavailable
 
 _BYTES = 32
@@ -64,25 +64,5 @@ def read(path: Path) -> AuditKey:
 
 
 def make(path: Path) -> None:
-    """A new key, where there is none: whoever comes first makes it, whole or not at all."""
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(_BYTES) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(draft)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    """A new key, where there is none."""
+    write_once(path, secrets.token_hex(_BYTES) + "\n")
