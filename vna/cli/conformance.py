@@ -50,7 +50,9 @@ def run(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where we listen: the server has to know us as an AE title there.")
     ] = "",
-    facility: Annotated[str, typer.Option(metavar="CODE", help="The facility that our HL7 orders are of.")] = "500059",
+    facility: Annotated[
+        str, typer.Option(metavar="CODE", help="The facility that our HL7 orders and look-ups are of.")
+    ] = "500059",
     domain: Annotated[
         str, typer.Option(metavar="OID", help="The affinity domain whose patients we register, for XDS.")
     ] = "",
